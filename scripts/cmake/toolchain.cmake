@@ -1,0 +1,56 @@
+# Compilers, flags and libraries: everything about the build that is not about the house.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+
+# "Dev" is fast to build and good enough to step through; asserts stay on in every type (MK_ASSERT).
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+set(CMAKE_C_FLAGS_DEV "-O1 -g1" CACHE STRING "")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -ffunction-sections -fdata-sections" CACHE STRING "" FORCE)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -ffunction-sections -fdata-sections" CACHE STRING "" FORCE)
+set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections" CACHE STRING "" FORCE)
+
+set(MK_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize= takes them")
+if(MK_SANITIZE)
+  add_compile_options(-fsanitize=${MK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MK_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND MK_SANITIZE MATCHES undefined)
+    # clang 14 cannot emit the function sanitizer's prologue for coroutines.
+    add_compile_options(-fno-sanitize=function)
+  endif()
+endif()
+
+find_program(MK_CCACHE ccache)
+if(MK_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+      CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${MK_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
+endif()
+
+# Two compilations of Beast+SSL at once would need 2 GB; everything else runs freely.
+set_property(GLOBAL PROPERTY JOB_POOLS heavy=1)
+
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(CURL REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(Catch2 2.13 REQUIRED)
+
+# Interface of everything that comes from Boost: compiled once in third_party/boost_impl.
+add_library(mk_flags INTERFACE)
+target_compile_definitions(mk_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+  BOOST_ASIO_NO_DEPRECATED BOOST_JSON_NO_LIB BOOST_CONTAINER_NO_LIB
+  BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ALLOW_DEPRECATED_HEADERS)
+target_link_libraries(mk_flags INTERFACE Threads::Threads)
+
+add_library(mk_warnings INTERFACE)
+target_compile_options(mk_warnings INTERFACE -Wall -Wextra -Wshadow -Wno-unused-parameter
+  $<$<CXX_COMPILER_ID:GNU>:-fcoroutines -Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-dangling-pointer>)

@@ -1,0 +1,160 @@
+#include <catch2/catch.hpp>
+
+#include <unistd.h>
+
+#include "mk/rt/blocking.h"
+#include "mk/rt/channel.h"
+#include "mk/rt/clock.h"
+#include "mk/rt/fd.h"
+#include "mk/rt/group.h"
+#include "mk/rt/loop.h"
+#include "mk/rt/process.h"
+#include "mk/rt/random.h"
+
+using namespace mk;
+using namespace std::chrono_literals;
+
+namespace {
+
+rt::Task<> sleep_then_note(rt::Clock& clock, rt::Duration how_long, int mark, std::vector<int>& marks) {
+  co_await clock.sleep_for(how_long);
+  marks.push_back(mark);
+}
+
+rt::Task<> never() {
+  rt::Event event;
+  co_await event.wait();
+}
+
+rt::Task<int> answer_after(rt::Clock& clock, rt::Duration how_long) {
+  co_await clock.sleep_for(how_long);
+  co_return 42;
+}
+
+}  // namespace
+
+TEST_CASE("a manual clock wakes sleepers in order of their deadlines") {
+  rt::Loop loop;
+  rt::ManualClock clock;
+  rt::Group group(loop.executor());
+  std::vector<int> marks;
+  group.spawn("late", sleep_then_note(clock, 20s, 2, marks));
+  group.spawn("early", sleep_then_note(clock, 10s, 1, marks));
+  loop.poll();
+  clock.advance(15s);
+  loop.poll();
+  CHECK(marks == std::vector<int>{1});
+  clock.advance(15s);
+  loop.poll();
+  CHECK(marks == std::vector<int>{1, 2});
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("stopping a group cancels its tasks and waits for them") {
+  rt::Loop loop;
+  rt::Group group(loop.executor());
+  group.spawn("never", never());
+  group.spawn("never", never());
+  loop.poll();
+  CHECK(group.size() == 2);
+  rt::run_until_done(loop, group.stop());
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("with_timeout gives the value or nothing") {
+  rt::Loop loop;
+  auto clock = rt::make_real_clock();
+  auto body = [&]() -> rt::Task<> {
+    auto fast = co_await rt::with_timeout(*clock, 1s, answer_after(*clock, 1ms));
+    CHECK(fast == 42);
+    auto slow = co_await rt::with_timeout(*clock, 1ms, answer_after(*clock, 10s));
+    CHECK(!slow);
+  };
+  rt::run_until_done(loop, body());
+}
+
+TEST_CASE("a channel delivers in order and ends when closed") {
+  rt::Loop loop;
+  rt::Channel<int> channel;
+  std::vector<int> seen;
+  auto reader = [&]() -> rt::Task<> {
+    while (auto value = co_await channel.pop()) seen.push_back(*value);
+  };
+  rt::Group group(loop.executor());
+  group.spawn("reader", reader());
+  loop.poll();
+  channel.push(1);
+  channel.push(2);
+  channel.close();
+  loop.poll();
+  CHECK(seen == std::vector<int>{1, 2});
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("blocking work returns its value to the task's loop") {
+  rt::Loop loop;
+  rt::BlockingPool pool(4);
+  auto body = [&]() -> rt::Task<> {
+    auto work = [] { return std::string("done"); };
+    CHECK(co_await pool.run(std::move(work)) == "done");
+  };
+  rt::run_until_done(loop, body());
+}
+
+TEST_CASE("a process gets its input, and its output and exit code come back") {
+  rt::Command command({"sh", "-c", "cat; echo oops >&2; exit 3"});
+  command.input = std::string(200000, 'x');
+  const auto result = rt::run_process_blocking(command);
+  REQUIRE(result.ok());
+  CHECK(result->out.size() == 200000);
+  CHECK(result->err == "oops\n");
+  CHECK(result->exit_code == 3);
+}
+
+TEST_CASE("a process that hangs is killed with its children") {
+  rt::Command command({"sh", "-c", "sleep 100 & sleep 100"});
+  command.timeout = 50ms;
+  const auto result = rt::run_process_blocking(command);
+  REQUIRE(result.ok());
+  CHECK(result->timed_out);
+}
+
+TEST_CASE("a missing program is an error that names it") {
+  const auto result = rt::run_process_blocking(rt::Command({"mk-no-such-program"}));
+  REQUIRE(!result.ok());
+  CHECK(result.error().is(Reason::kNotFound));
+  CHECK(result.error().message().find("mk-no-such-program") != std::string::npos);
+}
+
+TEST_CASE("a pipe is awaited to its end") {
+  rt::Loop loop;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  auto body = [&]() -> rt::Task<> {
+    rt::AsyncFd reader(loop.executor(), ends[0]);
+    {
+      rt::AsyncFd writer(loop.executor(), ends[1]);
+      CHECK((co_await writer.write_all("hello")).ok());
+    }
+    auto first = co_await reader.read_some(100);
+    CHECK(first.value() == "hello");
+    auto second = co_await reader.read_some(100);
+    CHECK(second.value().empty());
+  };
+  rt::run_until_done(loop, body());
+}
+
+TEST_CASE("times are RFC 3339 and round trip") {
+  const auto time = rt::parse_time("2026-01-02T03:04:05.123456+01:00");
+  REQUIRE(time);
+  CHECK(rt::format_time(*time) == "2026-01-02T02:04:05Z");
+  CHECK(rt::format_micro_time(*time) == "2026-01-02T02:04:05.123456Z");
+  for (const char* bad : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05", "x026-01-02T03:04:05Z"})
+    CHECK(!rt::parse_time(bad));
+}
+
+TEST_CASE("a seed gives the same chance again") {
+  auto a = rt::make_random(7), b = rt::make_random(7);
+  CHECK(a->next() == b->next());
+  CHECK(a->below(1) == 0);
+}
