@@ -21,7 +21,9 @@ struct OpenApiExtra {
 
 // GET /openapi/v2: Swagger 2.0 as JSON.
 std::string openapi_v2(const OpenApiExtra& extra = {});
-// The same for Accept: application/com.github.proto-openapi.spec.v2@v1.0+protobuf (gnostic openapi.v2.Document).
+// The same as gnostic's openapi.v2.Document. Clients ask with Accept:
+// application/com.github.proto-openapi.spec.v2@v1.0+protobuf, but the answer's Content-Type must spell it
+// application/com.github.proto-openapi.spec.v2.v1.0+protobuf: '@' is no character of a media type to Go.
 std::string openapi_v2_protobuf(const OpenApiExtra& extra = {});
 
 // GET /openapi/v3: {"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=..."}, ...}}
