@@ -82,9 +82,8 @@ class PodStrategy : public Strategy {
     const Json* spec = api::find(pod, "spec");
     if (spec == nullptr) return report.required(path);
     validate_pod_spec(*spec, path, report);
-    const bool created = api::str(pod, "metadata.uid").empty();
-    if (!created) return;
-    validate_new(*spec, path, report);
+    // Objects get a resourceVersion when they are stored: without one, this is a create.
+    if (api::str(pod, "metadata.resourceVersion").empty()) validate_new(*spec, path, report);
   }
 
   void validate_update(const Json& pod, const Json& old, Causes& causes) const override {
