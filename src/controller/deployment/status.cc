@@ -30,7 +30,7 @@ void set_with_update_time(api::Json& deployment, const Condition& condition, rt:
   }
   set_condition(deployment, condition, now);
   auto& mutable_condition = const_cast<api::Json&>(*find_condition(deployment, condition.type));
-  api::set(mutable_condition, "lastUpdateTime", api::Json(rt::format_time(now)));
+  api::set(mutable_condition, "lastUpdateTime", api::text(rt::format_time(now)));
 }
 
 void copy_replica_failure(api::Json& deployment, const api::Object& newest, const std::vector<api::Object>& all,
@@ -141,8 +141,8 @@ void update_progress(const api::Json& before, api::Json& updated, const api::Obj
     // Each step counts as news: lastUpdateTime is what the deadline is measured from.
     set_progressing(updated, "True", "ReplicaSetUpdated", subject(updated, newest) + " is progressing.", now);
     auto& condition = const_cast<api::Json&>(*find_condition(updated, "Progressing"));
-    api::set(condition, "lastUpdateTime", api::Json(rt::format_time(now)));
-    api::set(condition, "message", api::Json(subject(updated, newest) + " is progressing."));
+    api::set(condition, "lastUpdateTime", api::text(rt::format_time(now)));
+    api::set(condition, "message", api::text(subject(updated, newest) + " is progressing."));
   } else if (timed_out(updated, now)) {
     set_progressing(updated, "False", "ProgressDeadlineExceeded", subject(updated, newest) + " has timed out progressing.", now);
   }

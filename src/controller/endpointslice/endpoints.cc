@@ -187,8 +187,8 @@ api::Json make_endpoints(const api::Object& service, const Groups& groups, const
   api::Json made = present ? present.json() : api::Json(api::JsonObject());
   api::set(made, "apiVersion", "v1");
   api::set(made, "kind", "Endpoints");
-  api::set(made, "metadata.name", service.name());
-  api::set(made, "metadata.namespace", service.ns());
+  api::set(made, "metadata.name", api::text(service.name()));
+  api::set(made, "metadata.namespace", api::text(service.ns()));
   auto labels = derived_labels(service.json());
   labels["endpoints.kubernetes.io/managed-by"] = "endpoint-controller";
   api::set(made, "metadata.labels", labels);

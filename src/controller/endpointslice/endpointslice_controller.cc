@@ -76,18 +76,20 @@ EndpointSliceController::EndpointSliceController(Context& context_)
       slices_(context_.informers.indexed(kSlices, kByService, [](const api::Object& slice) {
         return std::vector<std::string>{std::string(slice.ns()) + "/" + std::string(slice.label(endpoints::kServiceName))};
       })) {
-  watch(kSlices, [](const api::Object& before, const api::Object& after) {
+  watch(kSlices, [this](const api::Object& before, const api::Object& after) {
     const auto& slice = after ? after : before;
     Keys keys;
     if (slice.label(endpoints::kManagedBy) == endpoints::kManager) {
       keys.emplace_back(std::string(slice.ns()), std::string(slice.label(endpoints::kServiceName)));
+      if (!before) expectations().creation_observed(queue_text(keys.front()));
     }
-    // Our own creation or deletion, seen: only now may the cache be trusted again.
     return keys;
   });
 }
 
 rt::Task<Result<void>> EndpointSliceController::reconcile(api::Key key) {
+  // A slice we made that the cache does not show yet would be made twice; its arrival brings the key back.
+  if (!expectations().satisfied(queue_text(key))) co_return ok();
   std::vector<api::Object> existing;
   for (auto& slice : slices_.by_index(kByService, queue_text(key))) {
     const bool ours = slice.label(endpoints::kManagedBy) == endpoints::kManager && !slice.deleting();
@@ -95,7 +97,7 @@ rt::Task<Result<void>> EndpointSliceController::reconcile(api::Key key) {
   }
   const auto service = services_.get(key);
   if (!service || service.deleting() || !has_selector(service)) {
-    if (!service) expectations().forget(key);
+    if (!service) expectations().forget(queue_text(key));
     // A service that lost its selector keeps its slices; the garbage collector takes those of a deleted one.
     co_return ok();
   }
@@ -119,7 +121,12 @@ rt::Task<Result<void>> EndpointSliceController::reconcile_family(api::Object ser
                                                                  std::vector<api::Object> existing) {
   auto changes = endpoints::plan_slices(service, family, groups_of(service, family), existing);
   for (auto& slice : changes.create) {
-    MK_CO_TRY(co_await client().create(kSlices, std::string(service.ns()), api::Object(std::move(slice)), client::WriteOptions()));
+    expectations().expect_creations(queue_text(service.key()), 1);
+    auto made = co_await client().create(kSlices, std::string(service.ns()), api::Object(std::move(slice)), client::WriteOptions());
+    if (made.ok()) continue;
+    expectations().creation_observed(queue_text(service.key()));
+    if (namespace_terminating(made.error())) co_return ok();
+    co_return std::move(made).error();
   }
   for (auto& slice : changes.update) {
     MK_CO_TRY(co_await client().update(kSlices, api::Object(std::move(slice)), "", client::WriteOptions()));
@@ -152,7 +159,11 @@ rt::Task<Result<void>> EndpointsController::reconcile(api::Key key) {
   if (present) {
     MK_CO_TRY(co_await client().update(api::resources::kEndpoints, std::move(object), "", client::WriteOptions()));
   } else {
-    MK_CO_TRY(co_await client().create(api::resources::kEndpoints, key.ns, std::move(object), client::WriteOptions()));
+    auto made = co_await client().create(api::resources::kEndpoints, key.ns, std::move(object), client::WriteOptions());
+    if (made.ok() || namespace_terminating(made.error())) co_return ok();
+    // Already there: the cache lags, and its next change brings the key back.
+    if (made.error().is(Reason::kAlreadyExists)) co_return ok();
+    co_return std::move(made).error();
   }
   co_return ok();
 }

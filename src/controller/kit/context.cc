@@ -34,8 +34,8 @@ Context::Context(rt::Loop& loop, rt::Clock& clock_, rt::Random& random_, ClientF
       random(random_),
       client_for(std::move(client_for_)),
       options(std::move(options_)),
-      group(loop.executor()),
-      informers(client_for(kSharedInformers), clock_, random_) {}
+      informers(client_for(kSharedInformers), clock_, random_),
+      group(loop.executor()) {}
 
 std::string orphans(std::string_view ns) { return "orphans/" + std::string(ns); }
 

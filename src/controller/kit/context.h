@@ -45,8 +45,8 @@ struct Context {
   rt::Random& random;
   ClientFor client_for;
   ManagerOptions options;
-  rt::Group group;  // every task of every controller
   InformerFactory informers;
+  rt::Group group;  // every task of every controller; after the informers, which must outlive it
 };
 
 // Index of objects by what owns them: the uid of the controller, or orphans(ns) for objects without one, so

@@ -17,7 +17,7 @@ Controller::Controller(Context& context, std::string name, int workers)
       workers_(workers),
       client_(context.client_for(name_)),
       queue_(context.clock, context.group, client::WorkQueue::Backoff()),
-      recorder_(client_, context.clock, context.group, name_),
+      recorder_(client_, context.clock, context.group, name_, ""),
       expectations_(context.clock) {}
 
 void Controller::start() {
@@ -113,7 +113,7 @@ rt::Task<> Controller::run_all(std::vector<rt::Task<>> tasks) {
 }
 
 void Controller::event(const api::Object& about, std::string type, std::string reason, std::string message) {
-  recorder_.event(about, std::move(type), std::move(reason), std::move(message));
+  recorder_.record(client::EventRecorder::reference(about), std::move(type), std::move(reason), std::move(message));
 }
 
 }  // namespace mk::controller

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "kit/context.h"
-#include "kit/expectations.h"
 #include "mk/base/log.h"
+#include "mk/client/expectations.h"
 #include "mk/client/work_queue.h"
 
 namespace mk::controller {
@@ -59,7 +59,7 @@ class Controller {
   Context& context() { return context_; }
   client::Client& client() { return client_; }
   rt::Clock& clock() { return context_.clock; }
-  Expectations& expectations() { return expectations_; }
+  client::Expectations& expectations() { return expectations_; }
   const Log& log() const { return log_; }
 
  private:
@@ -74,7 +74,7 @@ class Controller {
   client::Client& client_;
   client::WorkQueue queue_;
   client::EventRecorder recorder_;
-  Expectations expectations_;
+  client::Expectations expectations_;
   Log log_{"controller"};
 };
 

@@ -47,10 +47,10 @@ bool set_condition(api::Json& object, const Condition& condition, rt::WallTime n
     }
     std::string since(api::str(present, "lastTransitionTime"));
     if (!same_status || since.empty()) since = rt::format_time(now);
-    api::set(present, "status", condition.status);
-    api::set(present, "reason", condition.reason);
-    api::set(present, "message", condition.message);
-    api::set(present, "lastTransitionTime", since);
+    api::set(present, "status", api::text(condition.status));
+    api::set(present, "reason", api::text(condition.reason));
+    api::set(present, "message", api::text(condition.message));
+    api::set(present, "lastTransitionTime", api::text(since));
     return true;
   }
   conditions.push_back(make_condition(condition, rt::format_time(now)));

@@ -44,10 +44,10 @@ void ReplicaSetController::add_matching(const api::Object& orphan, Keys& keys) {
 Controller::Keys ReplicaSetController::keys_of_pod(const api::Object& before, const api::Object& after) {
   const auto owners = controllers(variant_.kind);
   auto keys = owners(before, after);
-  if (!before && !keys.empty()) expectations().creation_seen(keys.front());
+  if (!before && !keys.empty()) expectations().creation_observed(queue_text(keys.front()));
   const bool going = !after || (after.deleting() && !(before && before.deleting()));
   if (going) {
-    for (const auto& key : keys) expectations().deletion_seen(key, std::string(after ? after.uid() : before.uid()));
+    for (const auto& key : keys) expectations().deletion_observed(queue_text(key), std::string(after ? after.uid() : before.uid()));
   }
   if (after && !after.deleting() && !api::controller_of(after)) {
     const bool news = !before || api::controller_of(before) ||
@@ -60,11 +60,11 @@ Controller::Keys ReplicaSetController::keys_of_pod(const api::Object& before, co
 rt::Task<Result<void>> ReplicaSetController::reconcile(api::Key key) {
   const auto set = sets_.get(key);
   if (!set) {
-    expectations().forget(key);
+    expectations().forget(queue_text(key));
     co_return ok();
   }
   MK_CO_ASSIGN(auto selector, selector_of(set));
-  const bool decide = expectations().satisfied(key);
+  const bool decide = expectations().satisfied(queue_text(key));
 
   auto candidates = pods_.by_index(kByController, std::string(set.uid()));
   for (auto& orphan : pods_.by_index(kByController, orphans(key.ns))) candidates.push_back(std::move(orphan));
@@ -106,7 +106,7 @@ rt::Task<replicaset::Problem> ReplicaSetController::manage(api::Object set, std:
 
 // Slow start: one, two, four ... at a time, so that a set whose pods are refused makes few failing calls.
 rt::Task<replicaset::Problem> ReplicaSetController::create_pods(api::Object set, int count) {
-  const auto key = set.key();
+  const auto key = queue_text(set.key());
   expectations().expect_creations(key, count);
   auto problem = std::make_shared<Problem>();
   int batch = 1;
@@ -116,7 +116,7 @@ rt::Task<replicaset::Problem> ReplicaSetController::create_pods(api::Object set,
     for (int i = 0; i < batch; ++i) tasks.push_back(create_pod(set, problem));
     co_await run_all(std::move(tasks));
     if (!problem->reason.empty()) {
-      expectations().creation_seen(key, left - batch);  // never tried
+      for (int i = batch; i < left; ++i) expectations().creation_observed(key);  // never tried
       break;
     }
   }
@@ -131,7 +131,7 @@ rt::Task<> ReplicaSetController::create_pod(api::Object set, std::shared_ptr<Pro
     event(set, "Normal", "SuccessfulCreate", "Created pod: " + std::string(made->name()));
     co_return;
   }
-  expectations().creation_seen(set.key());  // it will not come
+  expectations().creation_observed(queue_text(set.key()));  // it will not come
   if (namespace_terminating(made.error())) co_return;
   event(set, "Warning", "FailedCreate", "Error creating: " + made.error().message());
   problem->reason = "FailedCreate";
@@ -139,9 +139,9 @@ rt::Task<> ReplicaSetController::create_pod(api::Object set, std::shared_ptr<Pro
 }
 
 rt::Task<replicaset::Problem> ReplicaSetController::delete_pods(api::Object set, std::vector<api::Object> pods) {
-  std::set<std::string> uids;
-  for (const auto& pod : pods) uids.emplace(pod.uid());
-  expectations().expect_deletions(set.key(), std::move(uids));
+  std::vector<std::string> uids;
+  for (const auto& pod : pods) uids.emplace_back(pod.uid());
+  expectations().expect_deletions(queue_text(set.key()), uids);
   auto problem = std::make_shared<Problem>();
   std::vector<rt::Task<>> tasks;
   for (auto& pod : pods) tasks.push_back(delete_pod(set, pod, problem));
@@ -157,7 +157,7 @@ rt::Task<> ReplicaSetController::delete_pod(api::Object set, api::Object pod, st
     event(set, "Normal", "SuccessfulDelete", "Deleted pod: " + std::string(pod.name()));
     co_return;
   }
-  expectations().deletion_seen(set.key(), std::string(pod.uid()));
+  expectations().deletion_observed(queue_text(set.key()), std::string(pod.uid()));
   if (done.error().is(Reason::kNotFound) || done.error().is(Reason::kConflict)) co_return;  // gone or replaced
   event(set, "Warning", "FailedDelete", "Error deleting: " + done.error().message());
   problem->reason = "FailedDelete";
