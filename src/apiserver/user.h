@@ -26,6 +26,8 @@ struct Attributes {
   bool resource_request = true;
   std::string group, version, resource, subresource, ns, name;
   std::string path;  // of a non-resource request
+  // Of list, watch and deletecollection, as they came ("spec.nodeName=a"). Only the node authorizer looks at them.
+  std::string field_selector, label_selector;
 };
 
 }  // namespace mk::apiserver
