@@ -7,6 +7,7 @@
 
 #include "mk/client/informer.h"
 #include "mk/rt/group.h"
+#include "mk/rt/loop.h"
 
 namespace mk::kubelet {
 
