@@ -78,11 +78,13 @@ rt::Task<> Prober::run(Probe probe, bool adopted) {
   if (const auto now = context_.clock.now(); first > now) co_await context_.clock.sleep_for(first - now);
   std::int64_t failures = 0, successes = 0;
   while (known_.count(probe.container_id) != 0) {
+    const bool startup = probe.type == ProbeType::kStartup;
+    if (!startup && started_.count(probe.container_id) == 0) {
+      co_await progress_.wait();
+      continue;
+    }
     const auto next = context_.clock.mono() + period;
-    const bool startup_done = started_.count(probe.container_id) != 0;
-    if (probe.type == ProbeType::kStartup && startup_done) co_return;
-    const bool pause = terminating_ && probe.type != ProbeType::kReadiness;
-    if (!pause && (startup_done || probe.type == ProbeType::kStartup)) {
+    if (!terminating_ || probe.type == ProbeType::kReadiness) {
       ActionTarget target{probe.container_id, probe.pod_ip, &probe.pod.json(), probe.definition};
       auto result = co_await run_action(context_, std::move(target), *probe.spec, timeout);
       if (known_.count(probe.container_id) == 0) co_return;
@@ -90,15 +92,14 @@ rt::Task<> Prober::run(Probe probe, bool adopted) {
       (result.success ? failures : successes) = 0;
       if (!result.success)
         context_.events.pod(probe.pod.json(), "Warning", "Unhealthy", fmt::format("{} probe failed: {}", name_of(probe.type), result.output), probe.container);
-      if (successes >= successes_min || failures >= failures_max) report(probe, result.success, result.output);
+      if (successes >= successes_min || failures >= failures_max) report(probe, result.success);
+      if (startup && result.success && started_.count(probe.container_id) != 0) co_return;
     }
-    // A startup probe that waits for its container is asked again soon: its success opens the way for the others.
-    const auto retry = !startup_done && probe.type != ProbeType::kStartup ? std::min<rt::Duration>(period, std::chrono::seconds(1)) : period;
-    co_await context_.clock.sleep_until(retry == period ? next : context_.clock.mono() + retry);
+    co_await context_.clock.sleep_until(next);
   }
 }
 
-void Prober::report(const Probe& probe, bool success, const std::string& output) {
+void Prober::report(const Probe& probe, bool success) {
   const std::string& id = probe.container_id;
   bool changed = false;
   if (probe.type == ProbeType::kReadiness) {
@@ -108,8 +109,9 @@ void Prober::report(const Probe& probe, bool success, const std::string& output)
   } else {
     changed = unhealthy_.emplace(id, fmt::format("{} probe", probe.type == ProbeType::kStartup ? "startup" : "liveness")).second;
   }
-  (void)output;
-  if (changed) changed_();
+  if (!changed) return;
+  progress_.notify_all();
+  changed_();
 }
 
 void Prober::forget(const std::string& id) {
@@ -117,6 +119,7 @@ void Prober::forget(const std::string& id) {
   ready_.erase(id);
   started_.erase(id);
   unhealthy_.erase(id);
+  progress_.notify_all();
 }
 
 rt::Task<> Prober::stop() { co_await tasks_.stop(); }

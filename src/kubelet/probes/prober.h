@@ -7,6 +7,7 @@
 
 #include "context.h"
 #include "mk/kubelet/runtime.h"
+#include "mk/rt/event.h"
 #include "mk/rt/group.h"
 #include "pods/pod_view.h"
 
@@ -27,7 +28,7 @@ class Prober {
 
   const std::set<std::string>& ready() const { return ready_; }
   const std::set<std::string>& started() const { return started_; }
-  // Containers to kill: id to the probe's kind and last output.
+  // Containers to kill: id to the probe's kind ("liveness probe").
   const std::map<std::string, std::string>& unhealthy() const { return unhealthy_; }
 
  private:
@@ -43,7 +44,7 @@ class Prober {
   void begin(const api::Object& pod, const Json& container, const ContainerStatus& status, const std::string& pod_ip);
   void spawn(Probe probe, bool adopted);
   rt::Task<> run(Probe probe, bool adopted);
-  void report(const Probe& probe, bool success, const std::string& output);
+  void report(const Probe& probe, bool success);
   void forget(const std::string& container_id);
 
   Context& context_;
@@ -51,6 +52,7 @@ class Prober {
   std::set<std::string> known_;  // container ids that have their tasks
   std::set<std::string> ready_, started_;
   std::map<std::string, std::string> unhealthy_;
+  rt::Event progress_;  // something started or was forgotten
   bool terminating_ = false;
   rt::Group tasks_;
 };

@@ -83,8 +83,9 @@ void set_present(JsonObject& out, const ContainerRef& container, const Container
                  const StatusInputs& in) {
   const auto waiting = in.waiting.find(status.name);
   const auto* previous = before(*in.snapshot, status);
+  const bool same = old != nullptr && api::str(*old, "containerID") == std::string(kIdScheme) + status.id;
   Json last = previous != nullptr ? terminated_state(*previous, in)
-                                  : Json(old == nullptr ? JsonObject{} : api::object(*old, "lastState"));
+                                  : same ? Json(api::object(*old, "lastState")) : remembered_end(old);
   const bool running = status.state == ContainerState::kRunning;
   if (running) {
     out["state"] = JsonObject{{"running", JsonObject{{"startedAt", text(rt::format_time(status.started_at))}}}};
