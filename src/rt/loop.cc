@@ -19,7 +19,11 @@ Loop::~Loop() = default;
 
 Executor Loop::executor() const { return state_->context.get_executor(); }
 
-void Loop::run() { state_->context.run(); }
+void Loop::run() {
+  // An earlier poll that ran dry, or an earlier stop(), must not end this run at once.
+  state_->context.restart();
+  state_->context.run();
+}
 
 void Loop::stop() { state_->context.stop(); }
 

@@ -61,6 +61,19 @@ TEST_CASE("stopping a group cancels its tasks and waits for them") {
   CHECK(group.size() == 0);
 }
 
+TEST_CASE("cancelling a race cancels both sides and is an ordinary cancellation") {
+  rt::Loop loop;
+  auto clock = rt::make_real_clock();
+  rt::Group group(loop.executor());
+  auto both = []() -> rt::Task<> { co_await rt::race(never(), never()); };
+  auto timed = [&]() -> rt::Task<> { co_await rt::with_timeout(*clock, 1h, answer_after(*clock, 1h)); };
+  group.spawn("both", both());
+  group.spawn("timed", timed());
+  loop.poll();
+  rt::run_until_done(loop, group.stop());
+  CHECK(group.size() == 0);
+}
+
 TEST_CASE("with_timeout gives the value or nothing") {
   rt::Loop loop;
   auto clock = rt::make_real_clock();

@@ -11,7 +11,7 @@
 namespace mk::api {
 
 // resource.Quantity: a decimal with a suffix ("100m", "1.5Gi", "2e3"). Held exactly as an integer count of
-// nano-units; beyond +-2^63-1 units it saturates, as Kubernetes caps it.
+// nano-units (finer digits round up); value() and milli_value() saturate at +-2^63-1.
 class Quantity {
  public:
   Quantity() = default;

@@ -34,6 +34,9 @@ struct Type {
   ListType list_type = ListType::kUnset;
   std::vector<std::string> list_map_keys;
   bool map_atomic = false;        // x-kubernetes-map-type: atomic
+  // Fields the type does not know stay (RawExtension; x-kubernetes-preserve-unknown-fields of a CRD).
+  bool preserve_unknown = false;
+  bool nullable = false;          // null is a value of its own, not "absent" (CRDs)
 
   const Field* field(std::string_view field_name) const;
 };
@@ -48,6 +51,16 @@ class Schema {
 
 // Kubernetes 1.36, packed into the binary; built on first use, lives as long as the program.
 const Schema& builtin_schema();
+
+// Types made from definitions in the same form (type name -> JSON schema; "$ref" is a bare type name): what a
+// CRD's versions become. References that `definitions` does not have are looked up in `base` (may be nullptr),
+// which must outlive the result. x-kubernetes-preserve-unknown-fields, -int-or-string, -embedded-resource and
+// nullable are understood.
+std::unique_ptr<Schema> make_schema(const Json& definitions, const Schema* base);
+
+// The facts as JSON text, for those that publish them (OpenAPI): definitions without alpha and beta versions
+// are the reader's job.
+std::string_view builtin_definitions_json();
 
 // What strict decoding found: "unknown field \"spec.replica\"", "duplicate field \"spec.replicas\"".
 using FieldProblems = std::vector<std::string>;

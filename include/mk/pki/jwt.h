@@ -10,6 +10,8 @@
 // caller's business.
 namespace mk::pki {
 
+// Can sign_jwt use it: an unencrypted P-256 private key? Ask before using a key that came from outside.
+bool is_signing_key(const std::string& key_pem);
 // The key id is derived from the public key, so that a rotated key is found by its id.
 std::string sign_jwt(const std::string& key_pem, std::string_view claims_json);
 // The claims of a token signed by one of the keys (private or public PEM); kUnauthorized otherwise.

@@ -26,6 +26,14 @@ class Channel {
     co_return value;
   }
 
+  // Without waiting.
+  std::optional<T> try_pop() {
+    if (items_.empty()) return std::nullopt;
+    std::optional<T> value(std::move(items_.front()));
+    items_.pop_front();
+    return value;
+  }
+
   void close() {
     closed_ = true;
     event_.notify_all();

@@ -15,7 +15,7 @@ class Loop {
   ~Loop();
 
   Executor executor() const;
-  void run();   // until stop(), or nothing is left to do
+  void run();   // until stop() is called, or nothing is left to do
   void stop();  // from any thread
   // Handles what is ready now and returns how much that was; for tests and simulation.
   std::size_t poll();

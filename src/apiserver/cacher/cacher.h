@@ -1,0 +1,123 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cacher/filter.h"
+#include "mk/api/object.h"
+#include "mk/rt/channel.h"
+#include "mk/rt/loop.h"
+#include "mk/store/store.h"
+
+namespace mk::apiserver {
+
+// One change of an object. `before` is empty for an addition; for a removal `after` is the last state, with the
+// revision of the removal.
+struct CacheEvent {
+  store::Revision revision = 0;
+  bool removed = false;
+  api::Object before, after;
+};
+
+// What a filtered watch makes of a change: an object that starts or stops to match was added or deleted.
+struct WatchItem {
+  enum class Type { kAdded, kModified, kDeleted };
+  WatchItem(Type type_, api::Object object_, store::Revision revision_)
+      : type(type_), object(std::move(object_)), revision(revision_) {}
+  Type type;
+  api::Object object;
+  store::Revision revision;
+};
+
+// One subscriber. A watcher that falls too far behind is closed rather than allowed to hold memory: `lagging`.
+class CacheWatcher {
+ public:
+  explicit CacheWatcher(Filter filter) : filter_(std::move(filter)) {}
+
+  // The next change; nullopt when the watcher was closed.
+  rt::Task<std::optional<WatchItem>> next() { return items_.pop(); }
+  std::optional<WatchItem> try_next();
+  bool lagging() const { return lagging_; }
+  // All changes up to here have been looked at: what a bookmark may say once the queue is empty.
+  store::Revision seen() const { return seen_; }
+
+ private:
+  friend class ResourceCache;
+  void offer(const CacheEvent& event);
+
+  static constexpr std::size_t kBehindMax = 10'000;
+  Filter filter_;
+  rt::Channel<WatchItem> items_;
+  store::Revision seen_ = 0;
+  bool lagging_ = false;
+};
+
+// All objects of one resource, as bytes, with the recent past for watches that resume.
+class ResourceCache {
+ public:
+  using Handler = std::function<void(const CacheEvent&)>;
+
+  api::Object get(const api::Key& key) const;  // empty: absent
+  std::size_t size() const { return objects_.size(); }
+  // In the order of namespace and name.
+  std::vector<api::Object> list(const Filter& filter) const;
+  // `visit` returns false to stop.
+  void for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const;
+
+  // Changes after `since`. kExpired when that is too long ago.
+  Result<std::shared_ptr<CacheWatcher>> watch(Filter filter, store::Revision since);
+  // For parts of the API server itself; runs before the writer resumes. Lives as long as the cache.
+  void on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
+
+  // The revision of the resource's last change.
+  store::Revision changed() const { return changed_; }
+
+ private:
+  friend class Cacher;
+  void load(const api::Key& key, api::Object object, store::Revision revision);
+  void apply(CacheEvent event, const api::Key& key);
+  void remember(const CacheEvent& event);
+
+  static constexpr std::size_t kRememberMax = 1000;  // changes kept for resuming watches
+  std::map<api::Key, api::Object> objects_;
+  std::deque<CacheEvent> recent_;
+  store::Revision oldest_ = 0;  // watches may resume from here on
+  store::Revision changed_ = 0;
+  std::vector<std::weak_ptr<CacheWatcher>> watchers_;
+  std::vector<Handler> handlers_;
+};
+
+// The API server's copy of the store, fed by it: reads and watches are answered from here, writes go to the store.
+class Cacher {
+ public:
+  explicit Cacher(store::Store& store);
+
+  // Reads everything; call once, before anything else.
+  rt::Task<Result<void>> load();
+
+  ResourceCache& resource(const api::Gvr& gvr) { return resource(gvr.qualified()); }
+  api::Object get(const api::Gvr& gvr, const api::Key& key) { return resource(gvr).get(key); }
+  store::Revision revision() const { return store_.revision(); }
+  store::Store& store() { return store_; }
+
+  static std::string store_key(const api::Gvr& gvr, const api::Key& key);
+  static std::string store_prefix(const api::Gvr& gvr, const std::string& ns);
+  // The key of an object from its store key.
+  static api::Key object_key(std::string_view store_key);
+
+ private:
+  ResourceCache& resource(const std::string& qualified);
+  void feed(const std::vector<store::Change>& changes);
+
+  store::Store& store_;
+  std::unordered_map<std::string, std::unique_ptr<ResourceCache>> resources_;
+  store::Revision loaded_ = 0;
+};
+
+}  // namespace mk::apiserver

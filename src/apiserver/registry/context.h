@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cacher/cacher.h"
+#include "mk/api/resource.h"
+#include "mk/rt/clock.h"
+#include "user.h"
+
+namespace mk::apiserver {
+
+enum class FieldValidation { kIgnore, kWarn, kStrict };
+
+// One write on its way through decoding, admission, validation and storage.
+struct WriteContext {
+  const api::ResourceInfo* resource = nullptr;
+  UserInfo user;
+  std::string ns, name;       // from the URL
+  std::string subresource;    // "", "status", "scale", "finalize" ...
+  std::string operation;      // "CREATE", "UPDATE", "DELETE", "CONNECT"
+  std::string field_manager;
+  FieldValidation validation = FieldValidation::kStrict;
+  bool dry_run = false;
+  bool force = false;         // apply
+  std::vector<std::string> warnings;  // sent as Warning headers
+  std::string now;            // metav1.Time of this request
+};
+
+}  // namespace mk::apiserver

@@ -1,0 +1,7 @@
+#include "registry/strategy.h"
+
+namespace mk::apiserver {
+
+StrategySet::StrategySet(Environment environment) {}
+
+}  // namespace mk::apiserver

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mk/api/json.h"
+#include "mk/api/validation.h"
+#include "registry/context.h"
+
+namespace mk::apiserver {
+
+// What the schema cannot say about a kind: defaults that depend on other fields, what a client may touch, and
+// cross-field validation. One small file per kind in strategies/; kinds without one use this class as it is.
+// Objects have been decoded by the schema (types are right, unknown fields gone) and have the schema's defaults.
+// Everything here is a pure function of its arguments, except allocate/release, which keep cluster-wide state.
+class Strategy {
+ public:
+  using Causes = std::vector<Cause>;
+  virtual ~Strategy() = default;
+
+  // Defaults of behaviour (restartPolicy, clusterIP family ...). Runs on every write, and is idempotent.
+  virtual void set_defaults(api::Json& object) const {}
+
+  // Clears what clients do not set (status) and starts what the server keeps (generation is done by the registry).
+  virtual void prepare_for_create(const WriteContext& context, api::Json& object) const;
+  // Puts back what this write may not touch: status for the main resource, everything but status (and, of
+  // metadata, nothing but labels/annotations managed there) for the status subresource. Other subresources of a
+  // kind are handled by their own handlers.
+  virtual void prepare_for_update(const WriteContext& context, api::Json& object, const api::Json& old) const;
+
+  virtual void validate(const api::Json& object, Causes& causes) const {}
+  // In addition to validate(): immutable fields and allowed transitions.
+  virtual void validate_update(const api::Json& object, const api::Json& old, Causes& causes) const {}
+  virtual void validate_status_update(const api::Json& object, const api::Json& old, Causes& causes) const {}
+
+  // Deprecation and usage warnings.
+  virtual void warn(const api::Json& object, std::vector<std::string>& warnings) const {}
+
+  // Does a change between these two start a new metadata.generation? By default: any difference outside
+  // metadata and status, for kinds that have a spec.
+  virtual bool new_generation(const api::Json& object, const api::Json& old) const;
+
+  // Seconds of grace for a deletion without grace from the client; 0 deletes at once. Pods override it.
+  virtual std::int64_t default_grace_seconds(const api::Json& object) const { return 0; }
+  virtual bool has_status() const { return true; }
+  virtual bool allow_create_on_update() const { return false; }
+
+  // Cluster-wide allocation (a Service's addresses and ports), before validation; must be undone by release()
+  // when the write fails later, and is undone when the object is deleted. `old` is null for a create.
+  virtual Result<void> allocate(const WriteContext& context, api::Json& object, const api::Json* old) { return ok(); }
+  virtual void release(const api::Json& object) {}
+};
+
+// The strategies of all kinds, by resource ("pods", "deployments.apps").
+class StrategySet {
+ public:
+  // What strategies with state need.
+  struct Environment {
+    Cacher& cacher;
+    std::string service_cidr = "10.43.0.0/16";
+    int node_port_first = 30000, node_port_last = 32767;
+  };
+  explicit StrategySet(Environment environment);  // strategies/all.cc registers every kind
+
+  Strategy& of(const api::ResourceInfo& resource);
+  void add(std::string_view qualified_resource, std::unique_ptr<Strategy> strategy);
+
+ private:
+  Strategy plain_;
+  std::unordered_map<std::string, std::unique_ptr<Strategy>> strategies_;
+};
+
+}  // namespace mk::apiserver

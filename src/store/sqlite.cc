@@ -1,0 +1,114 @@
+#include "sqlite.h"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+namespace mk::store {
+namespace {
+
+Error error_of(sqlite3* database, std::string_view what) {
+  const int code = sqlite3_errcode(database);
+  const std::string text = std::string(what) + ": " + sqlite3_errmsg(database);
+  if (code == SQLITE_FULL)
+    return Error(Reason::kServiceUnavailable, text + "; free some space, nothing was changed");
+  if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
+    return Error(Reason::kForbidden, text + "; is the data directory writable?");
+  if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+    return Error(Reason::kInternalError, text + "; restore a snapshot or move the file away");
+  return Error(Reason::kInternalError, text);
+}
+
+}  // namespace
+
+Statement::Statement(sqlite3* database, std::string_view sql) : database_(database) {
+  const int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                      &statement_, nullptr);
+  MK_ASSERT(code == SQLITE_OK);
+}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Statement::Statement(Statement&& other) noexcept
+    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+
+Statement& Statement::operator=(Statement&& other) noexcept {
+  std::swap(database_, other.database_);
+  std::swap(statement_, other.statement_);
+  return *this;
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  return MK_ASSERT(sqlite3_bind_int64(statement_, index, value) == SQLITE_OK), *this;
+}
+
+Statement& Statement::bind_text(int index, std::string_view value) {
+  const int code = sqlite3_bind_text(statement_, index, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+  return MK_ASSERT(code == SQLITE_OK), *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view value) {
+  // An empty blob must not become NULL, so it needs an address.
+  const char* data = value.empty() ? "" : value.data();
+  const int code = sqlite3_bind_blob(statement_, index, data, static_cast<int>(value.size()), SQLITE_STATIC);
+  return MK_ASSERT(code == SQLITE_OK), *this;
+}
+
+Statement& Statement::bind_null(int index) {
+  return MK_ASSERT(sqlite3_bind_null(statement_, index) == SQLITE_OK), *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  Error error = error_of(database_, "store");
+  sqlite3_reset(statement_);
+  return error;
+}
+
+Result<void> Statement::run() {
+  for (;;) {
+    MK_ASSIGN(const bool more, step());
+    if (!more) break;
+  }
+  reset();
+  return ok();
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string Statement::text(int column) const { return blob(column); }
+
+std::string Statement::blob(int column) const {
+  const void* data = sqlite3_column_blob(statement_, column);
+  const int size = sqlite3_column_bytes(statement_, column);
+  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
+  sqlite3* handle = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  std::unique_ptr<Database> database(new Database(handle));
+  if (code != SQLITE_OK) return database->last_error("open " + path);
+  return database;
+}
+
+Database::~Database() { sqlite3_close_v2(handle_); }
+
+Result<void> Database::execute(const std::string& sql) {
+  if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return last_error("store");
+  return ok();
+}
+
+Error Database::last_error(std::string_view what) const { return error_of(handle_, what); }
+
+}  // namespace mk::store
