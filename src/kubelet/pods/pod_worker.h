@@ -10,6 +10,7 @@
 #include "mk/rt/group.h"
 #include "pods/actions.h"
 #include "pods/image_puller.h"
+#include "probes/action.h"
 #include "probes/prober.h"
 #include "status/pod_status.h"
 #include "status/status_writer.h"

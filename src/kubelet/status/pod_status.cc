@@ -56,7 +56,7 @@ bool init_failed(const Draft& draft) {
 }
 
 std::string_view phase_of(const Draft& draft) {
-  if (draft.in.failure) return "Failed";
+  if (draft.in.failure && draft.in.stopped) return "Failed";
   if (init_failed(draft)) return "Failed";
   std::size_t running = 0, waiting = 0, stopped = 0, succeeded = 0;
   for (const Json& status : draft.regular) {
