@@ -1,0 +1,84 @@
+#include "mk/kubelet/kubelet.h"
+
+#include "context.h"
+#include "mk/api/resource.h"
+#include "mk/base/log.h"
+#include "node/node_agent.h"
+#include "pods/events.h"
+#include "pods/pod_manager.h"
+#include "server/kubelet_server.h"
+#include "volumes/mounter.h"
+#include "volumes/object_watcher.h"
+
+namespace mk::kubelet {
+
+namespace {
+
+constexpr Log kLog("kubelet");
+
+class NodeKubelet : public Kubelet {
+ public:
+  NodeKubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, client::Client& client, NodeRuntime& runtime,
+              KubeletOptions options)
+      : options_(std::move(options)),
+        runtime_(runtime),
+        group_(loop.executor()),
+        events_(client, clock, options_.node_name),
+        objects_(loop, client, clock, random),
+        mounter_(make_mounter()),
+        services_(client, clock, random, api::resources::kServices, "", client::ListOptions()),
+        context_{loop, clock, random, pool, client, runtime, options_, events_, objects_, *mounter_, services_, {}},
+        pods_(context_),
+        node_(context_, [this] { pods_.wake_all(); }),
+        server_(context_, pods_) {}
+
+  rt::Task<Result<void>> start() override {
+    runtime_.containers->on_change([this](const std::string& uid) { pods_.runtime_changed(uid); });
+    auto started = co_await runtime_.containers->start();
+    if (!started.ok()) co_return started;
+    events_.start(group_);
+    auto registered = co_await node_.register_node();
+    if (!registered.ok()) co_return registered;
+    auto listening = server_.start();
+    if (!listening.ok()) co_return listening;
+    node_.start(group_);
+    services_.start(group_);
+    // Containers see the services that exist when they start.
+    co_await services_.wait_synced();
+    co_await pods_.start([this]() -> const Json& { return node_.node(); });
+    kLog.info("kubelet started", "node", options_.node_name, "port", server_.port());
+    co_return ok();
+  }
+
+  rt::Task<> stop() override {
+    co_await server_.stop();
+    co_await pods_.stop();
+    co_await group_.stop();
+    co_await objects_.stop();
+  }
+
+  rt::Task<> drain() override { co_await pods_.drain(); }
+  bool node_ready() const override { return node_.ready(); }
+
+ private:
+  KubeletOptions options_;
+  NodeRuntime& runtime_;
+  rt::Group group_;
+  EventRecorder events_;
+  ObjectWatcher objects_;
+  std::unique_ptr<Mounter> mounter_;
+  client::Informer services_;
+  Context context_;
+  PodManager pods_;
+  NodeAgent node_;
+  KubeletServer server_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kubelet> make_kubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, client::Client& client,
+                                      NodeRuntime& runtime, KubeletOptions options) {
+  return std::make_unique<NodeKubelet>(loop, clock, random, pool, client, runtime, std::move(options));
+}
+
+}  // namespace mk::kubelet

@@ -1,0 +1,159 @@
+#include "pods/pod_manager.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+
+#include "mk/api/resource.h"
+#include "mk/base/log.h"
+#include "pods/admission.h"
+#include "pods/events.h"
+
+namespace mk::kubelet {
+
+namespace {
+
+constexpr Log kLog("kubelet");
+
+client::ListOptions of_node(const std::string& name) {
+  client::ListOptions out;
+  out.field_selector = "spec.nodeName=" + name;
+  return out;
+}
+
+std::vector<std::string> directories(const std::string& path) {
+  std::vector<std::string> out;
+  DIR* dir = ::opendir(path.c_str());
+  if (dir == nullptr) return out;
+  while (const dirent* entry = ::readdir(dir))
+    if (entry->d_name[0] != '.') out.emplace_back(entry->d_name);
+  ::closedir(dir);
+  return out;
+}
+
+}  // namespace
+
+PodManager::PodManager(Context& context)
+    : context_(context),
+      pods_(context.client, context.clock, context.random, api::resources::kPods, "", of_node(context.options.node_name)),
+      tasks_(context.loop.executor()) {}
+
+rt::Task<> PodManager::start(std::function<const Json&()> node) {
+  node_ = std::move(node);
+  pods_.on_change([this](const api::Object& before, const api::Object& after) {
+    if (started_) on_pod(before, after);
+  });
+  pods_.start(tasks_);
+  co_await pods_.wait_synced();
+  // What runs already is admitted before what is new, the older pods first.
+  auto pods = pods_.all();
+  std::map<std::string, bool> running;
+  for (const auto& snapshot : co_await context_.runtime.containers->snapshot()) running[snapshot.sandbox.pod_uid] = true;
+  std::stable_sort(pods.begin(), pods.end(), [&](const api::Object& a, const api::Object& b) {
+    const bool ra = running.count(std::string(a.uid())) != 0, rb = running.count(std::string(b.uid())) != 0;
+    if (ra != rb) return ra;
+    return api::str(a.json(), "metadata.creationTimestamp") < api::str(b.json(), "metadata.creationTimestamp");
+  });
+  started_ = true;
+  for (const auto& pod : pods) add(pod);
+  tasks_.spawn("pod clean-up", clean_up());
+}
+
+void PodManager::on_pod(const api::Object& before, const api::Object& after) {
+  // A re-list may show another pod in the place of one that went meanwhile.
+  if (before && (!after || after.uid() != before.uid())) {
+    const auto old = workers_.find(std::string(before.uid()));
+    if (old != workers_.end()) old->second->removed();
+  }
+  if (!after) return;
+  const auto known = workers_.find(std::string(after.uid()));
+  if (known != workers_.end()) known->second->update(after);
+  else add(after);
+}
+
+void PodManager::add(const api::Object& pod) {
+  const std::string uid(pod.uid());
+  if (uid.empty() || workers_.count(uid) != 0) return;
+  auto worker = std::make_shared<PodWorker>(context_, pod);
+  if (!terminal_phase(pod.json()) && !pod.deleting() && api::list(pod.json(), "status.containerStatuses").empty()) {
+    std::vector<api::Object> held;
+    for (const auto& [other, running] : workers_)
+      if (running->holds_resources() && !terminal_phase(running->pod().json())) held.push_back(running->pod());
+    std::vector<const Json*> others;
+    for (const auto& object : held) others.push_back(&object.json());
+    if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {
+      context_.events.pod(pod.json(), "Warning", refused->reason, refused->message);
+      worker->reject(refused->reason, refused->message);
+    }
+  }
+  workers_[uid] = worker;
+  tasks_.spawn("pod " + pod_key(pod.json()), work(worker, uid));
+}
+
+rt::Task<> PodManager::work(std::shared_ptr<PodWorker> worker, std::string uid) {
+  co_await worker->run();
+  workers_.erase(uid);
+  gone_.notify_all();
+}
+
+// What runs without a pod in the API: deleted while this kubelet was down.
+rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
+  const auto& uid = orphan.sandbox.pod_uid;
+  kLog.info("stopping a pod that the API no longer has", "pod", orphan.sandbox.pod_ns + "/" + orphan.sandbox.pod_name, "uid", uid);
+  auto& runtime = *context_.runtime.containers;
+  for (const auto& container : orphan.containers)
+    if (!ended(container)) (void)co_await runtime.stop_container(container.id, std::chrono::seconds(10));
+  (void)co_await runtime.stop_sandbox(orphan.sandbox.id);
+  for (const auto& container : orphan.containers) (void)co_await runtime.remove_container(container.id);
+  (void)co_await runtime.remove_sandbox(orphan.sandbox.id);
+  auto result = co_await remove_pod_dir(context_, uid);
+  if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
+}
+
+rt::Task<> PodManager::clean_up() {
+  for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
+    if (workers_.count(snapshot.sandbox.pod_uid) == 0) tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
+  auto list = [path = context_.options.data_dir + "/pods"] { return directories(path); };
+  const auto found = co_await context_.pool.run(std::move(list));
+  for (const auto& uid : found) {
+    if (workers_.count(uid) != 0) continue;
+    if (co_await context_.runtime.containers->pod(uid)) continue;
+    auto result = co_await remove_pod_dir(context_, uid);
+    if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
+  }
+}
+
+rt::Task<> PodManager::stop() {
+  for (auto& [uid, worker] : workers_) co_await worker->stop();
+  co_await tasks_.stop();
+  workers_.clear();
+}
+
+rt::Task<> PodManager::drain() {
+  for (auto& [uid, worker] : workers_) worker->removed();
+  while (!workers_.empty()) co_await gone_.wait();
+}
+
+void PodManager::runtime_changed(const std::string& uid) {
+  const auto found = workers_.find(uid);
+  if (found != workers_.end()) found->second->wake();
+}
+
+void PodManager::wake_all() {
+  for (auto& [uid, worker] : workers_) worker->wake();
+}
+
+const PodWorker* PodManager::find(const std::string& ns, const std::string& name) const {
+  const PodWorker* out = nullptr;
+  for (const auto& [uid, worker] : workers_)
+    if (worker->pod().ns() == ns && worker->pod().name() == name && (out == nullptr || !worker->terminating())) out = worker.get();
+  return out;
+}
+
+std::vector<const PodWorker*> PodManager::workers() const {
+  std::vector<const PodWorker*> out;
+  for (const auto& [uid, worker] : workers_) out.push_back(worker.get());
+  return out;
+}
+
+}  // namespace mk::kubelet

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "context.h"
+#include "pods/pod_worker.h"
+
+namespace mk::kubelet {
+
+// The pods of this node: one worker for each uid, made when the pod arrives and dropped when nothing of it is left.
+class PodManager {
+ public:
+  explicit PodManager(Context& context);
+
+  // Watches the node's pods, adopts what runs and cleans up what no longer has a pod. `node` gives the Node as the API
+  // has it.
+  rt::Task<> start(std::function<const Json&()> node);
+  rt::Task<> stop();
+  rt::Task<> drain();  // stops every pod and waits
+
+  void runtime_changed(const std::string& uid);
+  void wake_all();
+  // The worker of "ns/name", nullptr when there is none.
+  const PodWorker* find(const std::string& ns, const std::string& name) const;
+  std::vector<const PodWorker*> workers() const;
+
+ private:
+  void on_pod(const api::Object& before, const api::Object& after);
+  void add(const api::Object& pod);
+  rt::Task<> work(std::shared_ptr<PodWorker> worker, std::string uid);
+  rt::Task<> remove_orphan(PodSnapshot orphan);
+  rt::Task<> clean_up();
+
+  Context& context_;
+  client::Informer pods_;
+  std::function<const Json&()> node_;
+  std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by uid
+  rt::Group tasks_;
+  rt::Event gone_;
+  bool started_ = false;
+};
+
+}  // namespace mk::kubelet
