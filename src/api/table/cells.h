@@ -27,7 +27,7 @@ void add_pod_printer(std::vector<Printer>& out);
 
 // Columns, in kubectl's types.
 Column name_column();
-Column text(std::string name, int priority = 0);
+Column text_column(std::string name, int priority = 0);
 Column number(std::string name, int priority = 0);
 Column age_column();
 

@@ -233,14 +233,14 @@ void count_of(const RowContext& row, JsonArray& out, std::size_t count) {
 
 void add_core_printers(std::vector<Printer>& out) {
   out.push_back({"", "Node",
-                 {name_column(), text("Status"), text("Roles"), age_column(), text("Version"), text("Internal-IP", 1), text("External-IP", 1),
-                  text("OS-Image", 1), text("Kernel-Version", 1), text("Container-Runtime", 1)}, node});
-  out.push_back({"", "Namespace", {name_column(), text("Status"), age_column()},
+                 {name_column(), text_column("Status"), text_column("Roles"), age_column(), text_column("Version"), text_column("Internal-IP", 1), text_column("External-IP", 1),
+                  text_column("OS-Image", 1), text_column("Kernel-Version", 1), text_column("Container-Runtime", 1)}, node});
+  out.push_back({"", "Namespace", {name_column(), text_column("Status"), age_column()},
                  [](const RowContext& row, JsonArray& cells) { plain(row, cells, {text_at(row.object, "status.phase")}); }});
   out.push_back({"", "ConfigMap", {name_column(), number("Data"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    count_of(row, cells, object(row.object, "data").size() + object(row.object, "binaryData").size());
                  }});
-  out.push_back({"", "Secret", {name_column(), text("Type"), number("Data"), age_column()}, [](const RowContext& row, JsonArray& cells) {
+  out.push_back({"", "Secret", {name_column(), text_column("Type"), number("Data"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    cells.emplace_back(object_name(row));
                    cells.emplace_back(str(row.object, "type"));
                    cells.emplace_back(object(row.object, "data").size());
@@ -248,14 +248,14 @@ void add_core_printers(std::vector<Printer>& out) {
                  }});
   out.push_back({"", "ServiceAccount", {name_column(), number("Secrets"), age_column()},
                  [](const RowContext& row, JsonArray& cells) { count_of(row, cells, list(row.object, "secrets").size()); }});
-  const std::vector<Column> events = {text("Last Seen"), text("Type"), text("Reason"), text("Object"), text("Subobject", 1), text("Source", 1),
-                                      text("Message"), text("First Seen", 1), number("Count", 1), {"Name", "string", "name", "", 1}};
+  const std::vector<Column> events = {text_column("Last Seen"), text_column("Type"), text_column("Reason"), text_column("Object"), text_column("Subobject", 1), text_column("Source", 1),
+                                      text_column("Message"), text_column("First Seen", 1), number("Count", 1), {"Name", "string", "name", "", 1}};
   out.push_back({"", "Event", events, event});
   out.push_back({"events.k8s.io", "Event", events, event});
-  out.push_back({"", "ResourceQuota", {name_column(), text("Request"), text("Limit"), age_column()}, [](const RowContext& row, JsonArray& cells) {
+  out.push_back({"", "ResourceQuota", {name_column(), text_column("Request"), text_column("Limit"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    plain(row, cells, {quota_text(row.object, false), quota_text(row.object, true)});
                  }});
-  out.push_back({"", "PodTemplate", {name_column(), text("Containers"), text("Images"), text("Pod Labels")}, [](const RowContext& row, JsonArray& cells) {
+  out.push_back({"", "PodTemplate", {name_column(), text_column("Containers"), text_column("Images"), text_column("Pod Labels")}, [](const RowContext& row, JsonArray& cells) {
                    static const Json none = JsonObject();
                    const auto* spec = find(row.object, "template.spec");
                    cells.emplace_back(object_name(row));
@@ -267,15 +267,15 @@ void add_core_printers(std::vector<Printer>& out) {
 
 void add_storage_printers(std::vector<Printer>& out) {
   out.push_back({"", "PersistentVolume",
-                 {name_column(), text("Capacity"), text("Access Modes"), text("Reclaim Policy"), text("Status"), text("Claim"), text("StorageClass"),
-                  text("VolumeAttributesClass"), text("Reason"), age_column(), text("VolumeMode", 1)}, persistent_volume});
+                 {name_column(), text_column("Capacity"), text_column("Access Modes"), text_column("Reclaim Policy"), text_column("Status"), text_column("Claim"), text_column("StorageClass"),
+                  text_column("VolumeAttributesClass"), text_column("Reason"), age_column(), text_column("VolumeMode", 1)}, persistent_volume});
   out.push_back({"", "PersistentVolumeClaim",
-                 {name_column(), text("Status"), text("Volume"), text("Capacity"), text("Access Modes"), text("StorageClass"),
-                  text("VolumeAttributesClass"), age_column(), text("VolumeMode", 1)}, persistent_volume_claim});
+                 {name_column(), text_column("Status"), text_column("Volume"), text_column("Capacity"), text_column("Access Modes"), text_column("StorageClass"),
+                  text_column("VolumeAttributesClass"), age_column(), text_column("VolumeMode", 1)}, persistent_volume_claim});
   out.push_back({"storage.k8s.io", "StorageClass",
-                 {name_column(), text("Provisioner"), text("ReclaimPolicy"), text("VolumeBindingMode"), text("AllowVolumeExpansion"), age_column()},
+                 {name_column(), text_column("Provisioner"), text_column("ReclaimPolicy"), text_column("VolumeBindingMode"), text_column("AllowVolumeExpansion"), age_column()},
                  storage_class});
-  out.push_back({"storage.k8s.io", "VolumeAttachment", {name_column(), text("Attacher"), text("PV"), text("Node"), text("Attached"), age_column()},
+  out.push_back({"storage.k8s.io", "VolumeAttachment", {name_column(), text_column("Attacher"), text_column("PV"), text_column("Node"), text_column("Attached"), age_column()},
                  [](const RowContext& row, JsonArray& cells) {
                    const auto& o = row.object;
                    plain(row, cells, {text_at(o, "spec.attacher"), text_at(o, "spec.source.persistentVolumeName"), text_at(o, "spec.nodeName"),
@@ -284,8 +284,8 @@ void add_storage_printers(std::vector<Printer>& out) {
   out.push_back({"storage.k8s.io", "CSINode", {name_column(), number("Drivers"), age_column()},
                  [](const RowContext& row, JsonArray& cells) { count_of(row, cells, list(row.object, "spec.drivers").size()); }});
   out.push_back({"storage.k8s.io", "CSIDriver",
-                 {name_column(), text("AttachRequired"), text("PodInfoOnMount"), text("StorageCapacity"), text("TokenRequests"),
-                  text("RequiresRepublish"), text("Modes"), age_column()}, [](const RowContext& row, JsonArray& cells) {
+                 {name_column(), text_column("AttachRequired"), text_column("PodInfoOnMount"), text_column("StorageCapacity"), text_column("TokenRequests"),
+                  text_column("RequiresRepublish"), text_column("Modes"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    const auto& o = row.object;
                    plain(row, cells, {bool_at(o, "spec.attachRequired", true), bool_at(o, "spec.podInfoOnMount"), bool_at(o, "spec.storageCapacity"),
                                       or_none(joined(list(o, "spec.tokenRequests"), "audience")), bool_at(o, "spec.requiresRepublish"),
@@ -295,7 +295,7 @@ void add_storage_printers(std::vector<Printer>& out) {
 
 void add_policy_printers(std::vector<Printer>& out) {
   out.push_back({"policy", "PodDisruptionBudget",
-                 {name_column(), text("Min Available"), text("Max Unavailable"), number("Allowed Disruptions"), age_column()},
+                 {name_column(), text_column("Min Available"), text_column("Max Unavailable"), number("Allowed Disruptions"), age_column()},
                  [](const RowContext& row, JsonArray& cells) {
                    cells.emplace_back(object_name(row));
                    cells.emplace_back(int_or_string(row.object, "spec.minAvailable"));
@@ -303,7 +303,7 @@ void add_policy_printers(std::vector<Printer>& out) {
                    cells.emplace_back(num(row.object, "status.disruptionsAllowed"));
                    cells.emplace_back(age_of(row));
                  }});
-  out.push_back({"scheduling.k8s.io", "PriorityClass", {name_column(), number("Value"), text("Global-Default"), age_column(), text("PreemptionPolicy")},
+  out.push_back({"scheduling.k8s.io", "PriorityClass", {name_column(), number("Value"), text_column("Global-Default"), age_column(), text_column("PreemptionPolicy")},
                  [](const RowContext& row, JsonArray& cells) {
                    cells.emplace_back(object_name(row));
                    cells.emplace_back(num(row.object, "value"));
@@ -311,15 +311,15 @@ void add_policy_printers(std::vector<Printer>& out) {
                    cells.emplace_back(age_of(row));
                    cells.emplace_back(str(row.object, "preemptionPolicy", "PreemptLowerPriority"));
                  }});
-  out.push_back({"node.k8s.io", "RuntimeClass", {name_column(), text("Handler"), age_column()},
+  out.push_back({"node.k8s.io", "RuntimeClass", {name_column(), text_column("Handler"), age_column()},
                  [](const RowContext& row, JsonArray& cells) { plain(row, cells, {text_at(row.object, "handler")}); }});
-  out.push_back({"coordination.k8s.io", "Lease", {name_column(), text("Holder"), age_column()},
+  out.push_back({"coordination.k8s.io", "Lease", {name_column(), text_column("Holder"), age_column()},
                  [](const RowContext& row, JsonArray& cells) { plain(row, cells, {text_at(row.object, "spec.holderIdentity")}); }});
   out.push_back({"flowcontrol.apiserver.k8s.io", "FlowSchema",
-                 {name_column(), text("PriorityLevel"), number("MatchingPrecedence"), text("DistinguisherMethod"), age_column(), text("MissingPL")},
+                 {name_column(), text_column("PriorityLevel"), number("MatchingPrecedence"), text_column("DistinguisherMethod"), age_column(), text_column("MissingPL")},
                  flow_schema});
   out.push_back({"flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration",
-                 {name_column(), text("Type"), number("NominalConcurrencyShares"), age_column()}, [](const RowContext& row, JsonArray& cells) {
+                 {name_column(), text_column("Type"), number("NominalConcurrencyShares"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    cells.emplace_back(object_name(row));
                    cells.emplace_back(str(row.object, "spec.type"));
                    cells.emplace_back(num(row.object, "spec.limited.nominalConcurrencyShares"));
@@ -329,24 +329,24 @@ void add_policy_printers(std::vector<Printer>& out) {
 
 void add_access_printers(std::vector<Printer>& out) {
   const std::vector<Column> roles = {name_column(), {"Created At", "date", "", "", 0}};
-  const std::vector<Column> bindings = {name_column(), text("Role"), age_column(), text("Users", 1), text("Groups", 1), text("ServiceAccounts", 1)};
+  const std::vector<Column> bindings = {name_column(), text_column("Role"), age_column(), text_column("Users", 1), text_column("Groups", 1), text_column("ServiceAccounts", 1)};
   for (const std::string_view kind : {"Role", "ClusterRole"}) out.push_back({"rbac.authorization.k8s.io", kind, roles, role});
   for (const std::string_view kind : {"RoleBinding", "ClusterRoleBinding"}) out.push_back({"rbac.authorization.k8s.io", kind, bindings, binding});
   out.push_back({"certificates.k8s.io", "CertificateSigningRequest",
-                 {name_column(), age_column(), text("SignerName"), text("Requestor"), text("RequestedDuration"), text("Condition")}, csr});
+                 {name_column(), age_column(), text_column("SignerName"), text_column("Requestor"), text_column("RequestedDuration"), text_column("Condition")}, csr});
   for (const std::string_view kind : {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}) {
     out.push_back({"admissionregistration.k8s.io", kind, {name_column(), number("Webhooks"), age_column()},
                    [](const RowContext& row, JsonArray& cells) { count_of(row, cells, list(row.object, "webhooks").size()); }});
   }
   out.push_back({"admissionregistration.k8s.io", "ValidatingAdmissionPolicy",
-                 {name_column(), number("Validations"), text("ParamKind"), age_column()}, [](const RowContext& row, JsonArray& cells) {
+                 {name_column(), number("Validations"), text_column("ParamKind"), age_column()}, [](const RowContext& row, JsonArray& cells) {
                    const auto kind = str(row.object, "spec.paramKind.kind");
                    cells.emplace_back(object_name(row));
                    cells.emplace_back(list(row.object, "spec.validations").size());
                    cells.emplace_back(kind.empty() ? "<unset>" : fmt::format("{}/{}", str(row.object, "spec.paramKind.apiVersion"), kind));
                    cells.emplace_back(age_of(row));
                  }});
-  out.push_back({"apiregistration.k8s.io", "APIService", {name_column(), text("Service"), text("Available"), age_column()}, api_service});
+  out.push_back({"apiregistration.k8s.io", "APIService", {name_column(), text_column("Service"), text_column("Available"), age_column()}, api_service});
 }
 
 }  // namespace

@@ -136,16 +136,16 @@ void service_cidr(const RowContext& row, JsonArray& out) {
 
 void add_network_printers(std::vector<Printer>& out) {
   out.push_back({"", "Service",
-                 {name_column(), text("Type"), text("Cluster-IP"), text("External-IP"), text("Port(s)"), age_column(), text("Selector", 1)}, service});
-  out.push_back({"", "Endpoints", {name_column(), text("Endpoints"), age_column()}, endpoints});
+                 {name_column(), text_column("Type"), text_column("Cluster-IP"), text_column("External-IP"), text_column("Port(s)"), age_column(), text_column("Selector", 1)}, service});
+  out.push_back({"", "Endpoints", {name_column(), text_column("Endpoints"), age_column()}, endpoints});
   out.push_back({"discovery.k8s.io", "EndpointSlice",
-                 {name_column(), text("AddressType"), text("Ports"), text("Endpoints"), age_column()}, endpoint_slice});
+                 {name_column(), text_column("AddressType"), text_column("Ports"), text_column("Endpoints"), age_column()}, endpoint_slice});
   out.push_back({"networking.k8s.io", "Ingress",
-                 {name_column(), text("Class"), text("Hosts"), text("Address"), text("Ports"), age_column()}, ingress});
-  out.push_back({"networking.k8s.io", "IngressClass", {name_column(), text("Controller"), text("Parameters"), age_column()}, ingress_class});
-  out.push_back({"networking.k8s.io", "NetworkPolicy", {name_column(), text("Pod-Selector"), age_column()}, network_policy});
-  out.push_back({"networking.k8s.io", "IPAddress", {name_column(), text("ParentRef"), age_column()}, ip_address});
-  out.push_back({"networking.k8s.io", "ServiceCIDR", {name_column(), text("CIDRs"), age_column()}, service_cidr});
+                 {name_column(), text_column("Class"), text_column("Hosts"), text_column("Address"), text_column("Ports"), age_column()}, ingress});
+  out.push_back({"networking.k8s.io", "IngressClass", {name_column(), text_column("Controller"), text_column("Parameters"), age_column()}, ingress_class});
+  out.push_back({"networking.k8s.io", "NetworkPolicy", {name_column(), text_column("Pod-Selector"), age_column()}, network_policy});
+  out.push_back({"networking.k8s.io", "IPAddress", {name_column(), text_column("ParentRef"), age_column()}, ip_address});
+  out.push_back({"networking.k8s.io", "ServiceCIDR", {name_column(), text_column("CIDRs"), age_column()}, service_cidr});
 }
 
 }  // namespace mk::api

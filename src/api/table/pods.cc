@@ -146,8 +146,8 @@ void pod_cells(const RowContext& row, JsonArray& out) {
 
 void add_pod_printer(std::vector<Printer>& out) {
   out.push_back({"", "Pod",
-                 {name_column(), text("Ready"), text("Status"), text("Restarts"), age_column(), text("IP", 1), text("Node", 1),
-                  text("Nominated Node", 1), text("Readiness Gates", 1)},
+                 {name_column(), text_column("Ready"), text_column("Status"), text_column("Restarts"), age_column(), text_column("IP", 1), text_column("Node", 1),
+                  text_column("Nominated Node", 1), text_column("Readiness Gates", 1)},
                  pod_cells});
 }
 

@@ -10,9 +10,9 @@
 namespace mk::api {
 
 Column name_column() { return {"Name", "string", "name", "Name must be unique within a namespace.", 0}; }
-Column text(std::string name, int priority) { return {std::move(name), "string", "", "", priority}; }
+Column text_column(std::string name, int priority) { return {std::move(name), "string", "", "", priority}; }
 Column number(std::string name, int priority) { return {std::move(name), "integer", "", "", priority}; }
-Column age_column() { return text("Age"); }
+Column age_column() { return text_column("Age"); }
 
 std::string age(std::string_view time, std::int64_t now_seconds) {
   const auto point = parse_time(time);

@@ -183,23 +183,23 @@ void hpa(const RowContext& row, JsonArray& out) {
 }  // namespace
 
 void add_workload_printers(std::vector<Printer>& out) {
-  const Column containers = text("Containers", 1), images = text("Images", 1), selector = text("Selector", 1);
+  const Column containers = text_column("Containers", 1), images = text_column("Images", 1), selector = text_column("Selector", 1);
   out.push_back({"apps", "Deployment",
-                 {name_column(), text("Ready"), number("Up-to-date"), number("Available"), age_column(), containers, images, selector}, deployment});
+                 {name_column(), text_column("Ready"), number("Up-to-date"), number("Available"), age_column(), containers, images, selector}, deployment});
   const std::vector<Column> replicas = {name_column(), number("Desired"), number("Current"), number("Ready"), age_column(), containers, images, selector};
   out.push_back({"apps", "ReplicaSet", replicas, replica_set});
   out.push_back({"", "ReplicationController", replicas, replication_controller});
   out.push_back({"apps", "DaemonSet",
                  {name_column(), number("Desired"), number("Current"), number("Ready"), number("Up-to-date"), number("Available"),
-                  text("Node Selector"), age_column(), containers, images, selector}, daemon_set});
-  out.push_back({"apps", "StatefulSet", {name_column(), text("Ready"), age_column(), containers, images}, stateful_set});
-  out.push_back({"batch", "Job", {name_column(), text("Status"), text("Completions"), text("Duration"), age_column(), containers, images, selector}, job});
+                  text_column("Node Selector"), age_column(), containers, images, selector}, daemon_set});
+  out.push_back({"apps", "StatefulSet", {name_column(), text_column("Ready"), age_column(), containers, images}, stateful_set});
+  out.push_back({"batch", "Job", {name_column(), text_column("Status"), text_column("Completions"), text_column("Duration"), age_column(), containers, images, selector}, job});
   out.push_back({"batch", "CronJob",
-                 {name_column(), text("Schedule"), text("Timezone"), text("Suspend"), number("Active"), text("Last Schedule"), age_column(),
+                 {name_column(), text_column("Schedule"), text_column("Timezone"), text_column("Suspend"), number("Active"), text_column("Last Schedule"), age_column(),
                   containers, images, selector}, cron_job});
-  out.push_back({"apps", "ControllerRevision", {name_column(), text("Controller"), number("Revision"), age_column()}, controller_revision});
+  out.push_back({"apps", "ControllerRevision", {name_column(), text_column("Controller"), number("Revision"), age_column()}, controller_revision});
   out.push_back({"autoscaling", "HorizontalPodAutoscaler",
-                 {name_column(), text("Reference"), text("Targets"), text("MinPods"), number("MaxPods"), number("Replicas"), age_column()}, hpa});
+                 {name_column(), text_column("Reference"), text_column("Targets"), text_column("MinPods"), number("MaxPods"), number("Replicas"), age_column()}, hpa});
 }
 
 }  // namespace mk::api
