@@ -40,7 +40,7 @@ class CronJobStrategy : public Strategy {
     default_to(spec, "jobTemplate.metadata", api::JsonObject());
   }
 
-  void validate(const Json& cron, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& cron, Causes& causes) const override {
     Report report(causes);
     const auto name = api::str(cron, "metadata.name");
     if (name.size() > kNameMax) {

@@ -75,7 +75,7 @@ class DaemonSetStrategy : public Strategy {
     }
   }
 
-  void validate(const Json& set, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& set, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(set);
     const Path path("spec");
@@ -85,7 +85,7 @@ class DaemonSetStrategy : public Strategy {
     validate_update_strategy(spec, path, report);
   }
 
-  void validate_update(const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(set, old, report);
   }

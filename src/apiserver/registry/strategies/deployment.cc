@@ -55,7 +55,7 @@ class DeploymentStrategy : public Strategy {
     default_pod_template(ensure_object(spec, "template"));
   }
 
-  void validate(const Json& deployment, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& deployment, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(deployment);
     const Path path("spec");
@@ -71,7 +71,7 @@ class DeploymentStrategy : public Strategy {
     }
   }
 
-  void validate_update(const Json& deployment, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& deployment, const Json& old, Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(deployment, old, report);
   }

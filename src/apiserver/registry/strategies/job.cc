@@ -103,7 +103,7 @@ class JobStrategy : public Strategy {
     generate_selector(job);
   }
 
-  void validate(const Json& job, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& job, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(job);
     const Path path("spec");
@@ -125,7 +125,7 @@ class JobStrategy : public Strategy {
     }
   }
 
-  void validate_update(const Json& job, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& job, const Json& old, Causes& causes) const override {
     Report report(causes);
     validate_completions_update(job, old, report);
     check_selector_immutable(job, old, report);

@@ -76,7 +76,7 @@ class PodStrategy : public Strategy {
     if (api::find(old, "status.qosClass")) copy_field(pod, old, "status.qosClass");
   }
 
-  void validate(const Json& pod, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& pod, Causes& causes) const override {
     Report report(causes);
     const Path path("spec");
     const Json* spec = api::find(pod, "spec");
@@ -86,7 +86,7 @@ class PodStrategy : public Strategy {
     if (api::str(pod, "metadata.resourceVersion").empty()) validate_new(*spec, path, report);
   }
 
-  void validate_update(const Json& pod, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& pod, const Json& old, Causes& causes) const override {
     Report report(causes);
     validate_pod_update(pod, old, report);
   }

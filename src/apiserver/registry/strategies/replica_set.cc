@@ -17,7 +17,7 @@ class ReplicaSetStrategy : public Strategy {
     default_pod_template(ensure_object(spec, "template"));
   }
 
-  void validate(const Json& set, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& set, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(set);
     const Path path("spec");
@@ -27,7 +27,7 @@ class ReplicaSetStrategy : public Strategy {
     validate_endless_template(*api::find(spec, "template"), "ReplicaSet", path.child("template"), report);
   }
 
-  void validate_update(const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(set, old, report);
   }

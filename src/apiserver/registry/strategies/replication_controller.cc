@@ -23,7 +23,7 @@ class ReplicationControllerStrategy : public Strategy {
     if (api::object(controller, "metadata.labels").empty()) api::set(controller, "metadata.labels", labels);
   }
 
-  void validate(const Json& controller, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& controller, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(controller);
     const Path path("spec");
@@ -48,7 +48,7 @@ class ReplicationControllerStrategy : public Strategy {
 class PodTemplateStrategy : public Strategy {
  public:
   void set_defaults(Json& object) const override { default_pod_template(ensure_object(object, "template")); }
-  void validate(const Json& object, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& object, Causes& causes) const override {
     Report report(causes);
     if (const Json* pod_template = api::find(object, "template")) {
       validate_pod_template(*pod_template, Path("template"), report);
@@ -61,14 +61,14 @@ class PodTemplateStrategy : public Strategy {
 
 class ControllerRevisionStrategy : public Strategy {
  public:
-  void validate(const Json& revision, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& revision, Causes& causes) const override {
     Report report(causes);
     if (!api::find(revision, "data")) report.required(Path("data"), "data is mandatory");
     if (const auto number = api::num(revision, "revision"); number < 0) {
       report.invalid(Path("revision"), number, kNotNegative);
     }
   }
-  void validate_update(const Json& revision, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& revision, const Json& old, Causes& causes) const override {
     Report report(causes);
     check_immutable(revision, old, "data", report);
   }

@@ -71,7 +71,7 @@ class StatefulSetStrategy : public Strategy {
     default_pod_template(ensure_object(spec, "template"));
   }
 
-  void validate(const Json& set, Causes& causes) const override {
+  void validate(const WriteContext& context, const Json& set, Causes& causes) const override {
     Report report(causes);
     const Json& spec = spec_of(set);
     const Path path("spec");
@@ -92,7 +92,7 @@ class StatefulSetStrategy : public Strategy {
     validate_endless_template(pod_template, "StatefulSet", path.child("template"), report);
   }
 
-  void validate_update(const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
     Report report(causes);
     const auto fixed = [](const Json& object) {
       return without(spec_of(object), {"replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
