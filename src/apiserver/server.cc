@@ -33,6 +33,9 @@ StrategySet::Environment strategy_environment(Cacher& cacher, const ServerOption
   return out;
 }
 
+// The answer of a handler that does not wait for anything.
+rt::Task<Result<Json>> ready(Result<Json> answer) { co_return answer; }
+
 class Server : public ApiServer {
  public:
   Server(rt::Loop& loop, rt::Clock& clock, store::Store& store, ServerOptions options)
@@ -109,35 +112,38 @@ void Server::build() {
 }
 
 void Server::add_virtual_resources() {
-  using Answer = rt::Task<Result<Json>>;
-  virtuals_.add("subjectaccessreviews.authorization.k8s.io",
-                [this](WriteContext&, Json body) -> Answer { co_return review_subject_access(*authorizer_, body); });
-  virtuals_.add("selfsubjectaccessreviews.authorization.k8s.io", [this](WriteContext& context, Json body) -> Answer {
-    co_return review_self_subject_access(*authorizer_, context.user, body);
+  virtuals_.add("subjectaccessreviews.authorization.k8s.io", [this](WriteContext&, Json body) {
+    return ready(review_subject_access(*authorizer_, body));
   });
-  virtuals_.add("localsubjectaccessreviews.authorization.k8s.io", [this](WriteContext& context, Json body) -> Answer {
-    co_return review_local_subject_access(*authorizer_, context.ns, body);
+  virtuals_.add("selfsubjectaccessreviews.authorization.k8s.io", [this](WriteContext& context, Json body) {
+    return ready(review_self_subject_access(*authorizer_, context.user, body));
   });
-  virtuals_.add("selfsubjectrulesreviews.authorization.k8s.io", [this](WriteContext& context, Json body) -> Answer {
-    co_return review_self_subject_rules(*authorizer_, context.user, body);
+  virtuals_.add("localsubjectaccessreviews.authorization.k8s.io", [this](WriteContext& context, Json body) {
+    return ready(review_local_subject_access(*authorizer_, context.ns, body));
   });
-  virtuals_.add("selfsubjectreviews.authentication.k8s.io", [](WriteContext& context, Json body) -> Answer {
-    co_return review_self_subject(context.user, context.now, body);
+  virtuals_.add("selfsubjectrulesreviews.authorization.k8s.io", [this](WriteContext& context, Json body) {
+    return ready(review_self_subject_rules(*authorizer_, context.user, body));
   });
-  virtuals_.add("tokenreviews.authentication.k8s.io",
-                [this](WriteContext&, Json body) -> Answer { co_return review_token(*authenticator_, body); });
-  virtuals_.add("serviceaccounts/token", [this](WriteContext& context, Json body) -> Answer {
-    co_return tokens_->issue(context.ns, context.name, body);
+  virtuals_.add("selfsubjectreviews.authentication.k8s.io", [](WriteContext& context, Json body) {
+    return ready(review_self_subject(context.user, context.now, body));
   });
-  virtuals_.add("pods/binding",
-                [this](WriteContext& context, Json body) -> Answer { return bind_pod(*registry_, context, std::move(body)); });
-  virtuals_.add("bindings", [this](WriteContext& context, Json body) -> Answer {
+  virtuals_.add("tokenreviews.authentication.k8s.io", [this](WriteContext&, Json body) {
+    return ready(review_token(*authenticator_, body));
+  });
+  virtuals_.add("serviceaccounts/token", [this](WriteContext& context, Json body) {
+    return ready(tokens_->issue(context.ns, context.name, body));
+  });
+  virtuals_.add("pods/binding", [this](WriteContext& context, Json body) {
+    return bind_pod(*registry_, context, std::move(body));
+  });
+  virtuals_.add("bindings", [this](WriteContext& context, Json body) {
     context.resource = api::find_builtin(api::resources::kPods);
     context.name = api::str(body, "metadata.name");
     return bind_pod(*registry_, context, std::move(body));
   });
-  virtuals_.add("pods/eviction",
-                [this](WriteContext& context, Json body) -> Answer { return evict_pod(*registry_, context, std::move(body)); });
+  virtuals_.add("pods/eviction", [this](WriteContext& context, Json body) {
+    return evict_pod(*registry_, context, std::move(body));
+  });
 }
 
 rt::Task<Result<void>> Server::start() {
