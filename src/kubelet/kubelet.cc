@@ -22,7 +22,6 @@ class NodeKubelet : public Kubelet {
               KubeletOptions options)
       : options_(std::move(options)),
         runtime_(runtime),
-        group_(loop.executor()),
         events_(client, clock, options_.node_name),
         objects_(loop, client, clock, random),
         mounter_(make_mounter()),
@@ -30,7 +29,8 @@ class NodeKubelet : public Kubelet {
         context_{loop, clock, random, pool, client, runtime, options_, events_, objects_, *mounter_, services_, {}},
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
-        server_(context_, pods_) {}
+        server_(context_, pods_),
+        group_(loop.executor()) {}
 
   rt::Task<Result<void>> start() override {
     runtime_.containers->on_change([this](const std::string& uid) { pods_.runtime_changed(uid); });
@@ -63,7 +63,6 @@ class NodeKubelet : public Kubelet {
  private:
   KubeletOptions options_;
   NodeRuntime& runtime_;
-  rt::Group group_;
   EventRecorder events_;
   ObjectWatcher objects_;
   std::unique_ptr<Mounter> mounter_;
@@ -72,6 +71,7 @@ class NodeKubelet : public Kubelet {
   PodManager pods_;
   NodeAgent node_;
   KubeletServer server_;
+  rt::Group group_;  // last: its tasks use everything above
 };
 
 }  // namespace

@@ -124,7 +124,8 @@ rt::Task<> PodManager::clean_up() {
 }
 
 rt::Task<> PodManager::stop() {
-  for (auto& [uid, worker] : workers_) co_await worker->stop();
+  const auto workers = workers_;  // those that end meanwhile leave the table
+  for (const auto& [uid, worker] : workers) co_await worker->stop();
   co_await tasks_.stop();
   workers_.clear();
 }

@@ -1,0 +1,299 @@
+#include <catch2/catch.hpp>
+
+#include <unistd.h>
+
+#include "mk/base/files.h"
+#include "mk/client/fake_client.h"
+#include "pods/events.h"
+#include "pods/pod_manager.h"
+#include "testing/fake_mounter.h"
+#include "testing/fake_runtime.h"
+
+using namespace mk;
+using namespace mk::kubelet;
+using namespace std::chrono_literals;
+
+namespace {
+
+namespace res = api::resources;
+
+// A node with a pod manager, an API in memory and a clock that the test moves.
+class TestNode {
+ public:
+  TestNode() {
+    char name[] = "/tmp/mk-kubelet-test-XXXXXX";
+    dir_ = ::mkdtemp(name);
+    options.node_name = "n1";
+    options.node_ip = "10.0.0.1";
+    options.data_dir = dir_ + "/data";
+    options.log_dir = dir_ + "/logs";
+    runtime.containers = std::make_unique<FakeRuntime>(clock);
+    runtime.images = std::make_unique<FakeImages>();
+    runtime.network = std::make_unique<FakeNetwork>();
+    network().config.pod_cidr = "10.42.0.0/24";
+    images().add("img");
+    context.allocatable = {4000, std::int64_t(8) << 30, std::int64_t(100) << 30, 110};
+    containers().on_change([this](const std::string& uid) {
+      if (pods) pods->runtime_changed(uid);
+    });
+    events.start(group);
+    services.start(group);
+    restart();
+  }
+  ~TestNode() {
+    auto end = [this]() -> rt::Task<> {
+      co_await pods->stop();
+      co_await group.stop();
+      co_await objects.stop();
+    };
+    rt::run_until_done(loop, end());
+    (void)remove_tree(dir_);
+  }
+
+  // As if the kubelet's process had been started again.
+  void restart() {
+    auto again = [this]() -> rt::Task<> {
+      if (pods) co_await pods->stop();
+      pods = std::make_unique<PodManager>(context);
+      co_await pods->start([this]() -> const Json& { return node; });
+    };
+    rt::run_until_done(loop, again());
+    settle();
+  }
+
+  // Everything that can happen without time passing; blocking work runs on threads, so it gets real time.
+  void settle() {
+    for (int quiet = 0; quiet < 15;) {
+      if (loop.poll() != 0) quiet = 0;
+      else ++quiet, ::usleep(1000);
+    }
+  }
+  void advance(rt::Duration by) {
+    clock.advance(by);
+    settle();
+  }
+
+  void create(const std::string& name, const std::string& spec, const std::string& extra = "") {
+    const std::string text = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","namespace":"default","uid":"uid-)" + name +
+                             "\"" + extra + R"(},"spec":)" + spec + R"(,"status":{"phase":"Pending"}})";
+    auto pod = api::parse_json(text);
+    REQUIRE(pod.ok());
+    api::set(*pod, "spec.nodeName", "n1");
+    api.put(res::kPods, *pod);
+    settle();
+  }
+  api::Object get(const std::string& name) { return api.find(res::kPods, api::Key("default", name)); }
+  std::string phase(const std::string& name) { return std::string(api::str(get(name).json(), "status.phase")); }
+  Json status_of(const std::string& pod, std::size_t index = 0) {
+    const api::Object object = get(pod);
+    const auto& list = api::list(object.json(), "status.containerStatuses");
+    return index < list.size() ? list[index] : Json();
+  }
+  bool ready(const std::string& name) {
+    const api::Object object = get(name);
+    for (const Json& condition : api::list(object.json(), "status.conditions"))
+      if (api::str(condition, "type") == "Ready") return api::str(condition, "status") == "True";
+    return false;
+  }
+  void remove(const std::string& name, std::int64_t grace) {
+    client::DeleteOptions how;
+    how.grace_period_seconds = grace;
+    auto call = [&]() -> rt::Task<> { (void)co_await api.remove(res::kPods, api::Key("default", name), how); };
+    rt::run_until_done(loop, call());
+    settle();
+  }
+
+  FakeRuntime& containers() { return static_cast<FakeRuntime&>(*runtime.containers); }
+  FakeImages& images() { return static_cast<FakeImages&>(*runtime.images); }
+  FakeNetwork& network() { return static_cast<FakeNetwork&>(*runtime.network); }
+
+  rt::Loop loop;
+  rt::ManualClock clock;
+  std::unique_ptr<rt::Random> random = rt::make_random(1);
+  rt::BlockingPool pool{2};
+  client::FakeClient api{clock};
+  NodeRuntime runtime;
+  KubeletOptions options;
+  EventRecorder events{api, clock, "n1"};
+  ObjectWatcher objects{loop, api, clock, *random};
+  FakeMounter mounter;
+  client::Informer services{api, clock, *random, res::kServices, "", client::ListOptions()};
+  Context context{loop, clock, *random, pool, api, runtime, options, events, objects, mounter, services, {}};
+  Json node = *api::parse_json(R"({"metadata":{"name":"n1","labels":{"kubernetes.io/os":"linux"}}})");
+  rt::Group group{loop.executor()};
+  std::unique_ptr<PodManager> pods;
+
+ private:
+  std::string dir_;
+};
+
+}  // namespace
+
+TEST_CASE("a pod runs, is deleted gracefully and leaves nothing") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}],"terminationGracePeriodSeconds":30})");
+  CHECK(node.phase("web") == "Running");
+  CHECK(node.ready("web"));
+  CHECK(api::str(node.get("web").json(), "status.podIP") == "10.42.0.2");
+  CHECK(api::str(node.status_of("web"), "containerID") == "mk://uid-web-a-0");
+  node.containers().ignores_signal.insert("a");
+  node.remove("web", 30);
+  CHECK(node.get("web").deleting());
+  node.advance(29s);
+  CHECK(node.get("web"));
+  node.advance(2s);
+  CHECK(!node.get("web"));
+  CHECK(node.pods->workers().empty());
+  CHECK(!file_exists(node.options.data_dir + "/pods/uid-web"));
+}
+
+TEST_CASE("a failing container is restarted with growing delays") {
+  TestNode node;
+  node.create("bad", R"({"containers":[{"name":"a","image":"img"}]})");
+  node.containers().finish("uid-bad", "a", 1);
+  node.settle();
+  CHECK(api::num(node.status_of("bad"), "restartCount") == 1);
+  CHECK(api::num(node.status_of("bad"), "lastState.terminated.exitCode") == 1);
+  node.containers().finish("uid-bad", "a", 1);
+  node.settle();
+  CHECK(api::str(node.status_of("bad"), "state.waiting.reason") == "CrashLoopBackOff");
+  node.advance(9s);
+  CHECK(api::str(node.status_of("bad"), "state.waiting.reason") == "CrashLoopBackOff");
+  node.advance(2s);
+  CHECK(api::num(node.status_of("bad"), "restartCount") == 2);
+  CHECK(api::find(node.status_of("bad"), "state.running") != nullptr);
+}
+
+TEST_CASE("a pod that never restarts ends with the phase of its exit codes") {
+  TestNode node;
+  node.create("good", R"({"restartPolicy":"Never","containers":[{"name":"a","image":"img"}]})");
+  node.containers().finish("uid-good", "a", 0);
+  node.settle();
+  CHECK(node.phase("good") == "Succeeded");
+  CHECK(!node.ready("good"));
+  node.create("poor", R"({"restartPolicy":"Never","containers":[{"name":"a","image":"img"}]})");
+  node.containers().finish("uid-poor", "a", 3);
+  node.settle();
+  CHECK(node.phase("poor") == "Failed");
+  CHECK(api::num(node.status_of("poor"), "state.terminated.exitCode") == 3);
+  node.remove("good", 30);
+  CHECK(!node.get("good"));
+}
+
+TEST_CASE("a restarted kubelet adopts what runs without touching it") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
+  node.containers().calls.clear();
+  node.restart();
+  CHECK(node.containers().calls.empty());
+  CHECK(node.phase("web") == "Running");
+  CHECK(node.ready("web"));
+}
+
+TEST_CASE("what was deleted while the kubelet was down is stopped") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
+  auto stop = [&]() -> rt::Task<> { co_await node.pods->stop(); };
+  rt::run_until_done(node.loop, stop());
+  node.api.erase(res::kPods, api::Key("default", "web"));
+  node.restart();
+  auto look = [&]() -> rt::Task<> { CHECK((co_await node.containers().snapshot()).empty()); };
+  rt::run_until_done(node.loop, look());
+  CHECK(!file_exists(node.options.data_dir + "/pods/uid-web"));
+}
+
+TEST_CASE("images are pulled by policy, and failures back off") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"far"}]})");
+  CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "ErrImagePull");
+  node.advance(2s);
+  CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "ImagePullBackOff");
+  CHECK(node.images().pulls == 1);
+  node.images().in_registry.insert("far");
+  node.advance(9s);
+  CHECK(node.phase("web") == "Running");
+}
+
+TEST_CASE("a volume waits for its ConfigMap and follows it") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/v"}]}],
+                         "volumes":[{"name":"v","configMap":{"name":"c","defaultMode":420}}]})");
+  CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "ContainerCreating");
+  const auto config = [](const char* value) {
+    return *api::parse_json(std::string(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":")") + value + "\"}}");
+  };
+  node.api.put(res::kConfigMaps, config("one"));
+  node.settle();
+  CHECK(node.phase("web") == "Running");
+  const std::string file = node.options.data_dir + "/pods/uid-web/volumes/kubernetes.io~configmap/v/k";
+  CHECK(read_file(file).value_or("") == "one");
+  node.api.put(res::kConfigMaps, config("two"));
+  node.settle();
+  CHECK(read_file(file).value_or("") == "two");
+  node.remove("web", 0);
+  CHECK(node.objects.size() == 0);
+}
+
+TEST_CASE("a liveness probe that fails restarts its container, a readiness probe only unreadies it") {
+  TestNode node;
+  bool alive = true, ready = true;
+  node.containers().exec_answer = [&](const std::string&, const std::vector<std::string>& argv) {
+    ExecResult result;
+    result.exit_code = (argv[0] == "live" ? alive : ready) ? 0 : 1;
+    return result;
+  };
+  node.create("web", R"({"containers":[{"name":"a","image":"img",
+    "livenessProbe":{"exec":{"command":["live"]},"periodSeconds":5,"failureThreshold":2},
+    "readinessProbe":{"exec":{"command":["ready"]},"periodSeconds":5,"failureThreshold":1}}]})");
+  CHECK(node.ready("web"));
+  ready = false;
+  node.advance(6s);
+  CHECK(!node.ready("web"));
+  CHECK(api::num(node.status_of("web"), "restartCount") == 0);
+  ready = true;
+  alive = false;
+  node.advance(6s);
+  CHECK(node.ready("web"));
+  node.advance(6s);
+  CHECK(api::num(node.status_of("web"), "restartCount") == 1);
+}
+
+TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
+  TestNode node;
+  node.create("web", R"({"initContainers":[{"name":"s","image":"img","restartPolicy":"Always"}],
+    "containers":[{"name":"a","image":"img","lifecycle":{"postStart":{"exec":{"command":["up"]}},"preStop":{"exec":{"command":["down"]}}}}]})");
+  CHECK(node.phase("web") == "Running");
+  node.remove("web", 30);
+  CHECK(!node.get("web"));
+  CHECK(node.containers().calls == std::vector<std::string>{"sandbox web", "start s", "start a", "exec a up", "exec a down", "stop a", "stop s", "stop sandbox"});
+}
+
+TEST_CASE("a pod past its deadline fails") {
+  TestNode node;
+  node.create("slow", R"({"activeDeadlineSeconds":20,"containers":[{"name":"a","image":"img"}]})");
+  node.advance(19s);
+  CHECK(node.phase("slow") == "Running");
+  node.advance(2s);
+  CHECK(node.phase("slow") == "Failed");
+  CHECK(api::str(node.get("slow").json(), "status.reason") == "DeadlineExceeded");
+}
+
+TEST_CASE("what does not fit the node is refused") {
+  TestNode node;
+  node.create("big", R"({"containers":[{"name":"a","image":"img","resources":{"requests":{"cpu":"5"}}}]})");
+  CHECK(node.phase("big") == "Failed");
+  CHECK(api::str(node.get("big").json(), "status.reason") == "OutOfcpu");
+  node.create("other", R"({"nodeSelector":{"disk":"ssd"},"containers":[{"name":"a","image":"img"}]})");
+  CHECK(api::str(node.get("other").json(), "status.reason") == "NodeAffinity");
+}
+
+TEST_CASE("a missing ConfigMap in the environment holds the container back") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img","env":[{"name":"X","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"}}}]}]})");
+  CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "CreateContainerConfigError");
+  node.api.put(res::kConfigMaps, *api::parse_json(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":"v"}})"));
+  node.advance(11s);
+  CHECK(node.phase("web") == "Running");
+  const auto& env = node.containers().configs["a"].env;
+  CHECK(std::find(env.begin(), env.end(), "X=v") != env.end());
+}
