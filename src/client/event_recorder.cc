@@ -87,6 +87,7 @@ struct EventRecorder::State {
   rt::Channel<Occurrence> queue;
   Recent<Written> written;
   Recent<Bucket> buckets;
+  std::int64_t last_stamp = 0;
 
   bool allowed(const std::string& about);
   api::Json make_event(const Occurrence& event, const std::string& name) const;
@@ -140,7 +141,9 @@ rt::Task<> EventRecorder::State::write(std::shared_ptr<State> state, Occurrence 
     if (patched.ok()) state->written.get(key) = next;
     if (patched.ok() || !patched.error().is(Reason::kNotFound)) co_return;  // gone: events live for an hour
   }
-  const std::string name = fmt::format("{}.{:x}", api::str(event.involved, "name"), event.when.time_since_epoch().count());
+  // Like the time, but never the same twice.
+  state->last_stamp = std::max<std::int64_t>(event.when.time_since_epoch().count(), state->last_stamp + 1);
+  const std::string name = fmt::format("{}.{:x}", api::str(event.involved, "name"), state->last_stamp);
   auto created = co_await state->client.create(api::resources::kEvents, ns, api::Object(state->make_event(event, name)), {});
   if (created.ok()) {
     state->written.get(key) = Written{name, 1, event.when};

@@ -62,9 +62,7 @@ rt::Task<> Informer::run() {
 // After an orderly end, and the first time that the version was too old; neither may spin.
 bool Informer::go_on_at_once(const Error& ended, rt::Duration lasted) {
   if (ended.is(Reason::kGone)) return lasted > std::chrono::seconds(1);
-  if (!ended.is(Reason::kExpired) || delay_.count() > 0) return false;
-  delay_ = kDelayMin;
-  return true;
+  return ended.is(Reason::kExpired) && !std::exchange(relisted_at_once_, true);
 }
 
 // Exponential, with as much again by chance, so that clients that lost one server do not return as one.
@@ -100,6 +98,7 @@ rt::Task<Error> Informer::watch() {
     auto event = co_await (*opened)->next();
     if (!event) co_return std::move(event).error();
     delay_ = {};  // it works
+    relisted_at_once_ = false;
     apply(*event);
   }
 }

@@ -1,5 +1,7 @@
 #include "mk/net/client.h"
 
+#include <boost/json/parse.hpp>
+
 #include "client_connection.h"
 #include "http_text.h"
 #include "listen.h"
@@ -136,13 +138,23 @@ class BodyReaderImpl : public BodyReader {
   Response head_;
 };
 
-// The answer to an upgrade that was refused, as an error with the server's words.
+// The answer to an upgrade that was refused, as an error with the server's words: a Status or plain text.
 rt::Task<Error> refused_upgrade(ConnectionPtr connection) {
   auto read = co_await connection->read_body(kErrorTextMax);
   const int status = connection->parser().response.status;
-  std::string text(trim(std::string_view(connection->parser().body).substr(0, kErrorTextMax)));
-  if (text.empty()) text = std::to_string(status) + " " + std::string(status_text(status));
-  co_return Error(reason_from_http(status), "the server refused the upgrade: " + text);
+  const std::string text(trim(std::string_view(connection->parser().body).substr(0, kErrorTextMax)));
+  boost::system::error_code code;
+  const auto json = boost::json::parse(text, code);
+  const auto* object = code ? nullptr : json.if_object();
+  const auto field = [&](const char* name) {
+    const auto* value = object ? object->if_contains(name) : nullptr;
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+  };
+  Reason reason = reason_from_string(field("reason"));
+  if (reason == Reason::kUnknown) reason = reason_from_http(status);
+  if (object && !field("message").empty()) co_return Error(reason, field("message"));
+  if (!text.empty()) co_return Error(reason, text);
+  co_return Error(reason, "the server refused the upgrade with " + std::to_string(status) + " " + std::string(status_text(status)));
 }
 
 rt::Task<Result<ConnectionPtr>> switch_protocols(std::shared_ptr<Pool> pool, std::shared_ptr<const Request> request) {
@@ -180,7 +192,7 @@ class HttpClientImpl : public HttpClient {
   }
 
   rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request, std::vector<std::string> subprotocols) override;
-  rt::Task<Result<std::unique_ptr<RawStream>>> upgrade(Request request) override;
+  rt::Task<Result<Upgraded>> upgrade(Request request) override;
   void set_credentials(pki::KeyPair client_certificate, std::string token) override;
 
  private:
@@ -208,13 +220,16 @@ rt::Task<Result<std::unique_ptr<WebSocket>>> HttpClientImpl::websocket(Request r
   co_return make_websocket((*switched)->release_stream(), pool->clock, WebSocketSide::kClient, std::move(chosen));
 }
 
-rt::Task<Result<std::unique_ptr<RawStream>>> HttpClientImpl::upgrade(Request request) {
+rt::Task<Result<Upgraded>> HttpClientImpl::upgrade(Request request) {
   auto pool = pool_;
   if (!request.headers.has("Connection")) request.headers.set("Connection", "Upgrade");
   auto shared = std::make_shared<const Request>(std::move(request));
   auto switched = co_await switch_protocols(pool, shared);
   if (!switched) co_return std::move(switched).error();
-  co_return make_raw_stream((*switched)->release_stream());
+  Upgraded upgraded;
+  upgraded.head = std::move((*switched)->parser().response);
+  upgraded.stream = make_raw_stream((*switched)->release_stream());
+  co_return upgraded;
 }
 
 Result<TlsContext> context_for(const ClientOptions& options) {

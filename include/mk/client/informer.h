@@ -77,6 +77,7 @@ class Informer {
   std::string version_;       // seen up to here; "" needs a list
   rt::Duration delay_{0};     // before the next attempt, after a failure
   bool expired_ = false;      // the next list must not come from an old cache
+  bool relisted_at_once_ = false;
   bool synced_ = false;
   rt::Event synced_event_;
 };
