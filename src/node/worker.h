@@ -7,6 +7,7 @@
 #include "mk/dns/dns.h"
 #include "mk/kubelet/kubelet.h"
 #include "mk/node/options.h"
+#include "mk/node/runtime_options.h"
 #include "mk/proxy/proxy.h"
 #include "mk/rt/blocking.h"
 
@@ -50,7 +51,5 @@ class Worker {
   std::unique_ptr<proxy::Proxy> proxy_;
   std::unique_ptr<dns::Dns> dns_;
 };
-
-kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::string& node_name);
 
 }  // namespace mk::node

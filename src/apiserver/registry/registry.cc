@@ -163,7 +163,7 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   MK_CO_TRY(strategy.allocate(context, object, nullptr));
   std::vector<Cause> causes;
   api::validate_metadata(*context.resource, object, causes);
-  strategy.validate(object, causes);
+  strategy.validate(context, object, causes);
   if (!causes.empty()) {
     strategy.release(object);
     co_return invalid(context, object, std::move(causes));
@@ -321,8 +321,8 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
   if (context.subresource == "status") {
     strategy.validate_status_update(object, current.json(), causes);
   } else {
-    strategy.validate(object, causes);
-    strategy.validate_update(object, current.json(), causes);
+    strategy.validate(context, object, causes);
+    strategy.validate_update(context, object, current.json(), causes);
   }
   if (!causes.empty()) co_return invalid(context, object, std::move(causes));
   strategy.warn(object, context.warnings);
