@@ -79,7 +79,11 @@ Result<CertificateInfo> parse_certificate(const std::string& pem) {
   read_general_names(names.get(), info.dns_names, info.ip_addresses);
   const ExtendedUsage usage(
       static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(leaf, NID_ext_key_usage, nullptr, nullptr)));
-  read_extended_usage(usage.get(), info.client_auth, info.server_auth);
+  if (usage) {
+    read_extended_usage(usage.get(), info.client_auth, info.server_auth);
+  } else {  // RFC 5280: a certificate without the extension is good for any purpose
+    info.client_auth = info.server_auth = true;
+  }
   info.is_ca = X509_check_ca(leaf) == 1;
   info.not_before = seconds(X509_get0_notBefore(leaf));
   info.not_after = seconds(X509_get0_notAfter(leaf));

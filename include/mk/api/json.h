@@ -16,6 +16,9 @@ using Json = boost::json::value;
 using JsonObject = boost::json::object;
 using JsonArray = boost::json::array;
 
+// A JSON string; Boost's value does not take the standard library's text types.
+inline Json text(std::string_view characters) { return Json(boost::json::string(characters.data(), characters.size())); }
+
 // The value at a dotted path of object keys ("spec.template.metadata"), or nullptr where any step is missing,
 // null or no object. Keys that contain dots (labels, annotations) are not reachable this way: use member().
 const Json* find(const Json& root, std::string_view path);

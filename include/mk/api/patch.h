@@ -18,6 +18,9 @@ struct ApplyOptions {
   std::string subresource;  // "" or "status", "scale"
   bool force = false;
   std::string now;          // metav1.Time for managedFields
+  // Dotted paths that this kind of write does not touch and therefore never owns: "status" when the main
+  // resource is written, "spec" when its status is.
+  std::vector<std::string> reset_fields;
 };
 
 // Merges the applied configuration into `live` (null: create). Error kConflict carries one Cause of type

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +25,7 @@ class Informer {
   // The index values of an object, e.g. the uid of its controller.
   using IndexFunction = std::function<std::vector<std::string>(const api::Object&)>;
 
+  // `client` and the doors must outlive the informer, and the informer the group it runs in.
   Informer(Client& client, rt::Clock& clock, rt::Random& random, api::Gvr resource, std::string ns, ListOptions filter);
   ~Informer();
 
@@ -46,15 +49,19 @@ class Informer {
  private:
   struct Index {
     IndexFunction function;
-    std::unordered_map<std::string, std::vector<api::Key>> keys;
+    std::unordered_map<std::string, std::set<api::Key>> keys;
   };
 
   rt::Task<> run();
-  rt::Task<Result<void>> list_and_watch();
-  void replace_all(std::vector<api::Object> items);
+  rt::Task<Result<void>> list();
+  rt::Task<Error> watch();
+  bool go_on_at_once(const Error& ended, rt::Duration lasted);
+  rt::Task<> pause();
+  rt::Task<> replace_all(std::vector<api::Object> items);
   void apply(const WatchEvent& event);
   void put(api::Object object);
   void erase(const api::Key& key);
+  void notify(const api::Object& before, const api::Object& after);
   void unindex(const api::Object& object);
   void index(const api::Object& object);
 
@@ -64,10 +71,13 @@ class Informer {
   api::Gvr resource_;
   std::string ns_;
   ListOptions filter_;
-  std::unordered_map<api::Key, api::Object, api::KeyHash> objects_;
+  std::map<api::Key, api::Object> objects_;  // ordered: a namespace is a range, and iteration repeats itself
   std::unordered_map<std::string, Index> indexes_;
   std::vector<Handler> handlers_;
-  std::string version_;
+  std::string version_;       // seen up to here; "" needs a list
+  rt::Duration delay_{0};     // before the next attempt, after a failure
+  bool expired_ = false;      // the next list must not come from an old cache
+  bool relisted_at_once_ = false;
   bool synced_ = false;
   rt::Event synced_event_;
 };

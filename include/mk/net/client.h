@@ -37,6 +37,12 @@ struct ClientOptions {
   std::size_t body_max = 1u << 30;
 };
 
+// A connection that has changed its protocol: the 101 answer and what runs after it.
+struct Upgraded {
+  Response head;
+  std::unique_ptr<RawStream> stream;
+};
+
 // Talks HTTP/1.1 to one server with a pool of kept-alive connections; requests may overlap. Redirects are not
 // followed. Errors: kServiceUnavailable (cannot connect, reset), kTimeout, kUnauthorized (TLS refused).
 class HttpClient {
@@ -46,8 +52,9 @@ class HttpClient {
   virtual rt::Task<Result<Response>> request(Request request) = 0;
   virtual rt::Task<Result<std::unique_ptr<BodyReader>>> stream(Request request) = 0;
   virtual rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request, std::vector<std::string> subprotocols) = 0;
-  // An HTTP upgrade to another protocol (SPDY): the response head must be 101.
-  virtual rt::Task<Result<std::unique_ptr<RawStream>>> upgrade(Request request) = 0;
+  // An HTTP upgrade to another protocol (SPDY, or a WebSocket tunnelled through). An answer other than 101 is the
+  // Error it describes.
+  virtual rt::Task<Result<Upgraded>> upgrade(Request request) = 0;
   // For rotated certificates and tokens; kept connections are dropped when idle.
   virtual void set_credentials(pki::KeyPair client_certificate, std::string token) = 0;
 };

@@ -30,6 +30,8 @@ class RawStream {
   virtual ~RawStream() = default;
   virtual rt::Task<Result<std::string>> read_some(std::size_t count_max) = 0;  // "" at the end
   virtual rt::Task<Result<void>> write_all(std::string data) = 0;
+  // Ends our direction: the peer reads the end of the stream, and we may read on.
+  virtual void close_write() {}
   virtual void close() = 0;
 };
 
@@ -41,6 +43,8 @@ class Exchange {
   virtual std::string remote_address() const = 0;  // "10.0.0.7"
   // The client's certificate if it sent one that its CA bundle vouches for.
   virtual const std::optional<pki::CertificateInfo>& client_certificate() const = 0;
+  // Why a certificate that was sent does not count ("certificate has expired at ..."); "" when it does or none was.
+  virtual std::string client_certificate_error() const { return {}; }
 
   virtual rt::Task<Result<void>> respond(Response response) = 0;
   // A whole body of shared buffers, sent without copying.
@@ -68,6 +72,7 @@ struct ServerLimits {
   std::size_t header_max = 64 << 10;      // then 431
   rt::Duration header_timeout = std::chrono::seconds(32);  // TLS handshake and header, so slow clients go
   rt::Duration idle_timeout = std::chrono::minutes(3);     // between requests of a kept-alive connection
+  rt::Duration stall_timeout = std::chrono::minutes(10);   // a client that takes nothing of its answer
   std::size_t connections_max = 12000;
 };
 

@@ -13,7 +13,7 @@ constexpr std::size_t kLoadPage = 500;
 // The previous state of an object that left a filter, as of the change that made it leave.
 api::Object at_revision(const api::Object& object, store::Revision revision) {
   const std::string version = std::to_string(revision);
-  return object.with([&](api::Json& json) { api::set(json, "metadata.resourceVersion", std::string_view(version)); });
+  return object.with([&](api::Json& json) { api::set(json, "metadata.resourceVersion", api::text(version)); });
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "registry/registry.h"
+
+namespace mk::apiserver {
+
+struct BootstrapOptions {
+  std::string service_cidr;
+  std::string advertise_address;
+  int port = 6443;
+  std::string ca_pem;
+};
+
+// Writes what every cluster has and puts back what is missing: namespaces, default RBAC policy, priority classes,
+// the kubernetes Service with its endpoints. Runs at each start; writes nothing when all is there.
+rt::Task<Result<void>> bootstrap(Registry& registry, BootstrapOptions options);
+
+// The first usable address of a CIDR plus `offset`: "10.43.0.0/16", 1 -> "10.43.0.1".
+std::string address_in(const std::string& cidr, unsigned offset);
+
+}  // namespace mk::apiserver

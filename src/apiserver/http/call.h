@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/authorizer.h"
+#include "handlers/request_info.h"
+#include "http/negotiate.h"
+#include "mk/api/object.h"
+#include "mk/net/server.h"
+#include "registry/context.h"
+#include "user.h"
+
+namespace mk::apiserver {
+
+// One authenticated and authorized HTTP request being answered.
+struct Call {
+  Call(std::shared_ptr<net::Exchange> exchange_, RequestInfo info_)
+      : exchange(std::move(exchange_)), info(std::move(info_)), query(exchange->request().query()) {}
+
+  std::shared_ptr<net::Exchange> exchange;
+  RequestInfo info;
+  net::Query query;
+  UserInfo user;
+  const api::ResourceInfo* resource = nullptr;
+  Accepted accepted;
+  std::string audit_id;
+  std::vector<std::string> warnings;
+  int status = 0;  // as answered, for metrics
+};
+
+// Headers every answer carries: content type, audit id, warnings (RFC 9111 section 5.5).
+net::Headers answer_headers(const Call& call, std::string_view content_type);
+
+// A JSON document, or the same as YAML if the client wants that.
+rt::Task<> answer_json(Call& call, int status, const api::Json& body);
+// An object's shared bytes as they are, or the form the client asked for (Table, partial, YAML).
+rt::Task<> answer_object(Call& call, int status, api::Object object);
+rt::Task<> answer_error(Call& call, Error error);
+rt::Task<> answer_text(Call& call, int status, std::string content_type, std::string body);
+
+}  // namespace mk::apiserver

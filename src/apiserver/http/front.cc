@@ -1,0 +1,108 @@
+#include "http/front.h"
+
+#include "auth/impersonation.h"
+#include "mk/base/ids.h"
+#include "mk/base/strings.h"
+
+namespace mk::apiserver {
+
+namespace {
+
+Attributes attributes_of(const Call& call) {
+  Attributes out;
+  out.user = call.user;
+  out.verb = call.info.verb;
+  out.resource_request = call.info.resource_request;
+  out.group = call.info.group;
+  out.version = call.info.version;
+  out.resource = call.info.resource;
+  out.subresource = call.info.subresource;
+  out.ns = call.info.ns;
+  out.name = call.info.name;
+  out.path = call.info.path;
+  out.field_selector = call.query.get("fieldSelector");
+  out.label_selector = call.query.get("labelSelector");
+  return out;
+}
+
+// A list or watch of one name is about that name.
+void name_from_selector(Call& call) {
+  if (!call.info.name.empty() || (call.info.verb != "list" && call.info.verb != "watch" && call.info.verb != "deletecollection")) return;
+  constexpr std::string_view kByName = "metadata.name=";
+  const auto selector = call.query.get("fieldSelector");
+  if (selector.starts_with(kByName) && selector.find(',') == std::string_view::npos) call.info.name = selector.substr(kByName.size());
+}
+
+}  // namespace
+
+rt::Task<> Front::handle(std::shared_ptr<net::Exchange> exchange) {
+  const net::Request& request = exchange->request();
+  const auto path = url_decode(request.path(), false).value_or(std::string(request.path()));
+  const net::Query query(request.query());
+  Call call(exchange, parse_request(request.method, path, query.flag("watch") && query.has("watch")));
+  call.audit_id = new_uid();
+  const auto started = parts_.clock.mono();
+  parts_.metrics.request_started();
+  co_await answer(call);
+  parts_.metrics.request_ended();
+  parts_.metrics.count(call.info, call.status, parts_.clock.mono() - started);
+}
+
+Result<UserInfo> Front::identify(const net::Exchange& exchange) {
+  Credentials credentials;
+  credentials.certificate = exchange.client_certificate();
+  credentials.certificate_error = exchange.client_certificate_error();
+  credentials.authorization = exchange.request().headers.get("Authorization");
+  MK_ASSIGN(UserInfo user, parts_.authenticator.authenticate(credentials));
+  MK_ASSIGN(auto other, impersonate(user, exchange.request().headers, parts_.authorizer));
+  return other ? std::move(*other) : std::move(user);
+}
+
+Result<void> Front::authorize(Call& call) {
+  const Attributes asked = attributes_of(call);
+  const Decision decision = parts_.authorizer.authorize(asked);
+  if (decision.allowed) return ok();
+  return forbidden_error(asked, decision);
+}
+
+rt::Task<> Front::answer(Call& call) {
+  // A node that joins has no credentials that the API knows yet.
+  if (Join::handles(call.info)) {
+    co_await parts_.join.handle(call);
+    co_return;
+  }
+  auto accepted = negotiate(call.exchange->request().headers.get("Accept"));
+  auto user = identify(*call.exchange);
+  if (!user.ok()) {
+    co_await answer_error(call, std::move(user).error());
+    co_return;
+  }
+  call.user = std::move(user).value();
+  name_from_selector(call);
+  if (auto allowed = authorize(call); !allowed.ok()) {
+    co_await answer_error(call, std::move(allowed).error());
+    co_return;
+  }
+  const bool streams_text = call.info.resource_request && NodeProxy::handles(call.info);
+  if (!accepted.ok() && !streams_text && call.info.resource_request) {
+    co_await answer_error(call, std::move(accepted).error());
+    co_return;
+  }
+  if (accepted.ok()) call.accepted = *accepted;
+  if (!call.info.resource_request) {
+    co_await parts_.paths.handle(call);
+    co_return;
+  }
+  call.resource = api::find_builtin(api::Gvr{call.info.group, call.info.version, call.info.resource});
+  // Namespaced objects live below a namespace and others do not; only reading across all of them is the exception.
+  const bool across = call.info.verb == "list" || call.info.verb == "watch" || call.info.verb == "deletecollection";
+  const bool cluster_path = call.info.ns.empty() || (call.info.group.empty() && call.info.resource == "namespaces");
+  const bool wrong_scope = call.resource != nullptr && (call.resource->namespaced ? cluster_path && !across : !cluster_path);
+  if (call.resource == nullptr || wrong_scope) {
+    co_await answer_error(call, Error(Reason::kNotFound, "the server could not find the requested resource"));
+    co_return;
+  }
+  co_await parts_.resources.handle(call);
+}
+
+}  // namespace mk::apiserver

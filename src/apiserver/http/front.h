@@ -1,0 +1,37 @@
+#pragma once
+
+#include "auth/authenticator.h"
+#include "auth/authorizer.h"
+#include "http/join.h"
+#include "http/metrics.h"
+#include "http/paths.h"
+#include "http/resource_handlers.h"
+
+namespace mk::apiserver {
+
+// Life of an HTTP request: who is it (authenticate, impersonate), what does it want (parse, negotiate), may it
+// (authorize), then the handler of the resource or path.
+class Front {
+ public:
+  struct Parts {
+    Authenticator& authenticator;
+    Authorizer& authorizer;
+    ResourceHandlers& resources;
+    Paths& paths;
+    Join& join;
+    Metrics& metrics;
+    rt::Clock& clock;
+  };
+  explicit Front(Parts parts) : parts_(parts) {}
+
+  rt::Task<> handle(std::shared_ptr<net::Exchange> exchange);
+
+ private:
+  rt::Task<> answer(Call& call);
+  Result<UserInfo> identify(const net::Exchange& exchange);
+  Result<void> authorize(Call& call);
+
+  Parts parts_;
+};
+
+}  // namespace mk::apiserver

@@ -1,0 +1,205 @@
+#include "http/node_proxy.h"
+
+#include <algorithm>
+
+#include "mk/api/resource.h"
+#include "mk/base/strings.h"
+#include "registry/errors.h"
+
+namespace mk::apiserver {
+
+using api::Json;
+using api::Object;
+
+namespace {
+
+// The options of pods/log as the kubelet names them, which are the same.
+constexpr std::string_view kLogOptions[] = {"follow",       "previous",   "sinceSeconds", "sinceTime", "timestamps",
+                                            "tailLines",    "limitBytes", "stream",       "insecureSkipTLSVerifyBackend"};
+
+std::string with_query(std::string path, const std::vector<std::pair<std::string, std::string>>& fields) {
+  char separator = '?';
+  for (const auto& [name, value] : fields) {
+    path.push_back(separator);
+    path.append(url_encode(name)).append("=").append(url_encode(value));
+    separator = '&';
+  }
+  return path;
+}
+
+std::vector<std::string> container_names(const Object& pod) {
+  std::vector<std::string> names;
+  for (const char* list : {"spec.initContainers", "spec.containers", "spec.ephemeralContainers"}) {
+    for (const auto& container : api::list(pod.json(), list)) names.emplace_back(api::str(container, "name"));
+  }
+  return names;
+}
+
+// The container asked for, or the pod's only one.
+Result<std::string> choose_container(const Object& pod, std::string_view asked) {
+  const auto names = container_names(pod);
+  const std::string about = "pod " + std::string(pod.name());
+  if (!asked.empty()) {
+    if (std::find(names.begin(), names.end(), asked) != names.end()) return std::string(asked);
+    return Error(Reason::kBadRequest, "container " + std::string(asked) + " is not valid for " + about);
+  }
+  const auto& containers = api::list(pod.json(), "spec.containers");
+  if (containers.size() == 1) return std::string(api::str(containers[0], "name"));
+  return Error(Reason::kBadRequest,
+               "a container name must be specified for " + about + ", choose one of: [" + join(names, " ") + "]");
+}
+
+// Bytes from one end to the other until it ends.
+rt::Task<> pump(std::shared_ptr<net::RawStream> from, std::shared_ptr<net::RawStream> to) {
+  for (;;) {
+    auto data = co_await from->read_some(64 << 10);
+    if (!data.ok() || data->empty()) co_return;
+    if (!(co_await to->write_all(std::move(data).value())).ok()) co_return;
+  }
+}
+
+}  // namespace
+
+NodeProxy::NodeProxy(rt::Loop& loop, rt::Clock& clock, Cacher& cacher, pki::KeyPair client, std::string ca_pem)
+    : loop_(loop), clock_(clock), cacher_(cacher), client_(std::move(client)), ca_pem_(std::move(ca_pem)) {}
+NodeProxy::~NodeProxy() = default;
+
+bool NodeProxy::handles(const RequestInfo& info) {
+  if (!info.group.empty()) return false;
+  const auto& sub = info.subresource;
+  if (info.resource == "pods") return sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward";
+  return info.resource == "nodes" && sub == "proxy";
+}
+
+Result<net::HttpClient*> NodeProxy::kubelet_of(const std::string& node) {
+  const Object object = cacher_.get(api::resources::kNodes, api::Key("", node));
+  if (!object) return not_found(api::resources::kNodes, node);
+  std::string address;
+  for (const auto& entry : api::list(object.json(), "status.addresses")) {
+    if (api::str(entry, "type") == "InternalIP" && address.empty()) address = api::str(entry, "address");
+  }
+  if (address.empty()) return Error(Reason::kServiceUnavailable, "node " + node + " has not reported an address yet");
+  const std::int64_t port = api::num(object.json(), "status.daemonEndpoints.kubeletEndpoint.Port", 10250);
+  const bool v6 = address.find(':') != std::string::npos;
+  const std::string url = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  auto& client = kubelets_[url];
+  if (!client) {
+    net::ClientOptions options;
+    options.base_url = url;
+    options.ca_pem = ca_pem_;
+    options.client_certificate = client_;
+    MK_ASSIGN(client, net::make_http_client(loop_, clock_, std::move(options)));
+  }
+  return client.get();
+}
+
+Result<std::string> NodeProxy::pod_path(const Call& call, const Object& pod) const {
+  const std::string name = std::string(pod.ns()) + "/" + std::string(pod.name());
+  if (call.info.subresource == "portforward") return "/portForward/" + name;
+  MK_ASSIGN(const std::string container, choose_container(pod, call.query.get("container")));
+  if (call.info.subresource == "log") {
+    std::vector<std::pair<std::string, std::string>> fields;
+    for (const auto option : kLogOptions) {
+      if (call.query.has(option)) fields.emplace_back(option, call.query.get(option));
+    }
+    return with_query("/containerLogs/" + name + "/" + container, fields);
+  }
+  std::vector<std::pair<std::string, std::string>> fields;
+  for (const auto& word : call.query.all("command")) fields.emplace_back("command", word);
+  // The API says stdin, the kubelet input: its own old names.
+  const std::pair<std::string_view, std::string_view> kFlags[] = {
+      {"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}, {"tty", "tty"}};
+  for (const auto& [ours, theirs] : kFlags) {
+    if (call.query.flag(ours)) fields.emplace_back(theirs, "1");
+  }
+  return with_query("/" + call.info.subresource + "/" + name + "/" + container, fields);
+}
+
+Result<NodeProxy::Target> NodeProxy::target(const Call& call) {
+  Target out;
+  if (call.info.resource == "nodes") {
+    MK_ASSIGN(out.kubelet, kubelet_of(call.info.name));
+    out.path = "/" + call.info.rest;
+    if (const auto query = call.exchange->request().query(); !query.empty()) out.path.append("?").append(query);
+    return out;
+  }
+  const Object pod = cacher_.get(api::resources::kPods, api::Key(call.info.ns, call.info.name));
+  if (!pod) return not_found(api::resources::kPods, call.info.name);
+  const std::string node(api::str(pod.json(), "spec.nodeName"));
+  if (node.empty())
+    return Error(Reason::kBadRequest, "pod " + call.info.name + " does not have a host assigned");
+  MK_ASSIGN(out.kubelet, kubelet_of(node));
+  MK_ASSIGN(out.path, pod_path(call, pod));
+  return out;
+}
+
+rt::Task<> NodeProxy::handle(Call& call) {
+  auto found = target(call);
+  if (!found.ok()) {
+    co_await answer_error(call, std::move(found).error());
+    co_return;
+  }
+  const bool upgrade = call.exchange->request().headers.has("Upgrade");
+  if (upgrade) {
+    co_await tunnel(call, std::move(found).value());
+  } else if (call.info.subresource == "exec" || call.info.subresource == "attach" || call.info.subresource == "portforward") {
+    co_await answer_error(call, Error(Reason::kBadRequest, "Upgrade request required"));
+  } else {
+    co_await stream(call, std::move(found).value());
+  }
+}
+
+rt::Task<> NodeProxy::stream(Call& call, Target target) {
+  net::Request request(call.exchange->request().method, target.path);
+  request.body = call.exchange->request().body;
+  auto answer = co_await target.kubelet->stream(std::move(request));
+  if (!answer.ok()) {
+    co_await answer_error(call, std::move(answer).error().wrap("cannot reach the node of " + call.info.name));
+    co_return;
+  }
+  call.status = (*answer)->head().status;
+  const std::string type((*answer)->head().headers.get("Content-Type"));
+  auto body = co_await call.exchange->start(call.status, answer_headers(call, type.empty() ? "text/plain" : type));
+  if (!body.ok()) co_return;
+  const auto copy = [](net::BodyReader& from, net::BodyWriter& to) -> rt::Task<> {
+    std::vector<SharedBytes> none;
+    if (!(co_await to.write(std::move(none))).ok()) co_return;
+    for (;;) {
+      auto data = co_await from.read_some();
+      if (!data.ok()) co_return;  // without finish(): the client sees that something is missing
+      if (data->empty()) break;
+      std::vector<SharedBytes> chunks;
+      chunks.emplace_back(std::move(data).value());
+      if (!(co_await to.write(std::move(chunks))).ok()) co_return;
+    }
+    (void)co_await to.finish();
+  };
+  co_await rt::race(copy(**answer, **body), call.exchange->client_gone());
+}
+
+// The upgrade request goes to the kubelet as it is and its 101 comes back as it is: whatever protocol the two
+// agree on (WebSocket, SPDY) runs between them.
+rt::Task<> NodeProxy::tunnel(Call& call, Target target) {
+  net::Request request(call.exchange->request().method, target.path);
+  for (const auto& [name, value] : call.exchange->request().headers.all()) {
+    const std::string lower = to_lower(name);
+    if (lower == "authorization" || lower == "host" || lower == "content-length" || lower.starts_with("impersonate-")) continue;
+    request.headers.add(name, value);
+  }
+  auto upstream = co_await target.kubelet->upgrade(std::move(request));
+  if (!upstream.ok()) {
+    co_await answer_error(call, std::move(upstream).error());
+    co_return;
+  }
+  net::Headers headers = upstream->head.headers;
+  const std::string protocol(headers.get("Upgrade"));
+  auto downstream = co_await call.exchange->upgrade(protocol, std::move(headers));
+  call.status = 101;
+  if (!downstream.ok()) co_return;
+  std::shared_ptr<net::RawStream> up = std::move(upstream->stream), down = std::move(*downstream);
+  co_await rt::race(pump(up, down), pump(down, up));
+  up->close();
+  down->close();
+}
+
+}  // namespace mk::apiserver

@@ -1,0 +1,317 @@
+#include "http/resource_handlers.h"
+
+#include "http/presentation.h"
+#include "http/status.h"
+#include "mk/api/schema.h"
+#include "mk/base/strings.h"
+#include "registry/errors.h"
+#include "registry/subresources.h"
+
+namespace mk::apiserver {
+
+using api::Json;
+using api::Object;
+
+namespace {
+
+Result<FieldValidation> field_validation(std::string_view text) {
+  if (text.empty() || text == "Warn") return FieldValidation::kWarn;
+  if (text == "Strict") return FieldValidation::kStrict;
+  if (text == "Ignore") return FieldValidation::kIgnore;
+  return Error(Reason::kBadRequest, "fieldValidation: Unsupported value: \"" + std::string(text) +
+                                        "\": supported values: \"Ignore\", \"Strict\", \"Warn\"");
+}
+
+// "kubectl/v1.32 (linux/amd64) ..." writes as "kubectl".
+std::string default_manager(std::string_view user_agent) {
+  const auto end = user_agent.find_first_of("/ ");
+  const auto name = user_agent.substr(0, end);
+  return name.empty() ? "unknown" : std::string(name.substr(0, 128));
+}
+
+client::ListOptions list_options(const Call& call) {
+  client::ListOptions options;
+  options.label_selector = call.query.get("labelSelector");
+  options.field_selector = call.query.get("fieldSelector");
+  options.resource_version = call.query.get("resourceVersion");
+  options.resource_version_match = call.query.get("resourceVersionMatch");
+  options.limit = parse_int(call.query.get("limit")).value_or(0);
+  options.continue_token = call.query.get("continue");
+  return options;
+}
+
+}  // namespace
+
+rt::Task<> ResourceHandlers::handle(Call& call) {
+  const RequestInfo& info = call.info;
+  if (NodeProxy::handles(info)) {
+    co_await nodes_.handle(call);
+    co_return;
+  }
+  if (!info.subresource.empty() && call.resource->subresource(info.subresource) == nullptr) {
+    co_await answer_error(call, not_found(call.resource->gvr, info.name + "/" + info.subresource));
+    co_return;
+  }
+  if (info.subresource == "scale") {
+    co_await scale(call);
+  } else if (info.verb == "get") {
+    co_await get(call);
+  } else if (info.verb == "list") {
+    co_await list(call);
+  } else if (info.verb == "watch") {
+    co_await watch(call);
+  } else if (info.verb == "create") {
+    co_await create(call);
+  } else if (info.verb == "update") {
+    co_await update(call);
+  } else if (info.verb == "patch") {
+    co_await patch(call);
+  } else if (info.verb == "delete") {
+    co_await remove(call);
+  } else if (info.verb == "deletecollection") {
+    co_await remove_collection(call);
+  } else {
+    co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
+  }
+}
+
+rt::Task<> ResourceHandlers::get(Call& call) {
+  auto object = registry_.get(*call.resource, api::Key(call.info.ns, call.info.name));
+  if (!object.ok()) {
+    co_await answer_error(call, std::move(object).error());
+    co_return;
+  }
+  co_await answer_object(call, 200, std::move(object).value());
+}
+
+rt::Task<> ResourceHandlers::list(Call& call) {
+  client::ListOptions options = list_options(call);
+  auto list = co_await list_objects(registry_.cacher(), *call.resource, call.info.ns, std::move(options));
+  if (!list.ok()) {
+    co_await answer_error(call, std::move(list).error());
+    co_return;
+  }
+  if (call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson && !call.query.flag("pretty")) {
+    call.status = 200;
+    (void)co_await call.exchange->respond(200, answer_headers(call, "application/json"), list_chunks(*call.resource, *list));
+    co_return;
+  }
+  const Json body = present_list(call, *list);
+  co_await answer_json(call, 200, body);
+}
+
+Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
+  WriteContext context;
+  context.resource = call.resource;
+  context.user = call.user;
+  context.ns = call.resource->namespaced ? call.info.ns : "";
+  context.name = call.info.name;
+  context.subresource = call.info.subresource;
+  context.now = rt::format_time(registry_.clock().now());
+  MK_ASSIGN(context.validation, field_validation(call.query.get("fieldValidation")));
+  context.field_manager = call.query.get("fieldManager");
+  if (context.field_manager.empty()) context.field_manager = default_manager(call.exchange->request().headers.get("User-Agent"));
+  if (context.field_manager.size() > 128) return Error(Reason::kBadRequest, "fieldManager: Too long: may not be more than 128 bytes");
+  const auto dry_run = call.query.all("dryRun");
+  for (const auto& value : dry_run) {
+    if (value != "All") return Error(Reason::kBadRequest, "dryRun: Unsupported value: \"" + value + "\": supported values: \"All\"");
+  }
+  context.dry_run = !dry_run.empty();
+  context.force = call.query.flag("force");
+  return context;
+}
+
+Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
+  const net::Request& request = call.exchange->request();
+  MK_ASSIGN(Json parsed, parse_body(request.headers.get("Content-Type"), request.body));
+  if (!parsed.is_object()) return Error(Reason::kBadRequest, "the body of the request must be one object");
+  const bool json = request.headers.get("Content-Type").find("yaml") == std::string_view::npos;
+  if (context.validation == FieldValidation::kIgnore || !json) return parsed;
+  auto repeated = api::find_duplicate_keys(request.body);
+  if (repeated.empty()) return parsed;
+  if (context.validation == FieldValidation::kStrict)
+    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
+                                          "\" cannot be handled as a " + context.resource->kind +
+                                          ": strict decoding error: " + join(repeated, ", "));
+  for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
+  return parsed;
+}
+
+rt::Task<> ResourceHandlers::answer_written(Call& call, WriteContext& context, Result<Written> written) {
+  call.warnings = std::move(context.warnings);
+  if (!written.ok()) {
+    co_await answer_error(call, std::move(written).error());
+    co_return;
+  }
+  co_await answer_object(call, written->created ? 201 : 200, std::move(written->object));
+}
+
+rt::Task<> ResourceHandlers::create(Call& call) {
+  auto context = write_context(call);
+  if (!context.ok()) {
+    co_await answer_error(call, std::move(context).error());
+    co_return;
+  }
+  auto object = body(call, *context);
+  if (!object.ok()) {
+    co_await answer_error(call, std::move(object).error());
+    co_return;
+  }
+  if (const auto* make = virtuals_.find(call.resource->gvr, call.info.subresource)) {
+    auto made = co_await (*make)(*context, std::move(object).value());
+    call.warnings = std::move(context->warnings);
+    if (made.ok()) {
+      co_await answer_json(call, 201, *made);
+    } else {
+      co_await answer_error(call, std::move(made).error());
+    }
+    co_return;
+  }
+  if (!call.info.subresource.empty() || !call.info.name.empty()) {
+    co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
+    co_return;
+  }
+  auto written = co_await registry_.create(*context, std::move(object).value());
+  co_await answer_written(call, *context, std::move(written));
+}
+
+rt::Task<> ResourceHandlers::update(Call& call) {
+  auto context = write_context(call);
+  auto object = context.ok() ? body(call, *context) : Result<Json>(context.error());
+  if (!object.ok()) {
+    co_await answer_error(call, std::move(object).error());
+    co_return;
+  }
+  auto written = co_await registry_.update(*context, std::move(object).value());
+  co_await answer_written(call, *context, std::move(written));
+}
+
+rt::Task<> ResourceHandlers::patch(Call& call) {
+  auto context = write_context(call);
+  const net::Request& request = call.exchange->request();
+  auto type = context.ok() ? patch_type(request.headers.get("Content-Type")) : Result<client::PatchType>(context.error());
+  if (!type.ok()) {
+    co_await answer_error(call, std::move(type).error());
+    co_return;
+  }
+  const bool apply = *type == client::PatchType::kApply;
+  if (apply && call.query.get("fieldManager").empty()) {
+    Error error(Reason::kBadRequest, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+    co_await answer_error(call, std::move(error));
+    co_return;
+  }
+  auto parsed = apply ? api::parse_yaml(request.body) : api::parse_json(request.body);
+  if (!parsed.ok()) {
+    co_await answer_error(call, std::move(parsed).error());
+    co_return;
+  }
+  auto written = co_await registry_.patch(*context, *type, std::move(parsed).value());
+  co_await answer_written(call, *context, std::move(written));
+}
+
+Result<client::DeleteOptions> ResourceHandlers::delete_options(Call& call) const {
+  client::DeleteOptions options;
+  const net::Request& request = call.exchange->request();
+  Json body = api::JsonObject();
+  if (!request.body.empty()) {
+    MK_ASSIGN(body, parse_body(request.headers.get("Content-Type"), request.body));
+    if (!body.is_object()) return Error(Reason::kBadRequest, "the body of a delete must be DeleteOptions");
+  }
+  options.uid = api::str(body, "preconditions.uid");
+  options.resource_version = api::str(body, "preconditions.resourceVersion");
+  options.propagation = api::str(body, "propagationPolicy", call.query.get("propagationPolicy"));
+  if (api::flag(body, "orphanDependents", call.query.flag("orphanDependents"))) options.propagation = "Orphan";
+  options.grace_period_seconds = api::num(body, "gracePeriodSeconds", parse_int(call.query.get("gracePeriodSeconds")).value_or(-1));
+  const auto& policy = options.propagation;
+  if (!policy.empty() && policy != "Orphan" && policy != "Foreground" && policy != "Background")
+    return Error(Reason::kInvalid, "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"" + policy +
+                                       "\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+  return options;
+}
+
+rt::Task<> ResourceHandlers::remove(Call& call) {
+  auto context = write_context(call);
+  auto options = context.ok() ? delete_options(call) : Result<client::DeleteOptions>(context.error());
+  if (!options.ok()) {
+    co_await answer_error(call, std::move(options).error());
+    co_return;
+  }
+  auto deleted = co_await registry_.remove(*context, std::move(options).value());
+  if (!deleted.ok()) {
+    co_await answer_error(call, std::move(deleted).error());
+    co_return;
+  }
+  const Object object = deleted->object;
+  const bool shows_object = !deleted->gone || call.resource->gvr.resource == "pods";
+  if (shows_object) {
+    co_await answer_object(call, 200, object);
+    co_return;
+  }
+  const Json status = success_status(call.resource->gvr.group, call.resource->gvr.resource, object.name(), object.uid());
+  call.accepted.transform = Transform::kNone;
+  co_await answer_json(call, 200, status);
+}
+
+rt::Task<> ResourceHandlers::remove_collection(Call& call) {
+  auto context = write_context(call);
+  auto options = context.ok() ? delete_options(call) : Result<client::DeleteOptions>(context.error());
+  if (!options.ok()) {
+    co_await answer_error(call, std::move(options).error());
+    co_return;
+  }
+  client::ListOptions which = list_options(call);
+  auto list = co_await list_objects(registry_.cacher(), *call.resource, call.info.ns, std::move(which));
+  if (!list.ok()) {
+    co_await answer_error(call, std::move(list).error());
+    co_return;
+  }
+  for (const Object& object : list->items) {
+    WriteContext one = *context;
+    one.ns = object.ns();
+    one.name = object.name();
+    auto deleted = co_await registry_.remove(one, *options);
+    if (deleted.ok() || deleted.error().is(Reason::kNotFound)) continue;
+    co_await answer_error(call, std::move(deleted).error());
+    co_return;
+  }
+  const std::vector<SharedBytes> chunks = list_chunks(*call.resource, *list);
+  call.status = 200;
+  (void)co_await call.exchange->respond(200, answer_headers(call, "application/json"), chunks);
+}
+
+rt::Task<> ResourceHandlers::scale(Call& call) {
+  auto context = write_context(call);
+  if (!context.ok()) {
+    co_await answer_error(call, std::move(context).error());
+    co_return;
+  }
+  Result<Object> out = method_not_supported(call.resource->gvr, call.info.verb);
+  const net::Request& request = call.exchange->request();
+  if (call.info.verb == "get") {
+    auto object = registry_.get(*call.resource, api::Key(context->ns, context->name));
+    auto scale = object.ok() ? scale_of(*call.resource, *object) : Result<Json>(object.error());
+    out = scale.ok() ? Result<Object>(Object(std::move(scale).value())) : Result<Object>(scale.error());
+  } else if (call.info.verb == "update") {
+    auto parsed = body(call, *context);
+    if (parsed.ok()) {
+      out = co_await update_scale(registry_, *context, std::move(parsed).value());
+    } else {
+      out = std::move(parsed).error();
+    }
+  } else if (call.info.verb == "patch") {
+    auto type = patch_type(request.headers.get("Content-Type"));
+    auto parsed = type.ok() ? api::parse_yaml(request.body) : Result<Json>(type.error());
+    if (parsed.ok()) {
+      out = co_await patch_scale(registry_, *context, *type, std::move(parsed).value());
+    } else {
+      out = std::move(parsed).error();
+    }
+  }
+  if (out.ok()) {
+    co_await answer_object(call, 200, std::move(out).value());
+  } else {
+    co_await answer_error(call, std::move(out).error());
+  }
+}
+
+}  // namespace mk::apiserver

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "mk/api/json.h"
+#include "mk/base/result.h"
+
+namespace mk::apiserver {
+
+// metav1.Status of an error, and of a success.
+api::Json status_of(const Error& error);
+api::Json success_status(std::string_view group, std::string_view kind, std::string_view name, std::string_view uid);
+
+}  // namespace mk::apiserver

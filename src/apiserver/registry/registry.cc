@@ -1,0 +1,346 @@
+#include "registry/registry.h"
+
+#include "cacher/cached_object.h"
+#include "mk/api/patch.h"
+#include "mk/base/strings.h"
+#include "registry/errors.h"
+#include "registry/metadata.h"
+
+namespace mk::apiserver {
+
+using api::Json;
+using api::Object;
+
+namespace {
+
+// How often a write is computed anew because somebody else was faster, before the client hears of it.
+constexpr int kRetries = 10;
+
+// Heartbeats and events may be lost by a power cut: they tell of a past that nobody depends on.
+store::Durability durability_of(const WriteContext& context) {
+  const auto& gvr = context.resource->gvr;
+  const bool heartbeat = gvr.resource == "leases" && context.ns == "kube-node-lease";
+  return heartbeat || gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
+}
+
+api::ApplyOptions ownership(const WriteContext& context) {
+  api::ApplyOptions options;
+  options.manager = context.field_manager;
+  options.api_version = context.resource->gvr.api_version();
+  options.subresource = context.subresource;
+  options.force = context.force;
+  options.now = context.now;
+  return options;
+}
+
+api::Key key_of(const WriteContext& context) { return api::Key(context.ns, context.name); }
+
+const api::Type& type_of(const api::ResourceInfo& resource) {
+  const api::Type* type = api::builtin_schema().type(resource.gvk());
+  MK_ASSERT(type != nullptr);
+  return *type;
+}
+
+// Equal but for the revision and the times in managedFields: nothing to write.
+bool same_content(const Json& object, const Json& old) {
+  Json a = object, b = old;
+  for (Json* side : {&a, &b}) {
+    api::erase(*side, "metadata.resourceVersion");
+    api::erase(*side, "metadata.managedFields");
+  }
+  if (a != b) return false;
+  const auto &mine = api::list(object, "metadata.managedFields"), &theirs = api::list(old, "metadata.managedFields");
+  if (mine.size() != theirs.size()) return false;
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    Json left = mine[i], right = theirs[i];
+    api::erase(left, "time");
+    api::erase(right, "time");
+    if (left != right) return false;
+  }
+  return true;
+}
+
+Error invalid(const WriteContext& context, const Json& object, std::vector<Cause> causes) {
+  return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
+}
+
+}  // namespace
+
+store::Revision revision_of(const Object& object) { return parse_int(object.resource_version()).value_or(0); }
+
+Registry::Registry(Cacher& cacher, StrategySet& strategies, AdmissionChain& admission, rt::Clock& clock)
+    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock) {}
+
+Result<Object> Registry::get(const api::ResourceInfo& resource, const api::Key& key) const {
+  Object object = cacher_.get(resource.gvr, key);
+  if (!object) return not_found(resource.gvr, key.name);
+  return object;
+}
+
+// Types, unknown fields and defaults that the schema knows.
+Result<void> Registry::decode(WriteContext& context, const api::Type& type, Json& object) const {
+  api::FieldProblems unknown;
+  if (auto decoded = api::decode(type, object, unknown); !decoded.ok()) {
+    const std::string version = context.resource->gvr.version, kind = context.resource->kind;
+    return std::move(decoded).error().wrap(kind + " in version \"" + version + "\" cannot be handled as a " + kind);
+  }
+  if (unknown.empty() || context.validation == FieldValidation::kIgnore) return ok();
+  if (context.validation == FieldValidation::kWarn) {
+    for (auto& problem : unknown) context.warnings.push_back(std::move(problem));
+    return ok();
+  }
+  return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
+                                        "\" cannot be handled as a " + context.resource->kind +
+                                        ": strict decoding error: " + join(unknown, ", "));
+}
+
+// The object must say what the URL says.
+Result<void> Registry::check_identity(const WriteContext& context, Json& object) const {
+  const api::Gvk want = context.resource->gvk();
+  const std::string_view version = api::str(object, "apiVersion"), kind = api::str(object, "kind");
+  if (kind.empty()) return Error(Reason::kBadRequest, "Object 'Kind' is missing in the request body");
+  if (version != want.api_version())
+    return Error(Reason::kBadRequest, "the API version in the data (" + std::string(version) +
+                                          ") does not match the expected API version (" + want.api_version() + ")");
+  if (kind != want.kind)
+    return Error(Reason::kBadRequest, "the kind in the data (" + std::string(kind) +
+                                          ") does not match the expected kind (" + want.kind + ")");
+  const std::string_view ns = api::str(object, "metadata.namespace");
+  if (context.resource->namespaced && !ns.empty() && ns != context.ns)
+    return Error(Reason::kBadRequest,
+                 "the namespace of the provided object does not match the namespace sent on the request");
+  const std::string_view name = api::str(object, "metadata.name");
+  if (!context.name.empty() && !name.empty() && name != context.name)
+    return Error(Reason::kBadRequest, "the name of the object (" + std::string(name) +
+                                          ") does not match the name on the URL (" + context.name + ")");
+  return ok();
+}
+
+rt::Task<Result<Written>> Registry::create(WriteContext& context, Json object) {
+  const api::Type& type = type_of(*context.resource);
+  MK_CO_TRY(check_identity(context, object));
+  MK_CO_TRY(decode(context, type, object));
+  if (!api::str(object, "metadata.resourceVersion").empty())
+    co_return Error(Reason::kBadRequest, "resourceVersion should not be set on objects to be created");
+  const bool generated = api::str(object, "metadata.name").empty();
+  // A generated name may be taken: another is tried. A given one may not.
+  for (int attempt = 0;; ++attempt) {
+    Json draft = object;
+    MK_CO_TRY(prepare_new(context, type, draft));
+    auto written = co_await store_new(context, std::move(draft));
+    if (written.ok() || !generated || attempt == kRetries || !written.error().is(Reason::kAlreadyExists))
+      co_return written;
+  }
+}
+
+Result<void> Registry::prepare_new(WriteContext& context, const api::Type& type, Json& object) {
+  Strategy& strategy = strategies_.of(*context.resource);
+  context.operation = "CREATE";
+  const bool has_spec = type.field("spec") != nullptr;
+  fill_new_metadata(context, object, has_spec);
+  strategy.prepare_for_create(context, object);
+  api::apply_defaults(type, object);
+  strategy.set_defaults(object);
+  if (!context.field_manager.empty()) api::track_update(type, nullptr, object, ownership(context));
+  MK_TRY(admission_.mutate(context, &object, nullptr));
+  strategy.set_defaults(object);
+  return ok();
+}
+
+rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object) {
+  Strategy& strategy = strategies_.of(*context.resource);
+  context.name = api::str(object, "metadata.name");
+  if (cacher_.get(context.resource->gvr, key_of(context)))
+    co_return already_exists(context.resource->gvr, context.name);
+  MK_CO_TRY(strategy.allocate(context, object, nullptr));
+  std::vector<Cause> causes;
+  api::validate_metadata(*context.resource, object, causes);
+  strategy.validate(object, causes);
+  if (!causes.empty()) {
+    strategy.release(object);
+    co_return invalid(context, object, std::move(causes));
+  }
+  strategy.warn(object, context.warnings);
+  if (auto admitted = admission_.validate(context, &object, nullptr); !admitted.ok() || context.dry_run) {
+    strategy.release(object);
+    if (!admitted.ok()) co_return std::move(admitted).error();
+    co_return Written{Object(std::move(object)), true};
+  }
+  std::vector<store::Operation> operations;
+  operations.emplace_back(store::Operation::Kind::kPut, Cacher::store_key(context.resource->gvr, key_of(context)),
+                          encode_stored(object), store::Operation::kAbsent);
+  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  if (!revision.ok()) {
+    strategy.release(object);
+    if (revision.error().is(Reason::kConflict)) co_return already_exists(context.resource->gvr, context.name);
+    co_return std::move(revision).error();
+  }
+  Object stored = cacher_.get(context.resource->gvr, key_of(context));
+  // Somebody may have changed or removed it since; then the answer is what we wrote.
+  if (!stored || revision_of(stored) != *revision) stored = decode_stored(encode_stored(object), *revision);
+  co_return Written{std::move(stored), true};
+}
+
+rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
+  MK_CO_TRY(check_identity(context, object));
+  MK_CO_TRY(decode(context, type_of(*context.resource), object));
+  if (api::str(object, "metadata.name").empty()) api::set(object, "metadata.name", api::text(context.name));
+  if (context.resource->namespaced) api::set(object, "metadata.namespace", api::text(context.ns));
+  const std::string expected(api::str(object, "metadata.resourceVersion"));
+  const auto& gvr = context.resource->gvr;
+  const Object now = cacher_.get(gvr, key_of(context));
+  if (!now && context.subresource.empty() && strategies_.of(*context.resource).allow_create_on_update()) {
+    api::erase(object, "metadata.resourceVersion");
+    co_return co_await create(context, std::move(object));
+  }
+  for (int attempt = 0;; ++attempt) {
+    const Object current = cacher_.get(gvr, key_of(context));
+    if (!current) co_return not_found(gvr, context.name);
+    const std::string_view uid = api::str(object, "metadata.uid");
+    if (!uid.empty() && uid != current.uid())
+      co_return write_conflict(gvr, context.name, "Precondition failed: UID in precondition: " + std::string(uid) +
+                                                      ", UID in object meta: " + std::string(current.uid()));
+    if (!expected.empty() && expected != "0" && expected != current.resource_version())
+      co_return write_conflict(gvr, context.name);
+    Json draft = object;
+    auto written = co_await store_changed(context, current, std::move(draft), true);
+    const bool again = !written.ok() && written.error().is(Reason::kAlreadyExists);
+    if (!again) co_return written;
+    if (!expected.empty() || attempt == kRetries) co_return write_conflict(gvr, context.name);
+  }
+}
+
+rt::Task<Result<Written>> Registry::modify(WriteContext& context, Change change) {
+  const auto& gvr = context.resource->gvr;
+  for (int attempt = 0; attempt <= kRetries; ++attempt) {
+    const Object current = cacher_.get(gvr, key_of(context));
+    if (!current) co_return not_found(gvr, context.name);
+    MK_CO_ASSIGN(Json changed, change(current));
+    auto written = co_await store_changed(context, current, std::move(changed), true);
+    if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
+  }
+  co_return write_conflict(gvr, context.name);
+}
+
+Result<Json> Registry::patched(WriteContext& context, client::PatchType type, const Json& patch,
+                               const Object& current) const {
+  const api::Type& schema = type_of(*context.resource);
+  auto apply_patch = [&]() -> Result<Json> {
+    switch (type) {
+      case client::PatchType::kJson: return api::apply_json_patch(current.json(), patch);
+      case client::PatchType::kMerge: return api::apply_merge_patch(current.json(), patch);
+      default: return api::apply_strategic_merge_patch(schema, current.json(), patch);
+    }
+  };
+  MK_ASSIGN(Json object, apply_patch());
+  MK_TRY(check_identity(context, object));
+  MK_TRY(decode(context, schema, object));
+  return object;
+}
+
+rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchType type, Json patch) {
+  if (type == client::PatchType::kApply) co_return co_await apply(context, std::move(patch));
+  const auto& gvr = context.resource->gvr;
+  for (int attempt = 0; attempt <= kRetries; ++attempt) {
+    const Object current = cacher_.get(gvr, key_of(context));
+    if (!current) co_return not_found(gvr, context.name);
+    context.warnings.clear();
+    MK_CO_ASSIGN(Json object, patched(context, type, patch, current));
+    // A patch that carries a resourceVersion wants it checked.
+    if (api::str(object, "metadata.resourceVersion") != current.resource_version())
+      co_return write_conflict(gvr, context.name);
+    auto written = co_await store_changed(context, current, std::move(object), true);
+    if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
+  }
+  co_return write_conflict(gvr, context.name);
+}
+
+rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
+  const api::Type& type = type_of(*context.resource);
+  const auto& gvr = context.resource->gvr;
+  MK_CO_TRY(check_identity(context, applied));
+  context.validation = FieldValidation::kStrict;
+  MK_CO_TRY(decode(context, type, applied));
+  api::set(applied, "metadata.name", api::text(context.name));
+  if (context.resource->namespaced) api::set(applied, "metadata.namespace", api::text(context.ns));
+  for (int attempt = 0; attempt <= kRetries; ++attempt) {
+    const Object current = cacher_.get(gvr, key_of(context));
+    if (!current && !context.subresource.empty()) co_return not_found(gvr, context.name);
+    MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied, ownership(context)));
+    const std::string manager = context.field_manager;
+    if (!current) {
+      // The applied object's ownership is recorded already; the create path must not add another entry.
+      context.field_manager.clear();
+      auto draft_ready = prepare_new(context, type, merged);
+      context.field_manager = manager;
+      MK_CO_TRY(std::move(draft_ready));
+      auto written = co_await store_new(context, std::move(merged));
+      if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
+      continue;
+    }
+    const std::string_view wanted = api::str(applied, "metadata.resourceVersion");
+    if (!wanted.empty() && wanted != current.resource_version()) co_return write_conflict(gvr, context.name);
+    auto written = co_await store_changed(context, current, std::move(merged), false);
+    if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
+  }
+  co_return write_conflict(gvr, context.name);
+}
+
+Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& type, const Object& current, Json& object,
+                                       bool track) {
+  Strategy& strategy = strategies_.of(*context.resource);
+  context.operation = "UPDATE";
+  const Json& old = current.json();
+  keep_metadata(object, old);
+  strategy.prepare_for_update(context, object, old);
+  api::apply_defaults(type, object);
+  strategy.set_defaults(object);
+  if (track) api::track_update(type, &old, object, ownership(context));
+  MK_TRY(admission_.mutate(context, &object, &old));
+  if (context.subresource != "status" && strategy.new_generation(object, old))
+    api::set(object, "metadata.generation", api::num(old, "metadata.generation") + 1);
+  return ok();
+}
+
+// kAlreadyExists means: somebody wrote in between, compute the change anew.
+rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object, bool track) {
+  Strategy& strategy = strategies_.of(*context.resource);
+  MK_CO_TRY(prepare_changed(context, type_of(*context.resource), current, object, track));
+  MK_CO_TRY(strategy.allocate(context, object, &current.json()));
+  std::vector<Cause> causes;
+  api::validate_metadata(*context.resource, object, causes);
+  if (context.subresource == "status") {
+    strategy.validate_status_update(object, current.json(), causes);
+  } else {
+    strategy.validate(object, causes);
+    strategy.validate_update(object, current.json(), causes);
+  }
+  if (!causes.empty()) co_return invalid(context, object, std::move(causes));
+  strategy.warn(object, context.warnings);
+  MK_CO_TRY(admission_.validate(context, &object, &current.json()));
+  if (context.dry_run) co_return Written{Object(std::move(object)), false};
+  if (same_content(object, current.json())) co_return Written{current, false};
+  co_return co_await write_back(context, current, std::move(object));
+}
+
+rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current, Json object) {
+  const auto& gvr = context.resource->gvr;
+  const Object before = current;
+  // A deleting object goes with the write that removes its last finalizer.
+  const bool goes = ready_to_go(object);
+  const auto kind = goes ? store::Operation::Kind::kRemove : store::Operation::Kind::kPut;
+  const SharedBytes bytes = encode_stored(object);
+  std::vector<store::Operation> operations;
+  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes, revision_of(before));
+  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  if (!revision.ok()) {
+    if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
+    co_return std::move(revision).error();
+  }
+  if (goes) strategies_.of(*context.resource).release(object);
+  Object stored = goes ? Object() : cacher_.get(gvr, key_of(context));
+  if (!stored || revision_of(stored) != *revision) stored = decode_stored(bytes, *revision);
+  co_return Written{std::move(stored), false};
+}
+
+}  // namespace mk::apiserver

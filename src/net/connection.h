@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "mk/net/server.h"
+#include "mk/rt/event.h"
+#include "parser.h"
+#include "stream.h"
+
+namespace mk::net {
+
+class Connection;
+
+// What the connections of a server share. Outlives the server while one of them lives.
+struct ServerShared {
+  ServerShared(rt::Clock& clock_, ServerLimits limits_, Handler handler_)
+      : clock(clock_), limits(std::move(limits_)), handler(std::move(handler_)) {}
+
+  rt::Clock& clock;
+  ServerLimits limits;
+  Handler handler;
+  TlsContext tls;  // of new connections
+  std::string client_ca_pem;
+  std::unordered_set<Connection*> connections;
+  rt::Event connections_changed;
+  // Where input lands first. Nobody holds on to it across an await, so one buffer serves every connection.
+  std::string scratch = std::string(64 << 10, '\0');
+  std::string date;  // of the Date header
+  std::int64_t date_second = 0;
+
+  const std::string& date_now();
+};
+
+// One client: handshake, then request after request. The server's sweep closes it when its deadline passes.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<ServerShared> shared, Socket socket);
+  ~Connection();
+
+  static rt::Task<> serve(std::shared_ptr<Connection> self);
+
+  // Closes the connection if it is late; a write that makes progress gets more time.
+  void sweep(rt::MonoTime now);
+  void close() { stream_.close(); }
+
+  // For the exchange.
+  ServerShared& shared() { return *shared_; }
+  Stream& stream() { return stream_; }
+  std::shared_ptr<Stream> stream_handle() { return std::shared_ptr<Stream>(shared_from_this(), &stream_); }
+  const std::optional<pki::CertificateInfo>& client_certificate() const { return client_certificate_; }
+  const std::string& client_certificate_error() const { return client_certificate_error_; }
+  rt::Task<Result<void>> write(std::vector<std::string_view> pieces);
+  // Bytes behind the request belong to the protocol that takes over.
+  void give_back_input();
+
+ private:
+  rt::Task<bool> handshake();
+  void check_client(const std::string& ca_pem);
+  // Nothing when the connection has come to its end; a refused request was answered.
+  rt::Task<std::unique_ptr<RequestParser>> read_request();
+  rt::Task<Result<void>> read_message(RequestParser& parser);
+  Result<void> feed(RequestParser& parser, std::string_view data);
+  rt::Task<bool> answer(std::unique_ptr<RequestParser> parser);
+  rt::Task<> refuse(Error error);
+  rt::Task<> linger();
+  void set_deadline(rt::Duration from_now);
+  void no_deadline() { deadline_ = rt::MonoTime::max(); }
+
+  std::shared_ptr<ServerShared> shared_;
+  Stream stream_;
+  std::optional<pki::CertificateInfo> client_certificate_;
+  std::string client_certificate_error_;
+  std::string input_;  // the part of a message that the parser wants to see again with more behind it
+  rt::MonoTime deadline_ = rt::MonoTime::max();
+  std::uint64_t written_seen_ = 0;
+  bool writing_ = false;
+};
+
+// {"kind":"Status", ...} as kubectl prints it.
+Response status_response(int code, std::string_view reason, std::string_view message);
+
+}  // namespace mk::net
