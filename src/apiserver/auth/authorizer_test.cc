@@ -1,12 +1,14 @@
 #include <catch2/catch.hpp>
 
 #include <chrono>
+#include <iostream>
 
 #include "admission/node_restriction.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
 #include "auth/test_cluster.h"
+#include "mk/api/schema.h"
 #include "bootstrap/objects.h"
 #include "bootstrap/policy.h"
 
@@ -419,5 +421,5 @@ TEST_CASE("what a decision costs", "[.bench]") {
   for (int i = 0; i < kRounds; ++i) allowed += authorizer->authorize(question).allowed;
   const auto took = std::chrono::steady_clock::now() - start;
   CHECK(allowed == kRounds);
-  WARN(std::chrono::duration<double, std::nano>(took).count() / kRounds << " ns a decision");
+  std::cout << std::chrono::duration<double, std::nano>(took).count() / kRounds << " ns a decision\n";
 }

@@ -26,7 +26,8 @@ class TestCluster {
     const auto [key, exists] = key_of(object);
     commit(store::Operation(store::Operation::Kind::kPut, key, encode_stored(object), store::Operation::kAny));
   }
-  void put(std::string_view text) { put(yaml(text)); }
+  void put(const std::string& text) { put(yaml(text)); }
+  void put(const char* text) { put(yaml(text)); }
   void remove(const api::Json& object) {
     commit(store::Operation(store::Operation::Kind::kRemove, key_of(object).first, SharedBytes(), store::Operation::kAny));
   }
