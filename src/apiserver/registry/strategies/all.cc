@@ -4,6 +4,7 @@ namespace mk::apiserver {
 
 StrategySet::StrategySet(Environment environment) {
   add("pods", make_pod_strategy());
+  add("services", make_service_strategy(environment));
   add("podtemplates", make_pod_template_strategy());
   add("replicationcontrollers", make_replication_controller_strategy());
   add("deployments.apps", make_deployment_strategy());

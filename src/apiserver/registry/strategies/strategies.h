@@ -8,6 +8,7 @@
 namespace mk::apiserver {
 
 std::unique_ptr<Strategy> make_pod_strategy();
+std::unique_ptr<Strategy> make_service_strategy(const StrategySet::Environment& environment);
 std::unique_ptr<Strategy> make_pod_template_strategy();
 std::unique_ptr<Strategy> make_replication_controller_strategy();
 std::unique_ptr<Strategy> make_replica_set_strategy();
