@@ -18,5 +18,7 @@ std::unique_ptr<Strategy> make_daemon_set_strategy();
 std::unique_ptr<Strategy> make_controller_revision_strategy();
 std::unique_ptr<Strategy> make_job_strategy();
 std::unique_ptr<Strategy> make_cron_job_strategy();
+std::unique_ptr<Strategy> make_persistent_volume_strategy();
+std::unique_ptr<Strategy> make_claim_strategy();
 
 }  // namespace mk::apiserver
