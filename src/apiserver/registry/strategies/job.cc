@@ -100,6 +100,7 @@ class JobStrategy : public Strategy {
   // Needs metadata.uid and the final metadata.name.
   void prepare_for_create(const WriteContext& context, Json& job) const override {
     Strategy::prepare_for_create(context, job);
+    set_defaults(job);  // the job's own labels are those of the template before the selector's join them
     generate_selector(job);
   }
 

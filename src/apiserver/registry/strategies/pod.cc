@@ -65,12 +65,15 @@ class PodStrategy : public Strategy {
   }
 
   void prepare_for_create(const WriteContext& context, Json& pod) const override {
+    set_defaults(pod);  // the class of a pod depends on requests that come from limits
     pod.as_object()["status"] = api::JsonObject{{"phase", "Pending"}};
     api::set(pod, "status.qosClass", api::text(qos_class(*api::find(pod, "spec"))));
     set_gated_condition(pod);
   }
 
   void prepare_for_update(const WriteContext& context, Json& pod, const Json& old) const override {
+    if (context.subresource == "ephemeralcontainers") return keep_only_ephemeral_containers(pod, old);
+    if (context.subresource == "resize") return keep_only_resize(pod, old);
     Strategy::prepare_for_update(context, pod, old);
     // The class of a pod was decided when it was made.
     if (api::find(old, "status.qosClass")) copy_field(pod, old, "status.qosClass");
@@ -82,13 +85,18 @@ class PodStrategy : public Strategy {
     const Json* spec = api::find(pod, "spec");
     if (spec == nullptr) return report.required(path);
     validate_pod_spec(*spec, path, report);
-    // Objects get a resourceVersion when they are stored: without one, this is a create.
-    if (api::str(pod, "metadata.resourceVersion").empty()) validate_new(*spec, path, report);
+    if (context.operation == "CREATE") validate_new(*spec, path, report);
   }
 
   void validate_update(const WriteContext& context, const Json& pod, const Json& old, Causes& causes) const override {
     Report report(causes);
-    validate_pod_update(pod, old, report);
+    if (context.subresource == "ephemeralcontainers") {
+      validate_ephemeral_containers_update(pod, old, report);
+    } else if (context.subresource == "resize") {
+      validate_resize(pod, old, report);
+    } else if (context.subresource.empty()) {
+      validate_pod_update(pod, old, report);
+    }
   }
 
   void validate_status_update(const Json& pod, const Json& old, Causes& causes) const override {

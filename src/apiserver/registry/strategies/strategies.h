@@ -8,6 +8,7 @@
 namespace mk::apiserver {
 
 std::unique_ptr<Strategy> make_pod_strategy();
+std::unique_ptr<Strategy> make_service_strategy(const StrategySet::Environment& environment);
 std::unique_ptr<Strategy> make_pod_template_strategy();
 std::unique_ptr<Strategy> make_replication_controller_strategy();
 std::unique_ptr<Strategy> make_replica_set_strategy();
@@ -17,5 +18,7 @@ std::unique_ptr<Strategy> make_daemon_set_strategy();
 std::unique_ptr<Strategy> make_controller_revision_strategy();
 std::unique_ptr<Strategy> make_job_strategy();
 std::unique_ptr<Strategy> make_cron_job_strategy();
+std::unique_ptr<Strategy> make_persistent_volume_strategy();
+std::unique_ptr<Strategy> make_claim_strategy();
 
 }  // namespace mk::apiserver

@@ -1,0 +1,141 @@
+#include "mk/base/strings.h"
+#include "registry/strategies/names.h"
+#include "registry/strategies/simple.h"
+#include "registry/strategies/workload.h"
+
+// CertificateSigningRequest: who asks is written down by the server, and nothing of the request changes later.
+namespace mk::apiserver {
+
+using api::Json;
+
+namespace {
+
+bool is_decision(const Json& condition) {
+  const auto type = api::str(condition, "type");
+  return type == "Approved" || type == "Denied";
+}
+
+void keep_bookkeeping(Json& kept, const Json& object) {
+  for (const auto field : {"metadata.managedFields", "metadata.resourceVersion"}) {
+    if (const Json* value = api::find(object, field)) api::set(kept, field, *value);
+  }
+}
+
+// Conditions of `from` that are decisions, and of `other` that are not (or the other way round).
+void merge_conditions(Json& kept, const Json& decisions, const Json& others, std::string_view now) {
+  api::JsonArray conditions;
+  const auto take = [&](const Json& object, bool wanted) {
+    for (const auto& condition : api::list(object, "status.conditions")) {
+      if (is_decision(condition) != wanted) continue;
+      Json stamped = condition;
+      default_to(stamped, "lastUpdateTime", api::text(now));
+      default_to(stamped, "lastTransitionTime", api::text(now));
+      conditions.push_back(std::move(stamped));
+    }
+  };
+  take(decisions, true);
+  take(others, false);
+  if (conditions.empty()) {
+    api::erase(kept, "status.conditions");
+  } else {
+    api::set(kept, "status.conditions", std::move(conditions));
+  }
+}
+
+class CertificateRequestStrategy : public Strategy {
+ public:
+  void prepare_for_create(const WriteContext& context, Json& csr) const override {
+    csr.as_object()["status"] = api::JsonObject();
+    Json& spec = ensure_object(csr, "spec");
+    for (const auto field : {"username", "uid", "groups", "extra"}) api::erase(spec, field);
+    api::set(spec, "username", api::text(context.user.name));
+    if (!context.user.uid.empty()) api::set(spec, "uid", api::text(context.user.uid));
+    api::JsonArray groups;
+    for (const auto& group : context.user.groups) groups.push_back(api::text(group));
+    if (!groups.empty()) api::set(spec, "groups", std::move(groups));
+    for (const auto& [key, values] : context.user.extra) {
+      api::JsonArray texts;
+      for (const auto& value : values) texts.push_back(api::text(value));
+      ensure_object(spec, "extra").as_object()[key] = std::move(texts);
+    }
+  }
+
+  void prepare_for_update(const WriteContext& context, Json& csr, const Json& old) const override {
+    if (context.subresource == "approval" || context.subresource == "status") {
+      const bool approval = context.subresource == "approval";
+      Json kept = old;
+      if (!approval) copy_field(kept, csr, "status");
+      // Decisions come by approval alone, everything else by status alone.
+      merge_conditions(kept, approval ? csr : old, approval ? old : csr, context.now);
+      keep_bookkeeping(kept, csr);
+      csr = std::move(kept);
+      return;
+    }
+    Strategy::prepare_for_update(context, csr, old);
+    copy_field(csr, old, "spec");
+  }
+
+  void validate(const WriteContext& context, const Json& csr, Causes& causes) const override {
+    Report report(causes);
+    const Path path("spec");
+    const Json& spec = spec_of(csr);
+    const auto request = base64_decode(api::str(spec, "request"));
+    if (!request || request->find("-----BEGIN CERTIFICATE REQUEST-----") == std::string::npos) {
+      report.invalid(path.child("request"), api::str(spec, "request"), "PEM block type must be CERTIFICATE REQUEST");
+    }
+    if (api::list(spec, "usages").empty()) report.required(path.child("usages"));
+    validate_signer(spec, path, report);
+    if (api::find(spec, "expirationSeconds") && api::num(spec, "expirationSeconds") < 600) {
+      report.invalid(path.child("expirationSeconds"), api::num(spec, "expirationSeconds"), "may not specify a duration less than 600 seconds (10 minutes)");
+    }
+    validate_conditions(csr, report);
+  }
+
+  void validate_status_update(const Json& csr, const Json& old, Causes& causes) const override {
+    Report report(causes);
+    const auto before = api::str(old, "status.certificate");
+    if (!before.empty() && api::str(csr, "status.certificate") != before) {
+      report.forbidden(Path("status.certificate"), "updates may not set certificate content");
+    }
+  }
+
+  bool new_generation(const Json&, const Json&) const override { return false; }
+
+ private:
+  static void validate_signer(const Json& spec, const Path& path, Report& report) {
+    const auto signer = api::str(spec, "signerName");
+    if (signer.empty()) return report.required(path.child("signerName"));
+    const auto slash = signer.find('/');
+    if (slash == std::string_view::npos || slash + 1 == signer.size()) {
+      return report.invalid(path.child("signerName"), signer,
+                            "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+    }
+    if (signer == "kubernetes.io/legacy-unknown") {
+      report.invalid(path.child("signerName"), signer, "the legacy signerName is not allowed via this API version");
+    }
+  }
+
+  static void validate_conditions(const Json& csr, Report& report) {
+    bool approved = false, denied = false;
+    const Path path("status.conditions");
+    const auto& conditions = api::list(csr, "status.conditions");
+    for (std::size_t i = 0; i < conditions.size(); ++i) {
+      const auto type = api::str(conditions[i], "type");
+      approved = approved || type == "Approved";
+      denied = denied || type == "Denied";
+      const Path condition = path[i];
+      if (type.empty()) report.required(condition.child("type"));
+      if (type == "Denied" && approved) {
+        report.invalid(condition.child("type"), type, "Approved and Denied conditions are mutually exclusive");
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void add_certificates(StrategySet& set) {
+  set.add("certificatesigningrequests.certificates.k8s.io", std::make_unique<CertificateRequestStrategy>());
+}
+
+}  // namespace mk::apiserver
