@@ -226,6 +226,8 @@ rt::Task<Result<void>> BridgeNetwork::configure(PodNetworkConfig config) {
     MK_TRY(make_dirs(folder));
     const std::lock_guard lock(shared->mutex);
     MK_TRY(shared->ipam.load(plan.pods, std::string(trim(boot))));
+    shared->loaded = true;
+    for (const auto& owner : std::exchange(shared->released, {})) MK_TRY(shared->ipam.release(owner));
     MK_TRY(put_bridge(netlink, plan));
     MK_TRY(put_vxlan(netlink, plan));
     set_sysctls();
@@ -254,7 +256,9 @@ rt::Task<Result<void>> BridgeNetwork::set_peers(std::vector<PeerNode> peers) {
 
 rt::Task<Result<void>> BridgeNetwork::tear_down() {
   ready_ = false;
-  auto work = [path = data_dir_ + "/network"]() -> Result<void> {
+  auto work = [shared = shared_, path = data_dir_ + "/network"]() -> Result<void> {
+    const std::lock_guard lock(shared->mutex);
+    shared->loaded = false;
     MK_ASSIGN(Netlink netlink, Netlink::open());
     MK_TRY(netlink.delete_link(kVxlan));
     MK_TRY(netlink.delete_link(kBridge));
@@ -281,9 +285,11 @@ rt::Task<Result<std::string>> BridgeNetwork::attach(std::string sandbox_id, int 
 
 // The device goes with the pod's namespace; deleting it here would block for the kernel's grace period.
 rt::Task<Result<void>> BridgeNetwork::detach(std::string sandbox_id) {
-  auto work = [shared = shared_, sandbox_id] {
+  auto work = [shared = shared_, sandbox_id]() -> Result<void> {
     const std::lock_guard lock(shared->mutex);
-    return shared->ipam.release(sandbox_id);
+    if (shared->loaded) return shared->ipam.release(sandbox_id);
+    shared->released.push_back(sandbox_id);
+    return ok();
   };
   co_return co_await pool_.run(std::move(work));
 }

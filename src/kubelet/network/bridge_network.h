@@ -41,6 +41,8 @@ class BridgeNetwork final : public PodNetwork, public PodAttachments {
     std::mutex mutex;
     Ipam ipam;
     Plan plan;
+    bool loaded = false;
+    std::vector<std::string> released;  // before the leases were loaded
   };
 
   rt::BlockingPool& pool_;
