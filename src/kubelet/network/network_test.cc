@@ -109,7 +109,7 @@ TEST_CASE("addresses go round and survive a restart") {
   CHECK_FALSE(Ipv4Net::parse("10.0.0/8").ok());
 }
 
-TEST_CASE("pods reach each other, on one node and over the VXLAN [root]") {
+TEST_CASE("pods reach each other, on one node and over the VXLAN", "[root]") {
   if (skip_without_network()) return;
   const Namespace one, two;
   one.enter();

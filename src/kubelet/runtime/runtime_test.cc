@@ -17,7 +17,7 @@ int supervisor_pid(const TestNode& node, const std::string& sandbox) {
 
 }  // namespace
 
-TEST_CASE("containers run, end with their codes, and are logged [root]") {
+TEST_CASE("containers run, end with their codes, and are logged", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -42,7 +42,7 @@ TEST_CASE("containers run, end with their codes, and are logged [root]") {
   CHECK(run(node.loop, node.runtime->pod(pod.pod_uid))->containers.size() == 2);
 }
 
-TEST_CASE("long lines are cut and logs rotate [root]") {
+TEST_CASE("long lines are cut and logs rotate", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -57,7 +57,7 @@ TEST_CASE("long lines are cut and logs rotate [root]") {
   CHECK(node.log("big").ends_with("stdout F last\n"));
 }
 
-TEST_CASE("users, environment, mounts and limits arrive in the container [root]") {
+TEST_CASE("users, environment, mounts and limits arrive in the container", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   REQUIRE(make_dirs(node.dir + "/vol").ok());
@@ -97,7 +97,7 @@ TEST_CASE("users, environment, mounts and limits arrive in the container [root]"
   CHECK(node.log("p").find("F may\n") != std::string::npos);
 }
 
-TEST_CASE("exec and attach reach a running container [root]") {
+TEST_CASE("exec and attach reach a running container", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -145,7 +145,7 @@ TEST_CASE("exec and attach reach a running container [root]") {
   CHECK(node.wait_exit(id).exit_code == 0);
 }
 
-TEST_CASE("stop: signal, grace, kill [root]") {
+TEST_CASE("stop: signal, grace, kill", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -164,7 +164,7 @@ TEST_CASE("stop: signal, grace, kill [root]") {
   CHECK_FALSE(file_exists(node.dir + "/containers/" + deaf));
 }
 
-TEST_CASE("a restarted agent finds its pods [root]") {
+TEST_CASE("a restarted agent finds its pods", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -191,7 +191,7 @@ TEST_CASE("a restarted agent finds its pods [root]") {
   CHECK(run(node.loop, node.runtime->pod(pod.pod_uid))->containers.size() == 2);
 }
 
-TEST_CASE("a pod whose supervisor dies is ended [root]") {
+TEST_CASE("a pod whose supervisor dies is ended", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -204,7 +204,7 @@ TEST_CASE("a pod whose supervisor dies is ended [root]") {
   if (left.ok()) CHECK(left->out.find("running") == std::string::npos);
 }
 
-TEST_CASE("a container that needs too much memory is reported as such [root]") {
+TEST_CASE("a container that needs too much memory is reported as such", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -216,7 +216,7 @@ TEST_CASE("a container that needs too much memory is reported as such [root]") {
   CHECK(status.oom_killed);
 }
 
-TEST_CASE("resources change in place [root]") {
+TEST_CASE("resources change in place", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -231,7 +231,7 @@ TEST_CASE("resources change in place [root]") {
   if (!updated.ok()) FAIL(updated.error().message());
 }
 
-TEST_CASE("a shared pid namespace ends with its container's remains [root]") {
+TEST_CASE("a shared pid namespace ends with its container's remains", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   SandboxConfig shared;
@@ -248,7 +248,7 @@ TEST_CASE("a shared pid namespace ends with its container's remains [root]") {
   CHECK(after->out.find("sleep 1001") == std::string::npos);
 }
 
-TEST_CASE("port-forward dials the pod's loopback [root]") {
+TEST_CASE("port-forward dials the pod's loopback", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
@@ -266,7 +266,7 @@ TEST_CASE("port-forward dials the pod's loopback [root]") {
   CHECK_FALSE(run(node.loop, node.runtime->dial(pod.id, 8081)).ok());
 }
 
-TEST_CASE("how long a pod takes to start [root][.measure]") {
+TEST_CASE("how long a pod takes to start", "[root][.measure]") {
   if (skip_without_runtime()) return;
   TestNode node;
   for (int i = 0; i < 8; ++i) {
