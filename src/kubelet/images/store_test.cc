@@ -273,3 +273,23 @@ TEST_CASE("challenges are read") {
   CHECK(challenge.at("scope") == "repository:x:pull,push");
   CHECK(challenge.at("error") == "z");
 }
+
+// MK_TEST_IMAGE=127.0.0.1:5000/lib/bb:v1 kubelet_test "[.registry]"
+TEST_CASE("pull from a real registry", "[.registry]") {
+  const char* image = std::getenv("MK_TEST_IMAGE");
+  if (image == nullptr || skip_without_root()) return;
+  Store store("", {10, 30});
+  const auto pulled = store.pull(image);
+  if (!pulled.ok()) FAIL(pulled.error().message());
+  WARN(pulled->id << " " << pulled->size << " bytes");
+}
+
+// MK_TEST_TARBALL=image.tar kubelet_test "[.tarball]"
+TEST_CASE("import a real tarball", "[.tarball]") {
+  const char* path = std::getenv("MK_TEST_TARBALL");
+  if (path == nullptr || skip_without_root()) return;
+  Store store;
+  const auto imported = store.import(path);
+  if (!imported.ok()) FAIL(imported.error().message());
+  for (const auto& image : *imported) WARN(join(image.names, " ") << " " << image.size << " bytes");
+}
