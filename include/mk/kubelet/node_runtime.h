@@ -47,9 +47,10 @@ class PodNetwork {
 };
 
 struct NodeRuntime {
-  std::unique_ptr<ContainerRuntime> containers;
-  std::unique_ptr<ImageStore> images;
+  // In this order: the containers use the other two and are destroyed first.
   std::unique_ptr<PodNetwork> network;
+  std::unique_ptr<ImageStore> images;
+  std::unique_ptr<ContainerRuntime> containers;
 };
 
 // kInvalid/kNotFound with what to install or change when the node cannot run containers (no runc, no overlayfs,

@@ -57,6 +57,7 @@ struct SecurityContext {
   bool privileged = false, read_only_root = false, no_new_privileges = false;
   std::vector<std::string> add_capabilities, drop_capabilities;  // "NET_ADMIN", "ALL"
   std::string seccomp;           // "" unconfined, "RuntimeDefault", "Localhost:<path>"
+  // Empty: the runtime's defaults (Kubernetes' "Default" procMount). {"-"}: none ("Unmasked"). Privileged: none.
   std::vector<std::string> masked_paths, readonly_paths;
 };
 

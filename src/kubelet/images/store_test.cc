@@ -78,7 +78,7 @@ rt::Task<> pull_twice(rt::Loop& loop, LocalImages& images, std::string reference
 
 }  // namespace
 
-TEST_CASE("pull, find, remove [root]") {
+TEST_CASE("pull, find, remove", "[root]") {
   if (skip_without_root()) return;
   const auto image = small_image();
   TestRegistry registry(serve(image));
@@ -113,7 +113,7 @@ TEST_CASE("pull, find, remove [root]") {
   CHECK(store.pull(registry.host() + "/a/b:nope").error().is(Reason::kNotFound));
 }
 
-TEST_CASE("an image is pulled once for all who want it [root]") {
+TEST_CASE("an image is pulled once for all who want it", "[root]") {
   if (skip_without_root()) return;
   const auto image = small_image();
   TestRegistry registry(serve(image));
@@ -147,7 +147,7 @@ TEST_CASE("a manifest asked for by digest is checked") {
   CHECK(store.pull(registry.host() + "/a@" + image.manifest).error().is(Reason::kInvalid));
 }
 
-TEST_CASE("an interrupted download continues [root]") {
+TEST_CASE("an interrupted download continues", "[root]") {
   if (skip_without_root()) return;
   auto image = make_image({{{"big", AE_IFREG, std::string(300000, 'x')}}}, "{}", Packing::kPlain);
   std::atomic<bool> broken = true;
@@ -177,7 +177,7 @@ TEST_CASE("a hanging registry ends in an error") {
   CHECK(pulled.error().message().find("sent nothing for 1 s") != std::string::npos);
 }
 
-TEST_CASE("tokens and passwords are given to who asks [root]") {
+TEST_CASE("tokens and passwords are given to who asks", "[root]") {
   if (skip_without_root()) return;
   const auto image = small_image();
   std::string realm;
@@ -208,7 +208,7 @@ TEST_CASE("tokens and passwords are given to who asks [root]") {
   CHECK(configured.pull(name).ok());
 }
 
-TEST_CASE("mirrors are asked first, with rewritten names [root]") {
+TEST_CASE("mirrors are asked first, with rewritten names", "[root]") {
   if (skip_without_root()) return;
   const auto image = small_image();
   TestRegistry registry(serve(image));
@@ -220,7 +220,7 @@ TEST_CASE("mirrors are asked first, with rewritten names [root]") {
   CHECK(registry.count("GET /v2/mirror/busybox/manifests/v1?ns=docker.io") == 1);
 }
 
-TEST_CASE("tarballs are imported [root]") {
+TEST_CASE("tarballs are imported", "[root]") {
   if (skip_without_root()) return;
   const auto image = small_image();
   Store store;
@@ -272,4 +272,24 @@ TEST_CASE("challenges are read") {
   CHECK(challenge.at("realm") == "https://a/t");
   CHECK(challenge.at("scope") == "repository:x:pull,push");
   CHECK(challenge.at("error") == "z");
+}
+
+// MK_TEST_IMAGE=127.0.0.1:5000/lib/bb:v1 kubelet_test "[.registry]"
+TEST_CASE("pull from a real registry", "[.registry]") {
+  const char* image = std::getenv("MK_TEST_IMAGE");
+  if (image == nullptr || skip_without_root()) return;
+  Store store("", {10, 30});
+  const auto pulled = store.pull(image);
+  if (!pulled.ok()) FAIL(pulled.error().message());
+  WARN(pulled->id << " " << pulled->size << " bytes");
+}
+
+// MK_TEST_TARBALL=image.tar kubelet_test "[.tarball]"
+TEST_CASE("import a real tarball", "[.tarball]") {
+  const char* path = std::getenv("MK_TEST_TARBALL");
+  if (path == nullptr || skip_without_root()) return;
+  Store store;
+  const auto imported = store.import(path);
+  if (!imported.ok()) FAIL(imported.error().message());
+  for (const auto& image : *imported) WARN(join(image.names, " ") << " " << image.size << " bytes");
 }

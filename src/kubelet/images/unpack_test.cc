@@ -40,7 +40,7 @@ struct Layer {
 
 }  // namespace
 
-TEST_CASE("a layer keeps kinds, owners, modes, times and links [root]") {
+TEST_CASE("a layer keeps kinds, owners, modes, times and links", "[root]") {
   if (skip_without_root("chown and mknod")) return;
   for (const auto packing : {Packing::kPlain, Packing::kGzip, Packing::kZstd}) {
     Layer layer;
@@ -73,7 +73,7 @@ TEST_CASE("a layer keeps kinds, owners, modes, times and links [root]") {
   }
 }
 
-TEST_CASE("whiteouts become overlayfs' [root]") {
+TEST_CASE("whiteouts become overlayfs'", "[root]") {
   if (skip_without_root("whiteout devices")) return;
   Layer layer;
   REQUIRE(layer.unpack({{"a/.wh.gone", AE_IFREG},
@@ -91,7 +91,7 @@ TEST_CASE("whiteouts become overlayfs' [root]") {
   CHECK_FALSE(file_exists(layer.target + "/.wh..wh.plnk"));
 }
 
-TEST_CASE("a folder the layer only implies looks as it does below [root]") {
+TEST_CASE("a folder the layer only implies looks as it does below", "[root]") {
   if (skip_without_root("chown")) return;
   TempDir below;
   REQUIRE(make_dirs(below.path + "/tmp/x").ok());
@@ -128,7 +128,7 @@ TEST_CASE("no layer writes outside its folder") {
   }
 }
 
-TEST_CASE("the layer store unpacks once, verifies, and sweeps [root]") {
+TEST_CASE("the layer store unpacks once, verifies, and sweeps", "[root]") {
   if (skip_without_root("chown")) return;
   TempDir dir;
   LayerStore store(dir.path + "/layers");

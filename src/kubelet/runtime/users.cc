@@ -68,6 +68,7 @@ Result<ContainerUser> resolve_user(const SecurityContext& security, std::string_
     MK_ASSIGN(out.gid, group_number(image.substr(colon + 1), group));
   }
   if (security.run_as_group) out.gid = *security.run_as_group;
+  out.groups.push_back(out.gid);  // a group the process could drop must not give it more by being dropped
   add_memberships(out.groups, name, group);
   for (const auto extra : security.supplemental_groups) out.groups.push_back(extra);
   std::sort(out.groups.begin(), out.groups.end());
