@@ -1,7 +1,9 @@
 #include "mk/apiserver/server.h"
 
 #include "admission/admission.h"
+#include "admission/node_restriction.h"
 #include "auth/authenticator_options.h"
+#include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
 #include "auth/token_issuer.h"
@@ -93,7 +95,9 @@ void Server::build() {
   issue.issuer = issuer();
   issue.audiences = {issuer()};
   tokens_ = std::make_unique<TokenIssuer>(std::move(issue));
-  admission_ = std::make_unique<AdmissionChain>(cacher_, *authorizer_);
+  admission_ = std::make_unique<AdmissionChain>(cacher_);
+  admission_->add(make_node_restriction(cacher_));
+  admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_);

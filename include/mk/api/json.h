@@ -37,9 +37,10 @@ const JsonObject& object(const Json& root, std::string_view path);
 void set(Json& root, std::string_view path, Json value);
 void erase(Json& root, std::string_view path);
 
-// Parsing with Kubernetes' limits: nesting of `depth_max`, no trailing garbage, no duplicate keys kept
-// (the last wins, as in Go; strict decoding reports them elsewhere). kBadRequest with the position.
-Result<Json> parse_json(std::string_view text, int depth_max = 10000);
+// Parsing with limits: nesting of `depth_max` (parser and readers recurse, so it bounds the stack), no trailing
+// garbage, no duplicate keys kept (the last wins, as in Go; strict decoding reports them elsewhere).
+// kBadRequest with the position.
+Result<Json> parse_json(std::string_view text, int depth_max = 1000);
 std::string to_json(const Json& value);
 std::string to_pretty_json(const Json& value);  // four spaces, for people
 

@@ -177,7 +177,10 @@ class Decoder {
       if (*real != std::trunc(*real) || std::abs(*real) >= 9.2e18) return bad();
       value = static_cast<std::int64_t>(*real);
     }
-    if (value.is_uint64()) return bad();
+    if (const auto* large = value.if_uint64()) {  // parsed beyond int64, or set by code from an unsigned
+      if (*large > INT64_MAX) return bad();
+      value = static_cast<std::int64_t>(*large);
+    }
     const auto number = value.get_int64();
     if (type.format == "int32" && (number > INT32_MAX || number < INT32_MIN)) return bad();
     return ok();

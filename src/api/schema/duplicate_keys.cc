@@ -15,7 +15,7 @@ class Scanner {
   Scanner(std::string_view text, FieldProblems& found) : text_(text), found_(found) {}
 
   bool value(const std::string& path, int depth) {
-    if (depth > 10000) return false;
+    if (depth > 1000) return false;
     skip_space();
     if (at_ >= text_.size()) return false;
     switch (text_[at_]) {

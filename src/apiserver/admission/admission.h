@@ -24,6 +24,8 @@ class AdmissionChain {
  public:
   // Every plugin that a stock 1.36 cluster enables and mk has; admission/chain.cc lists them in order.
   explicit AdmissionChain(Cacher& cacher);
+  // Those that need more than the cache (the authorizer); they come last.
+  void add(std::unique_ptr<AdmissionPlugin> plugin) { plugins_.push_back(std::move(plugin)); }
   Result<void> mutate(WriteContext& context, api::Json* object, const api::Json* old);
   Result<void> validate(const WriteContext& context, const api::Json* object, const api::Json* old);
 

@@ -117,8 +117,8 @@ Result<Json> TokenIssuer::issue(const std::string& ns, const std::string& name, 
   const std::int64_t wanted = api::num(request, "spec.expirationSeconds", kExpirationDefault);
   api::set(out, "spec.audiences", audiences);
   api::set(out, "spec.expirationSeconds", wanted);
-  api::set(out, "metadata.name", std::string_view(name));
-  api::set(out, "metadata.namespace", std::string_view(ns));
+  api::set(out, "metadata.name", Json(name));
+  api::set(out, "metadata.namespace", Json(ns));
 
   JsonObject ours;
   ours["namespace"] = ns;

@@ -23,8 +23,16 @@ store::Durability durability_of(const WriteContext& context) {
   return heartbeat || gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
 }
 
-api::ApplyOptions ownership(const WriteContext& context) {
+// Fields that this kind of write leaves alone whatever the client sends, so nobody comes to own them by it.
+std::vector<std::string> reset_fields(const WriteContext& context, const Strategy& strategy) {
+  if (!strategy.has_status()) return {};
+  if (context.subresource == "status") return {"spec"};
+  return {"status"};
+}
+
+api::ApplyOptions ownership(const WriteContext& context, const Strategy& strategy) {
   api::ApplyOptions options;
+  options.reset_fields = reset_fields(context, strategy);
   options.manager = context.field_manager;
   options.api_version = context.resource->gvr.api_version();
   options.subresource = context.subresource;
@@ -141,7 +149,7 @@ Result<void> Registry::prepare_new(WriteContext& context, const api::Type& type,
   strategy.prepare_for_create(context, object);
   api::apply_defaults(type, object);
   strategy.set_defaults(object);
-  if (!context.field_manager.empty()) api::track_update(type, nullptr, object, ownership(context));
+  if (!context.field_manager.empty()) api::track_update(type, nullptr, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, nullptr));
   strategy.set_defaults(object);
   return ok();
@@ -266,7 +274,8 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current && !context.subresource.empty()) co_return not_found(gvr, context.name);
-    MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied, ownership(context)));
+    MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied,
+                                                          ownership(context, strategies_.of(*context.resource))));
     const std::string manager = context.field_manager;
     if (!current) {
       // The applied object's ownership is recorded already; the create path must not add another entry.
@@ -295,7 +304,7 @@ Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& t
   strategy.prepare_for_update(context, object, old);
   api::apply_defaults(type, object);
   strategy.set_defaults(object);
-  if (track) api::track_update(type, &old, object, ownership(context));
+  if (track) api::track_update(type, &old, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, &old));
   if (context.subresource != "status" && strategy.new_generation(object, old))
     api::set(object, "metadata.generation", api::num(old, "metadata.generation") + 1);

@@ -32,9 +32,12 @@ class Strategy {
   // kind are handled by their own handlers.
   virtual void prepare_for_update(const WriteContext& context, api::Json& object, const api::Json& old) const;
 
-  virtual void validate(const api::Json& object, Causes& causes) const {}
-  // In addition to validate(): immutable fields and allowed transitions.
-  virtual void validate_update(const api::Json& object, const api::Json& old, Causes& causes) const {}
+  // Creates and updates; context.operation and context.subresource say which.
+  virtual void validate(const WriteContext& context, const api::Json& object, Causes& causes) const {}
+  // In addition to validate(): immutable fields and allowed transitions, of the object or of what a subresource
+  // other than status may change of it.
+  virtual void validate_update(const WriteContext& context, const api::Json& object, const api::Json& old,
+                               Causes& causes) const {}
   virtual void validate_status_update(const api::Json& object, const api::Json& old, Causes& causes) const {}
 
   // Deprecation and usage warnings.

@@ -1,0 +1,179 @@
+#include <set>
+
+#include "host.h"
+#include "mk/apiserver/server.h"
+#include "mk/base/files.h"
+#include "mk/base/log.h"
+#include "mk/base/strings.h"
+#include "mk/controller/manager.h"
+#include "mk/node/options.h"
+#include "mk/pki/kubeconfig.h"
+#include "mk/scheduler/scheduler.h"
+#include "network_settings.h"
+#include "process.h"
+#include "server_files.h"
+#include "worker.h"
+
+namespace mk::node {
+namespace {
+
+constexpr Log kLog("node");
+
+class ServerRole : public Role {
+ public:
+  ServerRole(Process& process, Options options) : process_(process), options_(std::move(options)) {}
+
+  rt::Task<Result<void>> start() override;
+  rt::Task<> stop() override;
+
+ private:
+  Result<void> prepare();
+  Result<void> write_admin_kubeconfig() const;
+  apiserver::ServerOptions server_options() const;
+  std::unique_ptr<Worker> make_worker();
+  client::Client& controller_client(const std::string& controller);
+  Result<net::TlsIdentity> kubelet_identity() const;
+
+  Process& process_;
+  Options options_;
+  std::string node_name_, node_ip_, advertise_address_;
+  NetworkSettings network_;
+  ServerFiles files_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<apiserver::ApiServer> api_;
+  std::unique_ptr<controller::Manager> controllers_;
+  std::unique_ptr<scheduler::Scheduler> scheduler_;
+  std::unique_ptr<Worker> worker_;
+};
+
+Result<void> ServerRole::prepare() {
+  node_name_ = options_.node_name.empty() ? host_name() : options_.node_name;
+  node_ip_ = options_.node_ip.empty() ? primary_address() : options_.node_ip;
+  advertise_address_ = options_.advertise_address.empty() ? node_ip_ : options_.advertise_address;
+  MK_ASSIGN(network_, check_network(options_));
+  std::vector<std::string> names = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                                    "kubernetes.default.svc." + options_.cluster_domain, node_name_};
+  std::set<std::string> addresses = {"127.0.0.1", node_ip_, advertise_address_, network_.api_address};
+  for (const auto& san : options_.tls_san) {
+    if (is_address(san)) {
+      addresses.insert(san);
+    } else {
+      names.push_back(san);
+    }
+  }
+  auto files = load_server_files(options_, names, {addresses.begin(), addresses.end()}, process_.now_seconds());
+  if (!files.ok()) return std::move(files).error().wrap("cannot use the data directory " + options_.data_dir);
+  files_ = std::move(files).value();
+  store::Options store;
+  store.dir = options_.data_dir + "/server/db";
+  MK_ASSIGN(store_, store::open_store(process_.loop, std::move(store)));
+  return ok();
+}
+
+apiserver::ServerOptions ServerRole::server_options() const {
+  apiserver::ServerOptions out;
+  out.bind_address = options_.bind_address;
+  out.port = options_.https_listen_port;
+  out.advertise_address = advertise_address_;
+  out.cluster_cidr = options_.cluster_cidr;
+  out.service_cidr = options_.service_cidr;
+  out.cluster_dns = network_.cluster_dns;
+  out.cluster_domain = options_.cluster_domain;
+  out.node_port_first = network_.node_port_first;
+  out.node_port_last = network_.node_port_last;
+  out.version = kVersion;
+  out.identity.certificate = files_.serving;
+  out.identity.client_ca_pem = files_.ca.certificate_pem;
+  out.ca_pem = files_.ca.certificate_pem;
+  out.ca = files_.ca;
+  out.kubelet_client = files_.kubelet_client;
+  out.service_account_keys = {files_.service_account_key};
+  out.agent_token = files_.agent_token;
+  return out;
+}
+
+Result<void> ServerRole::write_admin_kubeconfig() const {
+  pki::Kubeconfig config;
+  config.server = "https://127.0.0.1:" + std::to_string(api_->port());
+  config.ca_pem = files_.ca.certificate_pem;
+  config.client_certificate_pem = files_.admin.certificate_pem;
+  config.client_key_pem = files_.admin.key_pem;
+  const auto& path = options_.write_kubeconfig;
+  const auto mode = parse_file_mode(options_.write_kubeconfig_mode);
+  if (!mode) return Error(Reason::kInvalid, "--write-kubeconfig-mode must be octal, like 600");
+  MK_TRY(make_dirs(path.substr(0, path.rfind('/'))));
+  return write_file(path, pki::write_kubeconfig(config), *mode);
+}
+
+// Kubernetes runs each controller as a service account of kube-system, so that RBAC limits what each may do.
+client::Client& ServerRole::controller_client(const std::string& controller) {
+  return api_->client_as("system:serviceaccount:kube-system:" + controller,
+                         {"system:serviceaccounts", "system:serviceaccounts:kube-system"});
+}
+
+Result<net::TlsIdentity> ServerRole::kubelet_identity() const {
+  pki::CertificateRequest request;
+  request.common_name = "system:node:" + node_name_;
+  request.organizations = {"system:nodes"};
+  request.dns_names = {node_name_, "localhost"};
+  request.ip_addresses = {node_ip_, "127.0.0.1"};
+  request.not_before = process_.now_seconds() - 3600;
+  request.not_after = process_.now_seconds() + 365 * 86400;
+  net::TlsIdentity identity;
+  MK_ASSIGN(identity.certificate, pki::issue(files_.ca, request));
+  identity.client_ca_pem = files_.ca.certificate_pem;
+  return identity;
+}
+
+std::unique_ptr<Worker> ServerRole::make_worker() {
+  WorkerOptions worker;
+  worker.options = options_;
+  worker.cluster = {options_.cluster_cidr, options_.service_cidr, network_.cluster_dns, options_.cluster_domain};
+  worker.node_name = node_name_;
+  worker.node_ip = node_ip_;
+  worker.kubelet_identity = kubelet_identity().value();
+  Worker::Clients clients{api_->client_as("system:node:" + node_name_, {"system:nodes"}),
+                          api_->client_as("system:kube-proxy", {}), controller_client("kube-dns")};
+  return std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients, std::move(worker));
+}
+
+rt::Task<Result<void>> ServerRole::start() {
+  MK_CO_TRY(prepare());
+  api_ = apiserver::make_api_server(process_.loop, *process_.clock, *store_, server_options());
+  MK_CO_TRY(co_await api_->start());
+  MK_CO_TRY(write_admin_kubeconfig());
+  controller::ManagerOptions manager;
+  manager.cluster_cidr = options_.cluster_cidr;
+  manager.ca_pem = files_.ca.certificate_pem;
+  controller::ClientFor client_for = [this](const std::string& name) -> client::Client& { return controller_client(name); };
+  controllers_ = controller::make_manager(process_.loop, *process_.clock, *process_.random, std::move(client_for), std::move(manager));
+  co_await controllers_->start();
+  if (!options_.disable_scheduler) {
+    scheduler_ = scheduler::make_scheduler(process_.loop, *process_.clock, *process_.random, api_->client_as("system:kube-scheduler", {}));
+    co_await scheduler_->start();
+  }
+  if (!options_.disable_agent) {
+    worker_ = make_worker();
+    MK_CO_TRY(co_await worker_->start());
+  }
+  kLog.info("mk is up", "kubeconfig", options_.write_kubeconfig);
+  co_return ok();
+}
+
+rt::Task<> ServerRole::stop() {
+  if (worker_) co_await worker_->stop();
+  if (scheduler_) co_await scheduler_->stop();
+  if (controllers_) co_await controllers_->stop();
+  if (api_) co_await api_->stop();
+}
+
+}  // namespace
+
+int run_server(Options options) {
+  if (options.debug) Log::set_level(LogLevel::kDebug);
+  Process process;
+  ServerRole role(process, std::move(options));
+  return run(process, role);
+}
+
+}  // namespace mk::node

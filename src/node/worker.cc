@@ -1,0 +1,93 @@
+#include "worker.h"
+
+#include "mk/base/log.h"
+#include "mk/base/strings.h"
+
+namespace mk::node {
+namespace {
+
+constexpr Log kLog("node");
+
+// Where the node's DNS listens; the proxy leads the cluster's DNS address there. Not 53, which a resolver of the
+// host's own may hold.
+constexpr int kDnsPort = 10053;
+
+constexpr char kDefaultDataDir[] = "/var/lib/mk";
+
+// Two agents on one machine have different data directories, and must share nothing else.
+std::string run_dir(const Options& options) {
+  return options.data_dir == kDefaultDataDir ? "/run/mk/agent" : options.data_dir + "/agent/run";
+}
+
+std::string log_dir(const Options& options) {
+  if (!options.pod_log_dir.empty()) return options.pod_log_dir;
+  return options.data_dir == kDefaultDataDir ? "/var/log/pods" : options.data_dir + "/agent/log/pods";
+}
+
+kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
+  const Options& options = worker.options;
+  kubelet::KubeletOptions out;
+  out.node_name = worker.node_name;
+  out.node_ip = worker.node_ip;
+  out.hostname = worker.node_name;
+  out.data_dir = options.data_dir + "/agent";
+  out.log_dir = log_dir(options);
+  out.root_cgroup = options.root_cgroup;
+  out.cluster_dns = worker.cluster.cluster_dns;
+  out.cluster_domain = worker.cluster.cluster_domain;
+  out.cluster_cidr = worker.cluster.cluster_cidr;
+  out.service_cidr = worker.cluster.service_cidr;
+  out.node_labels = options.node_label;
+  out.node_taints = options.node_taint;
+  out.port = options.kubelet_port;
+  out.identity = worker.kubelet_identity;
+  out.version = kVersion;
+  return out;
+}
+
+}  // namespace
+
+kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::string& node_name) {
+  kubelet::NodeRuntimeOptions out;
+  out.data_dir = options.data_dir + "/agent";
+  out.run_dir = run_dir(options);
+  out.root_cgroup = options.root_cgroup;
+  out.registries_yaml = options.private_registry;
+  out.node_name = node_name;
+  return out;
+}
+
+Worker::Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients, WorkerOptions options)
+    : loop_(loop), clock_(clock), random_(random), pool_(pool), clients_(clients), options_(std::move(options)) {}
+
+Worker::~Worker() = default;
+
+rt::Task<Result<void>> Worker::start() {
+  MK_CO_ASSIGN(runtime_, kubelet::make_node_runtime(loop_, clock_, pool_, runtime_options(options_.options, options_.node_name)));
+  dns::DnsOptions dns;
+  dns.listen_address = options_.node_ip;
+  dns.port = kDnsPort;
+  dns.cluster_domain = options_.cluster.cluster_domain;
+  dns.resolv_conf = options_.options.resolv_conf;
+  dns_ = dns::make_dns(loop_, clock_, random_, clients_.dns, std::move(dns));
+  proxy::ProxyOptions proxy;
+  proxy.node_name = options_.node_name;
+  proxy.node_ip = options_.node_ip;
+  proxy.cluster_cidr = options_.cluster.cluster_cidr;
+  proxy.service_cidr = options_.cluster.service_cidr;
+  proxy_ = proxy::make_proxy(loop_, clock_, random_, pool_, clients_.proxy, std::move(proxy));
+  kubelet_ = kubelet::make_kubelet(loop_, clock_, random_, pool_, clients_.kubelet, runtime_, kubelet_options(options_));
+  MK_CO_TRY(co_await kubelet_->start());
+  MK_CO_TRY(co_await proxy_->start());
+  MK_CO_TRY(co_await dns_->start());
+  kLog.info("the node works", "node", options_.node_name, "address", options_.node_ip);
+  co_return ok();
+}
+
+rt::Task<> Worker::stop() {
+  if (dns_) co_await dns_->stop();
+  if (proxy_) co_await proxy_->stop();
+  if (kubelet_) co_await kubelet_->stop();
+}
+
+}  // namespace mk::node
