@@ -299,3 +299,39 @@ TEST_CASE("a missing ConfigMap in the environment holds the container back") {
   const auto& env = node.containers().configs["a"].env;
   CHECK(std::find(env.begin(), env.end(), "X=v") != env.end());
 }
+
+TEST_CASE("a program that does not exist ends its container with 128") {
+  TestNode node;
+  node.containers().cannot_start = {"a"};
+  node.create("never", R"({"restartPolicy":"Never","containers":[{"name":"a","image":"img"}]})");
+  CHECK(node.phase("never") == "Failed");
+  CHECK(api::str(node.status_of("never"), "state.terminated.reason") == "StartError");
+  CHECK(api::num(node.status_of("never"), "state.terminated.exitCode") == 128);
+  node.create("always", R"({"containers":[{"name":"a","image":"img"}]})");
+  CHECK(api::str(node.status_of("always"), "state.waiting.reason") == "CrashLoopBackOff");
+  CHECK(api::str(node.status_of("always"), "lastState.terminated.reason") == "StartError");
+  node.containers().cannot_start.clear();
+  node.advance(11s);
+  CHECK(node.phase("always") == "Running");
+}
+
+TEST_CASE("a lost sandbox is replaced, and its containers start again") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
+  node.containers().kill_sandbox("uid-web");
+  node.settle();
+  CHECK(node.phase("web") == "Running");
+  CHECK(api::num(node.status_of("web"), "restartCount") == 1);
+  CHECK(api::num(node.status_of("web"), "lastState.terminated.exitCode") == 137);
+}
+
+TEST_CASE("a forced deletion stops what ignores its signal") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
+  node.containers().ignores_signal.insert("a");
+  node.remove("web", 30);
+  node.remove("web", 0);
+  CHECK(!node.get("web"));
+  node.advance(2s);
+  CHECK(node.pods->workers().empty());
+}
