@@ -28,7 +28,8 @@ std::int64_t meminfo(const std::string& content, std::string_view name) {
 }
 
 std::string os_release_name() {
-  for (const auto line : split(read_file("/etc/os-release").value_or(""), '\n')) {
+  const std::string content = read_file("/etc/os-release").value_or("");
+  for (const auto line : split(content, '\n')) {
     constexpr std::string_view kKey = "PRETTY_NAME=";
     if (line.substr(0, kKey.size()) != kKey) continue;
     auto value = line.substr(kKey.size());

@@ -1,7 +1,6 @@
 #include "pods/container_config.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <csignal>
 
@@ -10,6 +9,7 @@
 #include "mk/base/strings.h"
 #include "status/container_status.h"
 #include "volumes/etc_files.h"
+#include "volumes/plain_file.h"
 
 namespace mk::kubelet {
 
@@ -58,9 +58,7 @@ Variables split_variables(const std::vector<std::string>& lines) {
 // An empty file that the container may write whatever user it runs as.
 Result<void> make_termination_file(const std::string& path) {
   MK_TRY(make_dirs(path.substr(0, path.rfind('/'))));
-  MK_TRY(write_file(path, "", 0666));
-  ::chmod(path.c_str(), 0666);
-  return ok();
+  return write_plain_file(path, "", 0666);
 }
 
 const Json* container_spec(const Json& pod, std::string_view name) {

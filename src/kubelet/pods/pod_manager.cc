@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include <algorithm>
+#include <set>
 
 #include "mk/api/resource.h"
 #include "mk/base/log.h"
@@ -105,7 +106,9 @@ rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
     if (!ended(container)) (void)co_await runtime.stop_container(container.id, std::chrono::seconds(10));
   (void)co_await runtime.stop_sandbox(orphan.sandbox.id);
   for (const auto& container : orphan.containers) (void)co_await runtime.remove_container(container.id);
-  (void)co_await runtime.remove_sandbox(orphan.sandbox.id);
+  std::set<std::string> sandboxes{orphan.sandbox.id};
+  for (const auto& container : orphan.containers) sandboxes.insert(container.sandbox_id);
+  for (const auto& id : sandboxes) (void)co_await runtime.remove_sandbox(id);
   auto result = co_await remove_pod_dir(context_, uid);
   if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
 }

@@ -155,6 +155,16 @@ rt::Task<> PodWorker::reclaim() {
   reclaimed_ = true;
 }
 
+// Of all the sandboxes that the pod has had.
+rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
+  std::set<std::string> ids;
+  for (const auto& status : snapshot_->containers) ids.insert(status.sandbox_id);
+  const std::string newest = snapshot_->sandbox.id;
+  if (keep_newest) ids.erase(newest);
+  else ids.insert(newest);
+  for (const auto& id : ids) (void)co_await context_.runtime.containers->remove_sandbox(id);
+}
+
 rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
   if (!removed_) {
@@ -170,8 +180,9 @@ rt::Task<> PodWorker::delete_from_api() {
   }
   // Finalizers may keep the object; the node has nothing more to do with it.
   if (snapshot_) {
-    for (const auto& status : snapshot_->containers) (void)co_await context_.runtime.containers->remove_container(status.id);
-    (void)co_await context_.runtime.containers->remove_sandbox(snapshot_->sandbox.id);
+    const auto containers = snapshot_->containers;
+    for (const auto& status : containers) (void)co_await context_.runtime.containers->remove_container(status.id);
+    co_await remove_sandboxes(false);
   }
   auto work = [logs = volumes_.paths().logs] { (void)remove_tree(logs); };
   co_await context_.pool.run(std::move(work));

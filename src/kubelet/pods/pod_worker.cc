@@ -230,9 +230,8 @@ rt::Task<bool> PodWorker::create_sandbox() {
   }
   if (snapshot_) {
     context_.events.pod(spec(), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
-    const std::string old = snapshot_->sandbox.id;
-    (void)co_await context_.runtime.containers->stop_sandbox(old);
-    (void)co_await context_.runtime.containers->remove_sandbox(old);
+    (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
+    co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
   }
   SandboxConfig config = make_sandbox_config(spec(), context_.options);
   auto made = co_await context_.runtime.containers->run_sandbox(std::move(config));
@@ -286,6 +285,7 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   images_[image.id] = {image.names.empty() ? std::string() : image.names.front(), image.digests.empty() ? image.id : image.digests.front()};
   if (const auto* old = latest(*snapshot_, name); old != nullptr && ended(*old)) restarts_.next(name, context_.clock.now());
   std::string id = action.existing_id;
+  if (start_sent_.count(id) != 0) co_return false;  // the runtime will tell when it runs
   if (id.empty()) {
     auto config = co_await make_container_config(context_, volumes_, pod(), name, action.attempt, std::move(image), pod_ips());
     if (!config.ok()) {
@@ -294,6 +294,10 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       co_return false;
     }
     auto created = co_await runtime.create_container(snapshot_->sandbox.id, std::move(*config));
+    if (!created.ok() && created.error().message().find("unable to start container process") != std::string::npos) {
+      record_failed_start(name, action.attempt, created.error().message());
+      co_return true;
+    }
     if (!created.ok()) {
       wait_because(name, "CreateContainerError", created.error().message(), context_.clock.now() + kRetry);
       context_.events.pod(spec(), "Warning", "Failed", "Error: " + created.error().message(), name);
@@ -305,16 +309,34 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   auto started = co_await runtime.start_container(id);
   if (!started.ok()) {
     (void)co_await runtime.remove_container(id);
-    wait_because(name, "RunContainerError", started.error().message(), context_.clock.now() + kRetry);
-    context_.events.pod(spec(), "Warning", "Failed", "Error: " + started.error().message(), name);
-    co_return false;
+    record_failed_start(name, action.attempt, started.error().message());
+    co_return true;
   }
+  start_sent_.insert(id);
   waiting_.erase(name);
   retry_.erase(name);
   context_.events.pod(spec(), "Normal", "Started", "Container started", name);
   (void)co_await run_post_start(name, id);
   co_await remove_old_containers(name);
   co_return true;
+}
+
+// What could not be executed counts as a container that ended with 128: the restart policy decides what follows.
+void PodWorker::record_failed_start(const std::string& name, std::uint32_t attempt, std::string message) {
+  context_.events.pod(spec(), "Warning", "Failed", "Error: " + message, name);
+  std::erase_if(failed_starts_, [&](const ContainerStatus& old) { return old.name == name; });
+  ContainerStatus status;
+  status.id = fmt::format("{}-{}-{}", volumes_.paths().uid, name, attempt);
+  status.sandbox_id = snapshot_->sandbox.id;
+  status.pod_uid = volumes_.paths().uid;
+  status.name = name;
+  status.attempt = attempt;
+  status.state = ContainerState::kExited;
+  status.exit_code = 128;
+  status.created_at = status.started_at = status.finished_at = context_.clock.now();
+  messages_[status.id] = std::move(message);
+  waiting_.erase(name);
+  failed_starts_.push_back(std::move(status));
 }
 
 // A failed hook kills its container; the restart policy then decides.
@@ -354,6 +376,7 @@ rt::Task<> PodWorker::remove_old_containers(std::string name) {
 rt::Task<> PodWorker::refresh() {
   snapshot_ = co_await context_.runtime.containers->pod(volumes_.paths().uid);
   if (!snapshot_) co_return;
+  for (const auto& failed : failed_starts_) snapshot_->containers.push_back(failed);
   if (!snapshot_->sandbox.ips.empty()) last_ip_ = snapshot_->sandbox.ips.front();
   for (const auto& container : all_containers(spec())) {
     const auto* status = latest(*snapshot_, container.name());
@@ -390,6 +413,7 @@ Json PodWorker::make_status(const Json& pod) const {
   inputs.images = images_;
   inputs.node_ip = context_.options.node_ip;
   inputs.pod_ip = last_ip_.empty() ? std::string(api::str(pod, "status.podIP")) : last_ip_;
+  for (const auto& failed : failed_starts_) inputs.start_errors.insert(failed.id);
   inputs.failure = failure_;
   inputs.stopped = stopped_;
   inputs.now = context_.clock.now();

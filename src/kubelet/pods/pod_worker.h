@@ -55,6 +55,7 @@ class PodWorker {
   rt::Task<bool> create_sandbox();
   rt::Task<bool> start(StartAction action);
   rt::Task<bool> create_and_start(StartAction action, ImageInfo image);
+  void record_failed_start(const std::string& name, std::uint32_t attempt, std::string message);
   rt::Task<bool> run_post_start(std::string name, std::string id);
   rt::Task<> remove_old_containers(std::string name);
   rt::Task<> refresh();
@@ -74,6 +75,7 @@ class PodWorker {
   rt::Task<> run_hook(ActionTarget target, const Json& hook, ActionResult& out);
   rt::Task<> until_stop_deadline();
   rt::Task<> reclaim();
+  rt::Task<> remove_sandboxes(bool keep_newest);
   rt::Task<> delete_from_api();
   void set_stop_deadline(rt::Duration grace);
 
@@ -89,6 +91,8 @@ class PodWorker {
   std::map<std::string, rt::WallTime> retry_;        // container name (or "" for the sandbox) to when it may be tried again
   std::map<std::string, std::string> messages_;      // container id to termination message
   std::map<std::string, ImageNames> images_;
+  std::set<std::string> start_sent_;                 // container ids that were started, seen running or not
+  std::vector<ContainerStatus> failed_starts_;       // by container: the newest attempt that never ran
   std::optional<ReasonMessage> failure_;
   std::string last_ip_;
   std::string mount_problem_;

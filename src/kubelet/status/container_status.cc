@@ -14,6 +14,7 @@ Json terminated_state(const ContainerStatus& status, const StatusInputs& in) {
   out["exitCode"] = unknown && status.exit_code == 0 ? 137 : status.exit_code;
   if (status.signal != 0) out["signal"] = status.signal;
   if (unknown) out["reason"] = "ContainerStatusUnknown";
+  else if (in.start_errors.count(status.id) != 0) out["reason"] = "StartError";
   else if (status.oom_killed) out["reason"] = "OOMKilled";
   else out["reason"] = status.exit_code == 0 ? "Completed" : "Error";
   if (const auto found = in.termination_messages.find(status.id); found != in.termination_messages.end() && !found->second.empty())

@@ -25,6 +25,7 @@ struct StatusInputs {
   std::set<std::string> ready, started;                     // container ids, by their probes
   std::map<std::string, std::string> termination_messages;  // by container id
   std::map<std::string, ImageNames> images;                 // by image id
+  std::set<std::string> start_errors;                       // container ids that could not be executed
   std::string node_ip;
   std::string pod_ip;                     // kept when the sandbox has gone
   std::optional<ReasonMessage> failure;   // the kubelet ended the pod: phase Failed

@@ -103,6 +103,7 @@ rt::Task<Result<void>> FakeRuntime::start_container(std::string id) {
   ContainerStatus* status = container(id);
   if (status == nullptr) co_return unknown(id);
   calls.push_back("start " + status->name);
+  if (cannot_start.count(status->name) != 0) co_return Error(Reason::kInternalError, "executable file not found in $PATH");
   status->state = ContainerState::kRunning;
   status->started_at = clock_.now();
   if (const auto exit = exits_at_once.find(status->name); exit != exits_at_once.end()) end(*status, exit->second);

@@ -20,6 +20,7 @@ class FakeRuntime : public ContainerRuntime {
   void kill_sandbox(const std::string& pod_uid);
   void notify(const std::string& pod_uid);
   std::map<std::string, int> exits_at_once;        // container name to exit code
+  std::set<std::string> cannot_start;              // container names whose program does not exist
   std::set<std::string> ignores_signal;            // container names that only SIGKILL ends
   std::function<ExecResult(const std::string& id, const std::vector<std::string>& argv)> exec_answer;
   std::vector<std::string> calls;                  // "start web", "stop web", "exec web sh -c ..." in order

@@ -25,7 +25,8 @@ Resolver parse_resolver(const std::string& content) {
   Resolver out;
   for (const auto line : split(content, '\n')) {
     std::vector<std::string> words;
-    for (const auto word : split(replace_all(std::string(trim(line)), "\t", " "), ' '))
+    const std::string blanks = replace_all(std::string(trim(line)), "\t", " ");
+    for (const auto word : split(blanks, ' '))
       if (!word.empty()) words.emplace_back(word);
     if (words.size() < 2) continue;
     const std::vector<std::string> values(words.begin() + 1, words.end());

@@ -15,6 +15,7 @@
 #include "volumes/etc_files.h"
 #include "volumes/host_path.h"
 #include "volumes/mounter.h"
+#include "volumes/plain_file.h"
 #include "volumes/sub_path.h"
 
 namespace mk::kubelet {
@@ -255,7 +256,7 @@ rt::Task<Result<std::string>> PodVolumes::bind_sub_path(std::string root, std::s
     const bool directory = ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
     Result<void> made = directory ? make_dirs(target) : make_dirs(target.substr(0, target.rfind('/')));
     if (made.ok()) made = mounter.unmount_below(target);
-    if (made.ok() && !directory) made = write_file(target, "");
+    if (made.ok() && !directory) made = write_plain_file(target, "", 0644);
     if (made.ok()) made = mounter.bind_fd(fd, target);
     ::close(fd);
     if (!made.ok()) return std::move(made).error();
@@ -269,9 +270,9 @@ rt::Task<Result<void>> PodVolumes::write_etc(api::Object pod, std::vector<std::s
     MK_TRY(make_dirs(etc));
     const auto node_hosts = read_file("/etc/hosts");
     const auto node_resolv = read_file("/etc/resolv.conf");
-    MK_TRY(write_file(etc + "/hosts", make_hosts(pod_json, options, pod_ips, node_hosts.value_or(""))));
-    MK_TRY(write_file(etc + "/hostname", pod_hostname(pod_json, options) + "\n"));
-    return write_file(etc + "/resolv.conf", make_resolv_conf(pod_json, options, node_resolv.value_or("")));
+    MK_TRY(write_plain_file(etc + "/hosts", make_hosts(pod_json, options, pod_ips, node_hosts.value_or("")), 0644));
+    MK_TRY(write_plain_file(etc + "/hostname", pod_hostname(pod_json, options) + "\n", 0644));
+    return write_plain_file(etc + "/resolv.conf", make_resolv_conf(pod_json, options, node_resolv.value_or("")), 0644);
   };
   co_return co_await context_.pool.run(std::move(work));
 }
