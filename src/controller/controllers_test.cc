@@ -306,3 +306,55 @@ TEST_CASE("nodes get pieces of the pod range, and silence has consequences") {
   const auto pod = world.server.find(kPods, api::Key("default", "a"));
   CHECK((!pod || pod.deleting()));
 }
+
+TEST_CASE("the garbage collector follows owners: background, foreground, orphan, and several owners") {
+  World world;
+  const auto child = [&](const char* name, const char* owners) {
+    auto json = api::parse_yaml(std::string("{apiVersion: v1, kind: ConfigMap, metadata: {namespace: default, name: ") + name +
+                                ", uid: " + name + ", ownerReferences: " + owners + "}}");
+    REQUIRE(json.ok());
+    world.server.put(kConfigMaps, *json);
+  };
+  const auto parent = [&](const char* name, const char* more) {
+    auto json = api::parse_yaml(std::string("{apiVersion: v1, kind: Secret, metadata: {namespace: default, name: ") + name +
+                                ", uid: " + name + more + "}}");
+    REQUIRE(json.ok());
+    world.server.put(kSecrets, *json);
+  };
+  const auto there = [&](const char* name) { return bool(world.server.find(kConfigMaps, api::Key("default", name))); };
+
+  SECTION("background") {
+    parent("p", "");
+    child("c", "[{apiVersion: v1, kind: Secret, name: p, uid: p}]");
+    child("lost", "[{apiVersion: v1, kind: Secret, name: p, uid: former}]");
+    world.settle();
+    CHECK(there("c"));
+    CHECK_FALSE(there("lost"));
+    world.server.erase(kSecrets, api::Key("default", "p"));
+    world.settle();
+    CHECK_FALSE(there("c"));
+  }
+  SECTION("foreground: dependents first, and one with another owner stays") {
+    parent("p", "");
+    parent("q", "");
+    child("c", "[{apiVersion: v1, kind: Secret, name: p, uid: p, blockOwnerDeletion: true}]");
+    child("both", "[{apiVersion: v1, kind: Secret, name: p, uid: p, blockOwnerDeletion: true}, {apiVersion: v1, kind: Secret, name: q, uid: q}]");
+    world.settle();
+    parent("p", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [foregroundDeletion]");
+    world.settle();
+    CHECK_FALSE(there("c"));
+    REQUIRE(there("both"));
+    CHECK(api::list(world.server.find(kConfigMaps, api::Key("default", "both")).json(), "metadata.ownerReferences").size() == 1);
+    CHECK_FALSE(world.server.find(kSecrets, api::Key("default", "p")));
+  }
+  SECTION("orphan") {
+    parent("p", "");
+    child("c", "[{apiVersion: v1, kind: Secret, name: p, uid: p}]");
+    world.settle();
+    parent("p", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [orphan]");
+    world.settle();
+    REQUIRE(there("c"));
+    CHECK(api::list(world.server.find(kConfigMaps, api::Key("default", "c")).json(), "metadata.ownerReferences").empty());
+    CHECK_FALSE(world.server.find(kSecrets, api::Key("default", "p")));
+  }
+}

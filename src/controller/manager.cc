@@ -2,6 +2,7 @@
 
 #include "deployment/deployment_controller.h"
 #include "endpointslice/endpointslice_controller.h"
+#include "garbagecollector/garbage_collector.h"
 #include "kit/controller.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
@@ -30,6 +31,7 @@ class ManagerImpl : public Manager {
     add<EndpointSliceController>();
     add<EndpointsController>();
     add<PodGcController>();
+    add<GarbageCollector>();
   }
 
   rt::Task<> start() override {
