@@ -28,7 +28,8 @@ class Manager {
 };
 
 // `client_for(name)` gives the client that acts as system:serviceaccount:kube-system:<name>, as Kubernetes'
-// controllers do, so that RBAC applies to them too; the clients must outlive the manager.
+// controllers do, so that RBAC applies to them too; the clients must outlive the manager. The shared informers ask for
+// the name "kube-controller-manager": the user system:kube-controller-manager itself.
 using ClientFor = std::function<client::Client&(const std::string& controller)>;
 std::unique_ptr<Manager> make_manager(rt::Loop& loop, rt::Clock& clock, rt::Random& random, ClientFor client_for,
                                       ManagerOptions options);
