@@ -14,7 +14,7 @@ using api::Json;
 
 constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 
-// Roughly what the garbage collector changes; such a write cannot grant anything. Labels do: they aggregate.
+// Without what the garbage collector and the server itself change: such a write cannot grant anything. Labels do: they aggregate.
 Json without_bookkeeping(Json object) {
   for (const std::string_view path : {"metadata.ownerReferences", "metadata.finalizers", "metadata.managedFields",
                                       "metadata.resourceVersion", "metadata.generation"})
@@ -51,14 +51,18 @@ class RbacEscalation : public AdmissionPlugin {
     return authorizer_.authorize(attributes).allowed;
   }
 
+  // A create names its object in the body only.
+  static std::string name_of(const WriteContext& context, const Json& object) {
+    return context.name.empty() ? std::string(api::str(object, "metadata.name")) : context.name;
+  }
+
   Result<void> check_held(const WriteContext& context, const std::vector<PolicyRule>& wanted) {
     bool incomplete = false;
     return check_escalation(context.user, authorizer_.rules_for(context.user, context.ns, incomplete), wanted);
   }
 
   Result<void> check_role(const WriteContext& context, const Json& role) {
-    if (may(context, "escalate", context.resource->gvr.resource, context.ns, context.name.empty() ? std::string(api::str(role, "metadata.name")) : context.name))
-      return ok();
+    if (may(context, "escalate", context.resource->gvr.resource, context.ns, name_of(context, role))) return ok();
     MK_TRY(check_held(context, read_rules(role)));
     if (const Json* rule = api::find(role, "aggregationRule"); rule != nullptr && rule->is_object()) {
       // What it will collect later is unknown, so everything must be held.
@@ -113,7 +117,7 @@ class RbacEscalation : public AdmissionPlugin {
 
   Error refusal(const WriteContext& context, const Json& object, const Error& why) {
     if (!why.is(Reason::kForbidden)) return why;
-    const std::string name = context.name.empty() ? std::string(api::str(object, "metadata.name")) : context.name;
+    const std::string name = name_of(context, object);
     Error error(Reason::kForbidden,
                 fmt::format("{} \"{}\" is forbidden: {}", context.resource->gvr.qualified(), name, why.message()));
     error.group = kGroup;
