@@ -1,6 +1,7 @@
 #include "mk/apiserver/server.h"
 
 #include "admission/admission.h"
+#include "admission/node_restriction.h"
 #include "auth/authenticator_options.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
@@ -95,6 +96,7 @@ void Server::build() {
   issue.audiences = {issuer()};
   tokens_ = std::make_unique<TokenIssuer>(std::move(issue));
   admission_ = std::make_unique<AdmissionChain>(cacher_);
+  admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);

@@ -107,6 +107,8 @@ Result<void> ServerRole::write_admin_kubeconfig() const {
 
 // Kubernetes runs each controller as a service account of kube-system, so that RBAC limits what each may do.
 client::Client& ServerRole::controller_client(const std::string& controller) {
+  // What they share, the informers, reads as the manager itself.
+  if (controller == "kube-controller-manager") return api_->client_as("system:kube-controller-manager", {});
   return api_->client_as("system:serviceaccount:kube-system:" + controller,
                          {"system:serviceaccounts", "system:serviceaccounts:kube-system"});
 }
