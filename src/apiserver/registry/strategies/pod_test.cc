@@ -311,3 +311,19 @@ TEST_CASE("quality of service") {
     CHECK(qos_class(parsed) == expected);
   }
 }
+
+TEST_CASE("a gated pod may still be steered, in one direction") {
+  TestCluster cluster;
+  const Json pod = created("spec: {schedulingGates: [{name: a/b}], nodeSelector: {disk: ssd}}");
+  CHECK(api::str(api::list(pod, "status.conditions")[0], "reason") == "SchedulingGated");
+  const auto change = [&](std::string_view patch) {
+    return TestCluster::problems(cluster.update(TestCluster::patched(pod, patch), pod));
+  };
+  CHECK(change("{spec: {nodeSelector: {zone: a}}}") == Texts());
+  CHECK(change("{spec: {schedulingGates: []}}") == Texts());
+  CHECK(change("{spec: {nodeSelector: {disk: hdd}}}") ==
+        Texts{"spec.nodeSelector: Invalid value: {\"disk\":\"hdd\"}: only additions to spec.nodeSelector are allowed (no mutations or "
+              "deletions)"});
+  CHECK(change("{spec: {schedulingGates: [{name: c/d}]}}") ==
+        Texts{"spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'c/d'"});
+}

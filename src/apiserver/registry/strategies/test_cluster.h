@@ -55,7 +55,7 @@ class TestCluster {
 
   // Writes an object to the store as it is.
   void put(const api::Json& object);
-  void put(std::string_view yaml) { put(parse(yaml)); }
+  void put(const char* yaml) { put(parse(yaml)); }
   void remove(const api::Json& object);
 
   static api::Json parse(std::string_view yaml);
