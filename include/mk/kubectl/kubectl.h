@@ -5,12 +5,8 @@
 
 namespace mk::kubectl {
 
-<<<<<<< HEAD
-// The command line client: arguments without "kubectl" in, exit code out.
-=======
 // The command line client, as `kubectl` behaves: arguments without the program's name in, exit code out. Results go
 // to standard output, errors to standard error.
->>>>>>> cli
 int run_kubectl(std::vector<std::string> arguments);
 
 }  // namespace mk::kubectl
