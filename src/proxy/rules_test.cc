@@ -229,9 +229,30 @@ TEST_CASE("only what changed is written", "[proxy]") {
 
   book.set("ns/web", ServiceRules());
   const auto gone = book.changes();
-  CHECK(gone.find(":MK-SERVICES") != std::string::npos);
+  CHECK(gone.find(":MK-SERVICES") == std::string::npos);
+  CHECK(gone.find("-D MK-SERVICES -d 10.43.0.7/32") < gone.find("-X MK-SVC-"));
   CHECK(gone.find("-X MK-SVC-") != std::string::npos);
-  CHECK(gone.find("ns/web") == std::string::npos);
+  CHECK(gone.find("-A ") == std::string::npos);
+}
+
+TEST_CASE("lines in shared chains change one by one, behind those of the key that comes first", "[proxy]") {
+  RuleBook book(facts());
+  const Chain chain{Table::kNat, "MK-SERVICES"};
+  ServiceRules first, web;
+  first.shared[chain] = {"-j FIRST"};
+  web.shared[chain] = {"-j A", "-j B"};
+  book.set("", first);
+  (void)book.everything(Present{});
+  book.set("ns/web", web);
+  CHECK(book.changes() == "*nat\n-I MK-SERVICES 2 -j B\n-I MK-SERVICES 2 -j A\nCOMMIT\n");
+  ServiceRules other;
+  other.shared[chain] = {"-j C"};
+  book.set("ns/web", ServiceRules());
+  book.set("ns/web", other);
+  CHECK(book.changes() == "*nat\n-D MK-SERVICES -j A\n-D MK-SERVICES -j B\n-I MK-SERVICES 2 -j C\nCOMMIT\n");
+  book.set("ns/web", web);
+  book.set("ns/web", other);
+  CHECK(book.changes().empty());
 }
 
 TEST_CASE("what the kernel holds is recognised, and removed or kept", "[proxy]") {
