@@ -135,7 +135,7 @@ std::unique_ptr<Worker> ServerRole::make_worker() {
   worker.node_ip = node_ip_;
   worker.kubelet_identity = kubelet_identity().value();
   Worker::Clients clients{api_->client_as("system:node:" + node_name_, {"system:nodes"}),
-                          api_->client_as("system:kube-proxy", {}), controller_client("kube-dns")};
+                          api_->client_as("system:kube-proxy", {}), api_->client_as("system:kube-proxy", {})};
   return std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients, std::move(worker));
 }
 

@@ -24,6 +24,16 @@ std::string log_dir(const Options& options) {
   return options.data_dir == kDefaultDataDir ? "/var/log/pods" : options.data_dir + "/agent/log/pods";
 }
 
+proxy::LocalRedirect dns_redirect(const WorkerOptions& worker, const char* protocol) {
+  proxy::LocalRedirect out;
+  out.cluster_ip = worker.cluster.cluster_dns;
+  out.port = 53;
+  out.protocol = protocol;
+  out.local_address = worker.node_ip;
+  out.local_port = kDnsPort;
+  return out;
+}
+
 kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   const Options& options = worker.options;
   kubelet::KubeletOptions out;
@@ -75,6 +85,7 @@ rt::Task<Result<void>> Worker::start() {
   proxy.node_ip = options_.node_ip;
   proxy.cluster_cidr = options_.cluster.cluster_cidr;
   proxy.service_cidr = options_.cluster.service_cidr;
+  for (const char* protocol : {"UDP", "TCP"}) proxy.local_redirects.push_back(dns_redirect(options_, protocol));
   proxy_ = proxy::make_proxy(loop_, clock_, random_, pool_, clients_.proxy, std::move(proxy));
   kubelet_ = kubelet::make_kubelet(loop_, clock_, random_, pool_, clients_.kubelet, runtime_, kubelet_options(options_));
   MK_CO_TRY(co_await kubelet_->start());

@@ -30,8 +30,8 @@ class Worker {
  public:
   struct Clients {
     client::Client& kubelet;  // system:node:<name>
-    client::Client& proxy;    // system:kube-proxy
-    client::Client& dns;      // system:kube-dns
+    client::Client& proxy;    // system:kube-proxy: reads Services, EndpointSlices and Nodes
+    client::Client& dns;      // the same rights
   };
   Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients, WorkerOptions options);
   ~Worker();

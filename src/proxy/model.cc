@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <tuple>
 
@@ -62,6 +63,11 @@ std::vector<std::string> source_ranges(const api::Json& service) {
   if (!list.empty() && ranges.empty()) ranges.emplace_back("255.255.255.255/32");
   if (std::find(ranges.begin(), ranges.end(), "0.0.0.0/0") != ranges.end()) ranges.clear();
   return ranges;
+}
+
+// Names become part of rules, so none may hold what iptables-restore reads as more than a word.
+bool is_plain(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == '/' || c == ':'; });
 }
 
 bool hints_allow(const api::Json& endpoint, const std::string& node_name) {
@@ -146,6 +152,7 @@ std::vector<ServicePort> read_service(const api::Object& service, const std::vec
     port.protocol = to_lower(api::str(item, "protocol", "TCP"));
     port.port = static_cast<int>(api::num(item, "port"));
     port.node_port = static_cast<int>(api::num(item, "nodePort"));
+    if (!is_plain(port.name)) continue;
     if (port.port < 1 || port.port > 65535 || port.node_port < 0 || port.node_port > 65535) continue;
     if (port.protocol != "tcp" && port.protocol != "udp" && port.protocol != "sctp") continue;
     port.endpoints = read_endpoints(slices, name, port.protocol, node_name);

@@ -59,6 +59,7 @@ class ProxyImpl : public Proxy {
   ServiceRules redirects_of(const std::string& key, const std::vector<ServicePort>& ports) const;
   rt::Task<Result<void>> apply();
   rt::Task<Result<void>> apply_everything();
+  rt::Task<Result<void>> apply_without_sctp(Error why);
   rt::Task<> forget_stale();
   rt::Task<> run();
   rt::Task<> watch_rules();
@@ -74,6 +75,7 @@ class ProxyImpl : public Proxy {
   std::unordered_map<std::string, UdpView> udp_;     // of Services with UDP ports
   std::vector<StaleFlows> stale_;                    // to forget once the rules are in force
   bool everything_ = true;                           // what the kernel holds is not known
+  bool sctp_ = true;                                 // this kernel takes rules for SCTP, as far as is known
   rt::Event changed_;
 };
 
@@ -140,6 +142,7 @@ void ProxyImpl::rebuild(const std::string& key) {
   const api::Object service = services_.get(api::Key(key.substr(0, slash), key.substr(slash + 1)));
   std::vector<ServicePort> ports;
   if (service) ports = read_service(service, slices_.by_index(kServiceIndex, key), options_.node_name);
+  if (!sctp_) std::erase_if(ports, [](const ServicePort& port) { return port.protocol == "sctp"; });
   ServiceRules rules = redirects_of(key, ports);
   ServiceRules made = make_rules(ports, book_.facts());
   for (auto& [chain, lines] : made.shared) {
@@ -187,16 +190,17 @@ ServiceRules ProxyImpl::redirects_of(const std::string& key, const std::vector<S
 rt::Task<Result<void>> ProxyImpl::apply() {
   const auto keys = std::exchange(dirty_, {});
   for (const auto& key : keys) rebuild(key);
-  if (everything_) {
-    MK_CO_TRY(co_await apply_everything());
-  } else if (std::string text = book_.changes(); !text.empty()) {
-    everything_ = true;  // until it succeeded, also when this task is cancelled half way
-    auto done = co_await iptables_.restore(std::move(text));
-    if (!done.ok()) {
-      kLog.warn("an incremental change failed; writing all rules", "error", done.error().message());
-      MK_CO_TRY(co_await apply_everything());
-    }
-    everything_ = false;
+  bool everything = std::exchange(everything_, false);
+  if (std::string text = everything ? "" : book_.changes(); !text.empty()) {
+    const auto done = co_await iptables_.restore(std::move(text));
+    if (!done.ok()) kLog.warn("an incremental change failed; writing all rules", "error", done.error().message());
+    everything = !done.ok();
+  }
+  if (everything) {
+    auto done = co_await apply_everything();
+    if (!done.ok()) done = co_await apply_without_sctp(std::move(done).error());
+    everything_ = everything_ || !done.ok();
+    MK_CO_TRY(std::move(done));
   }
   co_await forget_stale();
   co_return ok();
@@ -204,9 +208,25 @@ rt::Task<Result<void>> ProxyImpl::apply() {
 
 rt::Task<Result<void>> ProxyImpl::apply_everything() {
   MK_CO_ASSIGN(Present present, co_await iptables_.present());
-  MK_CO_TRY(co_await iptables_.restore(book_.everything(present)));
-  everything_ = false;
-  co_return ok();
+  co_return co_await iptables_.restore(book_.everything(present));
+}
+
+// SCTP is the one protocol a kernel may lack, and one refused rule would keep out all others.
+rt::Task<Result<void>> ProxyImpl::apply_without_sctp(Error why) {
+  bool any = false;
+  for (const auto& service : services_.all())
+    for (const auto& port : api::list(service.json(), "spec.ports")) any |= api::str(port, "protocol") == "SCTP";
+  if (!sctp_ || !any) co_return why;
+  sctp_ = false;
+  for (const auto& service : services_.all()) rebuild(service.key().str());
+  auto done = co_await apply_everything();
+  if (done.ok()) {
+    kLog.error("this kernel refuses SCTP rules; Services' SCTP ports are left out", "error", why.message());
+    co_return ok();
+  }
+  sctp_ = true;  // it was something else
+  for (const auto& service : services_.all()) rebuild(service.key().str());
+  co_return why;
 }
 
 rt::Task<> ProxyImpl::forget_stale() {

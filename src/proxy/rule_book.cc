@@ -29,6 +29,13 @@ bool has_jump(const Present& present, const Jump& jump) {
   });
 }
 
+// A Service's lines in a shared chain.
+const Rules& lines_of(const ServiceRules& rules, const Chain& chain) {
+  static const Rules kNone;
+  const auto found = rules.shared.find(chain);
+  return found == rules.shared.end() ? kNone : found->second;
+}
+
 }  // namespace
 
 void read_save(Table table, std::string_view output, Present& present) {
@@ -51,12 +58,10 @@ void read_save(Table table, std::string_view output, Present& present) {
 
 void RuleBook::set(const std::string& key, ServiceRules rules) {
   ServiceRules& old = services_[key];
-  for (const auto& [chain, lines] : old.shared) {
-    const auto now = rules.shared.find(chain);
-    if (now == rules.shared.end() || now->second != lines) changed_.insert(chain);
-  }
+  for (const auto& [chain, lines] : old.shared)
+    if (lines_of(rules, chain) != lines) touched_.try_emplace({chain, key}, lines);
   for (const auto& [chain, lines] : rules.shared)
-    if (!old.shared.contains(chain)) changed_.insert(chain);
+    if (!old.shared.contains(chain)) touched_.try_emplace({chain, key});
   for (const auto& [chain, lines] : old.own) {
     if (rules.own.contains(chain)) continue;
     changed_.erase(chain);
@@ -76,7 +81,8 @@ void RuleBook::set(const std::string& key, ServiceRules rules) {
 
 std::string RuleBook::changes() {
   std::string out;
-  for (Table table : kTables) write(out, table, changed_, gone_, "");
+  for (Table table : kTables) write(out, table, changed_, gone_, edits(table));
+  touched_.clear();
   changed_.clear();
   gone_.clear();
   return out;
@@ -94,9 +100,36 @@ std::string RuleBook::everything(const Present& present) {
       if (jump.table == table && !has_jump(present, jump)) append(missing, {"-I ", jump.from, " 1 ", jump.rule});
     write(out, table, all, stale, missing);
   }
+  touched_.clear();
   changed_.clear();
   gone_.clear();
   return out;
+}
+
+std::string RuleBook::edits(Table table) const {
+  std::string out;
+  for (const auto& [where, before] : touched_)
+    if (where.first.table == table) edit(out, where.first, where.second, before);
+  return out;
+}
+
+// The lines of one Service anew. Among Services their order does not matter, within one it does.
+void RuleBook::edit(std::string& out, const Chain& chain, const std::string& key, const Rules& before) const {
+  const auto service = services_.find(key);
+  const Rules now = service == services_.end() ? Rules() : lines_of(service->second, chain);
+  if (now == before) return;
+  for (const auto& line : before) append(out, {"-D ", chain.name, " ", line});
+  const std::string at = std::to_string(first_line(chain, key));
+  for (auto line = now.rbegin(); line != now.rend(); ++line) append(out, {"-I ", chain.name, " ", at, " ", *line});
+}
+
+std::size_t RuleBook::first_line(const Chain& chain, const std::string& key) const {
+  std::size_t line = 1;
+  for (const auto& fixed : fixed_chains(facts_))
+    if (fixed.chain == chain) line += fixed.before.size();
+  const auto first = services_.find("");
+  if (!key.empty() && first != services_.end()) line += lines_of(first->second, chain).size();
+  return line;
 }
 
 void RuleBook::write(std::string& out, Table table, const std::set<Chain>& changed, const std::set<Chain>& gone,

@@ -26,10 +26,9 @@ constexpr char kTables[] = R"sql(
   CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
-// The first text that is greater than every text with this prefix.
+// The first text that is greater than every key with this prefix. Keys are UTF-8, in which 0xff never occurs.
 std::string prefix_end(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  prefix.push_back('\xff');
   return prefix;
 }
 

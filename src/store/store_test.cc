@@ -127,6 +127,15 @@ TEST_CASE("a range reads the past until it is compacted") {
   CHECK(f.all().size() == 1);
 }
 
+TEST_CASE("the empty prefix is every key") {
+  TempDir dir;
+  Fixture f(dir);
+  REQUIRE(f.commit(put("a/1", "x")).ok());
+  REQUIRE(f.commit(put("z/\xc3\xbf", "x")).ok());
+  CHECK(f.run(f.store().range("", "", 0, 0)).value().entries.size() == 2);
+  CHECK(f.run(f.store().range("a/", "", 0, 0)).value().entries.size() == 1);
+}
+
 TEST_CASE("history tells what happened, with the last state of what was removed") {
   TempDir dir;
   Fixture f(dir);

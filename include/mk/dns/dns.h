@@ -12,7 +12,8 @@
 namespace mk::dns {
 
 struct DnsOptions {
-  std::string listen_address;                // where the DNS Service's rules lead to on this node
+  // Where the DNS Service's rules lead to on this node; one address, not 0.0.0.0: UDP answers must leave from it.
+  std::string listen_address;
   int port = 53;
   std::string cluster_domain = "cluster.local";
   std::vector<std::string> upstreams;        // "1.1.1.1", "10.0.0.2:5353"; empty: from resolv_conf

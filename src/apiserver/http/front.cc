@@ -8,6 +8,14 @@ namespace mk::apiserver {
 
 namespace {
 
+// A list or watch of one name is about that name.
+std::string name_asked(const Call& call) {
+  constexpr std::string_view kByName = "metadata.name=";
+  const auto selector = call.query.get("fieldSelector");
+  const bool one = selector.starts_with(kByName) && selector.find(',') == std::string_view::npos;
+  return call.info.name.empty() && one ? std::string(selector.substr(kByName.size())) : call.info.name;
+}
+
 Attributes attributes_of(const Call& call) {
   Attributes out;
   out.user = call.user;
@@ -18,19 +26,11 @@ Attributes attributes_of(const Call& call) {
   out.resource = call.info.resource;
   out.subresource = call.info.subresource;
   out.ns = call.info.ns;
-  out.name = call.info.name;
+  out.name = name_asked(call);
   out.path = call.info.path;
   out.field_selector = call.query.get("fieldSelector");
   out.label_selector = call.query.get("labelSelector");
   return out;
-}
-
-// A list or watch of one name is about that name.
-void name_from_selector(Call& call) {
-  if (!call.info.name.empty() || (call.info.verb != "list" && call.info.verb != "watch" && call.info.verb != "deletecollection")) return;
-  constexpr std::string_view kByName = "metadata.name=";
-  const auto selector = call.query.get("fieldSelector");
-  if (selector.starts_with(kByName) && selector.find(',') == std::string_view::npos) call.info.name = selector.substr(kByName.size());
 }
 
 }  // namespace
@@ -78,7 +78,6 @@ rt::Task<> Front::answer(Call& call) {
     co_return;
   }
   call.user = std::move(user).value();
-  name_from_selector(call);
   if (auto allowed = authorize(call); !allowed.ok()) {
     co_await answer_error(call, std::move(allowed).error());
     co_return;
@@ -102,6 +101,8 @@ rt::Task<> Front::answer(Call& call) {
     co_await answer_error(call, Error(Reason::kNotFound, "the server could not find the requested resource"));
     co_return;
   }
+  // A namespace is its own namespace for authorization only.
+  if (!call.resource->namespaced) call.info.ns.clear();
   co_await parts_.resources.handle(call);
 }
 

@@ -1,6 +1,6 @@
 #include "images/index.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -83,12 +83,10 @@ std::string ImageIndex::path(const std::string& id) const { return dir_ + "/" + 
 
 Result<void> ImageIndex::load() {
   MK_TRY(make_dirs(dir_));
+  seen_ = folder_changed();
   for (const auto& name : names_in(dir_)) {
     const std::string file = dir_ + "/" + name;
-    if (!name.ends_with(".json")) {  // a temporary file of a crashed writer
-      ::unlink(file.c_str());
-      continue;
-    }
+    if (!name.ends_with(".json")) continue;  // a temporary file of a writer, or of a crashed one
     auto text = read_file(file);
     auto image = text.ok() ? decode(*text) : Result<StoredImage>(std::move(text).error());
     if (!image.ok()) {
@@ -99,6 +97,18 @@ Result<void> ImageIndex::load() {
     images_.insert_or_assign(std::move(id), std::move(*image));
   }
   return ok();
+}
+
+std::int64_t ImageIndex::folder_changed() const {
+  struct stat info {};
+  if (::stat(dir_.c_str(), &info) != 0) return 0;
+  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
+}
+
+void ImageIndex::refresh() {
+  if (folder_changed() == seen_) return;
+  images_.clear();
+  if (auto loaded = load(); !loaded.ok()) kLog.warn("cannot read the images' index", "error", loaded.error().message());
 }
 
 const StoredImage* ImageIndex::by_id(const std::string& id) const {

@@ -24,6 +24,8 @@ class ImageIndex {
   explicit ImageIndex(std::string dir) : dir_(std::move(dir)) {}
 
   Result<void> load();  // unreadable files are skipped with a warning: their image counts as absent
+  // Loads again if another process has changed the folder since. Voids pointers to images.
+  void refresh();
   const StoredImage* by_id(const std::string& id) const;
   // A complete tagged or digest name, or an id.
   const StoredImage* by_name(const std::string& name) const;
@@ -36,8 +38,11 @@ class ImageIndex {
   Result<void> save(const StoredImage& image) const;
   std::string path(const std::string& id) const;
 
+  std::int64_t folder_changed() const;  // its modification time in nanoseconds
+
   std::string dir_;
   std::map<std::string, StoredImage> images_;  // by id
+  std::int64_t seen_ = 0;                      // folder_changed() when images_ was last right
 };
 
 }  // namespace mk::kubelet

@@ -1,6 +1,11 @@
 #include "images/store.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "images/fs.h"
 #include "mk/base/log.h"
+#include "mk/kubelet/images.h"
 
 namespace mk::kubelet {
 namespace {
@@ -10,9 +15,16 @@ constexpr std::size_t kThreadsMax = 4;
 
 }  // namespace
 
+// A lock on the store's lock file; the kernel frees it with the process.
+struct LocalImages::Hold {
+  explicit Hold(const std::string& path) : fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {}
+  UniqueFd fd;
+};
+
 LocalImages::LocalImages(rt::Loop& loop, const std::string& data_dir, Registries registries, TransferLimits limits)
     : stop_(std::make_shared<std::atomic<bool>>(false)),
       parts_(std::make_shared<ImageParts>(data_dir, std::move(registries), limits, stop_)),
+      lock_path_(data_dir + "/images/lock"),
       index_(data_dir + "/images/index"),
       group_(loop.executor()),
       pool_(kThreadsMax) {}
@@ -25,7 +37,20 @@ Result<void> LocalImages::open() {
   return index_.load();
 }
 
+std::shared_ptr<LocalImages::Hold> LocalImages::hold_shared() const {
+  auto hold = std::make_shared<Hold>(lock_path_);
+  while (::flock(hold->fd.get(), LOCK_SH) != 0 && errno == EINTR) {
+  }
+  return hold;
+}
+
+std::shared_ptr<LocalImages::Hold> LocalImages::hold_exclusive() const {
+  auto hold = std::make_shared<Hold>(lock_path_);
+  return ::flock(hold->fd.get(), LOCK_EX | LOCK_NB) == 0 ? hold : nullptr;
+}
+
 const StoredImage* LocalImages::lookup(const std::string& reference) const {
+  index_.refresh();
   if (const auto* image = index_.by_id(reference)) return image;
   const auto parsed = parse_reference(reference);
   if (!parsed.ok()) return nullptr;
@@ -43,6 +68,7 @@ std::optional<ImageInfo> LocalImages::find(const std::string& reference) const {
 }
 
 std::vector<ImageInfo> LocalImages::list() const {
+  index_.refresh();
   std::vector<ImageInfo> out;
   for (const auto& [id, image] : index_.all()) out.push_back(image.info);
   return out;
@@ -69,7 +95,10 @@ void LocalImages::leave() {
 // Deletes what no image of the index needs. Runs while nothing is being added.
 rt::Task<> LocalImages::sweep() {
   if (active_ > 0 || sweeping_) co_return;
+  const auto hold = hold_exclusive();
+  if (!hold) co_return;  // another process adds to the store; the next sweep finds what is left
   sweeping_ = true;
+  index_.refresh();
   std::set<std::string> layers, configs;
   for (const auto& [id, image] : index_.all()) {
     configs.insert(id);
@@ -85,7 +114,9 @@ rt::Task<> LocalImages::sweep() {
 }
 
 rt::Task<Result<ImageInfo>> LocalImages::fetch(Reference reference, std::vector<RegistryAuth> credentials) {
-  auto work = [parts = parts_, reference, credentials = std::move(credentials)] {
+  auto hold = std::make_shared<std::shared_ptr<Hold>>();  // until the index knows the image
+  auto work = [this, hold, parts = parts_, reference, credentials = std::move(credentials)] {
+    *hold = hold_shared();
     return pull_image(*parts, reference, credentials);
   };
   auto image = co_await pool_.run(std::move(work));
@@ -128,7 +159,11 @@ rt::Task<Result<ImageInfo>> LocalImages::pull(std::string reference, std::vector
 rt::Task<Result<std::vector<ImageInfo>>> LocalImages::import(std::string path, std::string name) {
   co_await until_swept();
   const Active active(*this);
-  auto work = [parts = parts_, path, name] { return import_images(*parts, path, name); };
+  auto hold = std::make_shared<std::shared_ptr<Hold>>();
+  auto work = [this, hold, parts = parts_, path, name] {
+    *hold = hold_shared();
+    return import_images(*parts, path, name);
+  };
   auto images = co_await pool_.run(std::move(work));
   std::vector<ImageInfo> out;
   Result<void> added;
@@ -153,6 +188,13 @@ rt::Task<Result<void>> LocalImages::remove(std::string id) {
   co_await until_swept();
   co_await sweep();
   co_return ok();
+}
+
+Result<std::unique_ptr<ImageStore>> open_image_store(rt::Loop& loop, const NodeRuntimeOptions& options) {
+  MK_ASSIGN(Registries registries, Registries::load(options.registries_yaml));
+  auto images = std::make_unique<LocalImages>(loop, options.data_dir, std::move(registries));
+  MK_TRY(images->open());
+  return std::unique_ptr<ImageStore>(std::move(images));
 }
 
 }  // namespace mk::kubelet

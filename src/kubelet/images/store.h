@@ -44,6 +44,11 @@ class LocalImages final : public ImageStore {
     std::optional<Result<ImageInfo>> result;
   };
 
+  // While one is held, no process sweeps; `mk images` may add to the store beside the node that uses it.
+  struct Hold;
+  std::shared_ptr<Hold> hold_shared() const;     // waits; for threads of the pool
+  std::shared_ptr<Hold> hold_exclusive() const;  // nullptr: somebody is adding
+
   const StoredImage* lookup(const std::string& reference) const;
   rt::Task<> run_pull(std::string key, Reference reference, std::vector<RegistryAuth> credentials);
   rt::Task<Result<ImageInfo>> fetch(Reference reference, std::vector<RegistryAuth> credentials);
@@ -63,7 +68,8 @@ class LocalImages final : public ImageStore {
 
   std::shared_ptr<std::atomic<bool>> stop_;
   std::shared_ptr<ImageParts> parts_;  // shared with work that outlives a cancelled caller
-  ImageIndex index_;
+  std::string lock_path_;
+  mutable ImageIndex index_;
   std::map<std::string, std::shared_ptr<Pull>> pulls_;
   // Deleting unused files and adding new ones exclude each other.
   int active_ = 0;

@@ -33,7 +33,7 @@ NodeAgent::NodeAgent(Context& context, std::function<void()> network_ready)
       nodes_(context.client, context.clock, context.random, api::resources::kNodes, "", client::ListOptions()) {
   nodes_.on_change([this](const api::Object&, const api::Object& after) {
     if (after && after.name() == context_.options.node_name) {
-      if (api::str(after.json(), "spec.podCIDR") != api::str(node_.json(), "spec.podCIDR")) status_due_ = true;
+      if (api::str(after.json(), "spec.podCIDR") != api::str(node_.json(), "spec.podCIDR")) want_status();
       node_ = after;
     }
     network_dirty_ = true;
@@ -88,12 +88,19 @@ void NodeAgent::start(rt::Group& group) {
   group.spawn("pod network", run_network());
 }
 
+void NodeAgent::want_status() {
+  status_due_ = true;
+  status_wanted_.notify_all();
+}
+
 rt::Task<> NodeAgent::run_status() {
   while (true) {
+    // Cleared before the write: a wish that arrives while it runs is for the next one.
+    status_due_ = false;
     auto result = co_await write_status();
     if (!result.ok()) kLog.warn("cannot write the node's status, will retry", "error", result.error().message());
+    if (status_due_) continue;
     const bool retry = !result.ok();
-    status_due_ = retry;
     co_await rt::race(status_wanted_.wait(), context_.clock.sleep_for(retry ? rt::Duration(std::chrono::seconds(2)) : rt::Duration(kLook)));
   }
 }
@@ -198,7 +205,7 @@ rt::Task<Result<void>> NodeAgent::set_up_network() {
     auto configured = co_await network.configure(std::move(config));
     if (!configured.ok()) co_return configured;
     configured_cidr_ = cidr;
-    status_wanted_.notify_all();
+    want_status();
     network_ready_();
   }
   const std::string mac = network.vtep_mac();

@@ -23,6 +23,7 @@ class NodeAgent {
 
  private:
   rt::Task<Result<void>> register_once(Json wanted);
+  void want_status();  // soon, not at the next look
   rt::Task<> run_status();
   rt::Task<Result<void>> write_status();
   rt::Task<> run_lease();

@@ -106,7 +106,8 @@ std::string check_cron_schedule(std::string_view schedule) {
   if (schedule.empty()) return "empty spec string";
   if (schedule.front() == '@') return check_descriptor(schedule);
   std::vector<std::string> fields;
-  for (const auto part : split(replace_all(std::string(schedule), "\t", " "), ' ')) {
+  const auto spaced = replace_all(std::string(schedule), "\t", " ");
+  for (const auto part : split(spaced, ' ')) {
     if (!part.empty()) fields.emplace_back(part);
   }
   if (fields.size() != bounds().size()) {

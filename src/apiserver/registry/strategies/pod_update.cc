@@ -95,7 +95,7 @@ void validate_node_affinity_mutation(const Json& spec, const Json& old, const Pa
 // A pod behind scheduling gates may still be steered.
 void allow_gated_changes(Json& munged, const Json& spec, const Json& old, const Path& path, Report& report) {
   for (const auto& entry : api::object(old, "nodeSelector")) {
-    const Json* now = api::member(Json(api::object(spec, "nodeSelector")), entry.key());
+    const Json* now = api::object(spec, "nodeSelector").if_contains(entry.key());
     if (now == nullptr || *now != entry.value()) {
       report.invalid(path.child("nodeSelector"), Json(api::object(spec, "nodeSelector")),
                      "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
