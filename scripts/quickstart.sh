@@ -39,11 +39,11 @@ wait_until() {
 }
 
 node_is_ready() {
-  "$MK" kubectl get nodes | awk '$2 == "Ready" {ready = 1} END {exit !ready}'
+  kubectl_command get nodes | awk '$2 == "Ready" {ready = 1} END {exit !ready}'
 }
 
 deployment_is_ready() {
-  "$MK" kubectl get deployment "$1" | awk 'NR == 2 {split($2, n, "/"); exit !(n[1] == n[2] && n[2] > 0)}'
+  kubectl_command get deployment "$1" | awk 'NR == 2 {split($2, n, "/"); exit !(n[1] == n[2] && n[2] > 0)}'
 }
 
 make_images() {
@@ -87,7 +87,7 @@ start_mk() {
 }
 
 node_address() {
-  "$MK" kubectl get nodes -o json |
+  kubectl_command get nodes -o json |
     /usr/bin/python3 -c 'import json, sys
 addresses = json.load(sys.stdin)["items"][0]["status"]["addresses"]
 print(next(each["address"] for each in addresses if each["type"] == "InternalIP"))'
@@ -122,10 +122,10 @@ up() {
   make_images
   write_registries
   start_mk
-  wait_until 60 "the API server" "$MK" kubectl get --raw /readyz
+  wait_until 60 "the API server" curl -skf https://127.0.0.1:6443/readyz
   wait_until 60 "the node to be Ready" node_is_ready
   step "applying examples/guestbook"
-  wait_until 30 "the service account of pods" "$MK" kubectl get serviceaccount default
+  wait_until 30 "the service account of pods" kubectl_command get serviceaccount default
   kubectl_command apply -f examples/guestbook
   wait_until 120 "the back end" deployment_is_ready redis
   wait_until 120 "the front end" deployment_is_ready front
@@ -134,7 +134,7 @@ up() {
   print_next_steps "$(node_address)"
 }
 
-no_pods() { [ -z "$("$MK" kubectl get pods -o name)" ]; }
+no_pods() { [ -z "$(kubectl_command get pods -o name)" ]; }
 
 # What mk would leave if something went wrong; one line each, nothing when all is gone.
 leftovers() {
@@ -148,7 +148,7 @@ leftovers() {
   done
   awk '$5 ~ "^/(var/lib|run)/mk(/|$)" {print "mount " $5}' /proc/self/mountinfo
   ip -o link | awk -F': ' '$2 ~ /^mk/ {print "interface " $2}'
-  ls /run/netns 2>/dev/null | sed -n 's/^mk/network namespace mk/p'
+  find /run/netns -name 'mk*' 2>/dev/null | sed 's/^/network namespace /'
   if command -v iptables-save > /dev/null; then iptables-save 2>/dev/null | sed -n 's/.*MK-.*/iptables rule &/p'; fi
   find /sys/fs/cgroup -maxdepth 3 -type d -name 'kubepods*' -prune 2>/dev/null | sed 's/^/cgroup /'
 }
@@ -156,7 +156,7 @@ leftovers() {
 down() {
   if [ -x "$MK" ] && is_running "$STATE/mk.pid" "$MK"; then
     step "deleting the application"
-    "$MK" kubectl delete -f examples/guestbook > /dev/null 2>&1 || true
+    kubectl_command delete --ignore-not-found -f examples/guestbook > /dev/null 2>&1 || true
     wait_until 60 "its pods to end" no_pods || true
     step "stopping mk"
     stop_process "$STATE/mk.pid"
