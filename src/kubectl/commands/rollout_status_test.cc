@@ -55,7 +55,7 @@ TEST_CASE("describe") {
                                    "conditions: [{type: Ready, status: 'True'}], containerStatuses: [{name: c, ready: true, state: {waiting: {reason: ErrImagePull}}}]}}").value();
   const auto text = align_tabs(describe_object(pod, DescribeContext()), 0, 2);
   for (const char* part : {"Status:           Running\n", "  c:\n", "    State:          Waiting\n      Reason:       ErrImagePull\n", "    Ready:          True\n", "    Args:\n      x\n",
-                           "Conditions:\n  Type    Status\n  Ready   True \n", "Tolerations:      <none>\n"}) {
+                           "Conditions:\n  Type           Status\n  Ready          True \n", "Tolerations:     <none>\n"}) {
     INFO(text);
     CHECK(text.find(part) != std::string::npos);
   }

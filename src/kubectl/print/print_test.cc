@@ -80,6 +80,6 @@ TEST_CASE("object printers") {
   PrinterOptions yaml;
   yaml.output = "yaml";
   std::ostringstream out;
-  REQUIRE(make_printer(yaml).value()->print(document(R"({"kind":"K","apiVersion":"v1","metadata":{"name":"n","managedFields":[1]}})"), out).ok());
-  CHECK(out.str() == "apiVersion: v1\nkind: K\nmetadata:\n  name: n\n");
+  REQUIRE(make_printer(yaml).value()->print(document(R"({"kind":"K","apiVersion":"v1","metadata":{"name":"nn","managedFields":[1]}})"), out).ok());
+  CHECK(out.str() == "apiVersion: v1\nkind: K\nmetadata:\n  name: nn\n");
 }
