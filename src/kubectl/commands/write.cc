@@ -52,10 +52,12 @@ Result<int> create_and_report(Invocation& call, const WriteFlags& flags, Json ob
   MK_ASSIGN(Target target, target_of(*session, object));
   target.name.clear();
   auto made = session->send("POST", target.path() + flags.query(), object);
-  if (!made && made.error().is(Reason::kAlreadyExists)) {
+  const auto kind = api::str(object, "kind");
+  const bool says_what_failed = kind == "ConfigMap" || kind == "Deployment" || kind == "ServiceAccount";
+  if (!made && says_what_failed && made.error().is(Reason::kAlreadyExists)) {
     std::string text = made.error().message();
     const std::string head = "Error from server (AlreadyExists): ";
-    if (text.substr(0, head.size()) == head) text = "error: failed to create " + to_lower(api::str(object, "kind")) + ": " + text.substr(head.size());
+    if (text.substr(0, head.size()) == head) text = "error: failed to create " + to_lower(kind) + ": " + text.substr(head.size());
     return Error(Reason::kAlreadyExists, text);
   }
   if (!made) return std::move(made).error();

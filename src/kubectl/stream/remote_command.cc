@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,6 +19,8 @@ namespace mk::kubectl {
 using api::Json;
 
 namespace {
+
+constexpr std::size_t kInputMax = 32 << 10;
 
 enum Channel : unsigned char { kStdin = 0, kStdout = 1, kStderr = 2, kStatus = 3, kResize = 4, kClose = 255 };
 
@@ -66,15 +69,40 @@ class RemoteSession {
   rt::Task<> inputs() {
     rt::Event never;
     if (!options_.input) co_await never.wait();
-    auto executor = co_await rt::this_executor();
-    rt::AsyncFd input(executor, ::dup(STDIN_FILENO));
-    for (;;) {
-      auto data = co_await input.read_some(32 << 10);
-      if (!data.ok() || data->empty()) break;
-      if (!(co_await send(kStdin, std::move(*data))).ok()) break;
+    if (input_can_be_awaited()) {
+      co_await copy_awaited_input();
+    } else {
+      co_await copy_plain_input();
     }
     (void)co_await send(kClose, std::string(1, static_cast<char>(kStdin)));
     co_await never.wait();
+  }
+
+  // Pipes, terminals and sockets; files and /dev/null are always ready, and the kernel refuses to watch them.
+  static bool input_can_be_awaited() {
+    struct stat info {};
+    if (::fstat(STDIN_FILENO, &info) != 0) return false;
+    return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || ::isatty(STDIN_FILENO) != 0;
+  }
+
+  rt::Task<> copy_awaited_input() {
+    auto executor = co_await rt::this_executor();
+    rt::AsyncFd input(executor, ::dup(STDIN_FILENO));
+    for (;;) {
+      auto data = co_await input.read_some(kInputMax);
+      if (!data.ok() || data->empty()) co_return;
+      if (!(co_await send(kStdin, std::move(*data))).ok()) co_return;
+    }
+  }
+
+  rt::Task<> copy_plain_input() {
+    for (;;) {
+      std::string data(kInputMax, '\0');
+      const auto count = ::read(STDIN_FILENO, data.data(), data.size());
+      if (count <= 0) co_return;
+      data.resize(static_cast<std::size_t>(count));
+      if (!(co_await send(kStdin, std::move(data))).ok()) co_return;
+    }
   }
 
   rt::Task<> resizes() {
