@@ -85,9 +85,16 @@ class RemoteSession {
     return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || ::isatty(STDIN_FILENO) != 0;
   }
 
+  // Opened anew, because O_NONBLOCK belongs to the open file: on a terminal the outputs share it with the input, and
+  // a slow terminal would make their writes fail.
+  static int own_input() {
+    const int fd = ::open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0 ? fd : ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+  }
+
   rt::Task<> copy_awaited_input() {
     auto executor = co_await rt::this_executor();
-    rt::AsyncFd input(executor, ::dup(STDIN_FILENO));
+    rt::AsyncFd input(executor, own_input());
     for (;;) {
       auto data = co_await input.read_some(kInputMax);
       if (!data.ok() || data->empty()) co_return;
@@ -140,7 +147,8 @@ rt::Task<Result<int>> connect_and_run(net::HttpClient& http, net::Request reques
   co_return co_await session.run();
 }
 
-// The descriptor's flags are shared with the shell that started us: they go back to what they were.
+// Where the input could not be opened anew, its flags are shared with whoever started us: they go back to what they
+// were.
 class KeptFlags {
  public:
   KeptFlags() : flags_(::fcntl(STDIN_FILENO, F_GETFL)) {}
