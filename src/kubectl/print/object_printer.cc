@@ -174,7 +174,7 @@ Json sort_keys(const Json& value) {
   for (const auto& field : *object) keys.emplace_back(field.key().data(), field.key().size());
   std::sort(keys.begin(), keys.end());
   JsonObject out;
-  for (const auto key : keys) out.emplace(key, sort_keys(*api::member(value, key)));
+  for (const auto key : keys) out.emplace(key, sort_keys(*object->if_contains(key)));
   return Json(std::move(out));
 }
 
