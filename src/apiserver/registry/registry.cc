@@ -72,6 +72,15 @@ Error invalid(const WriteContext& context, const Json& object, std::vector<Cause
   return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
 }
 
+// An object written in full may leave out what the URL says anyway.
+void fill_identity(const WriteContext& context, Json& object) {
+  if (!object.is_object()) return;
+  const api::Gvk gvk = context.resource->gvk();
+  for (const auto& [path, value] : {std::pair("kind", gvk.kind), std::pair("apiVersion", gvk.api_version())}) {
+    if (api::find(object, path) == nullptr) api::set(object, path, api::text(value));
+  }
+}
+
 }  // namespace
 
 store::Revision revision_of(const Object& object) { return parse_int(object.resource_version()).value_or(0); }
@@ -126,6 +135,7 @@ Result<void> Registry::check_identity(const WriteContext& context, Json& object)
 
 rt::Task<Result<Written>> Registry::create(WriteContext& context, Json object) {
   const api::Type& type = type_of(*context.resource);
+  fill_identity(context, object);
   MK_CO_TRY(check_identity(context, object));
   MK_CO_TRY(decode(context, type, object));
   if (!api::str(object, "metadata.resourceVersion").empty())
@@ -192,6 +202,7 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
 }
 
 rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
+  fill_identity(context, object);
   MK_CO_TRY(check_identity(context, object));
   MK_CO_TRY(decode(context, type_of(*context.resource), object));
   if (api::str(object, "metadata.name").empty()) api::set(object, "metadata.name", api::text(context.name));

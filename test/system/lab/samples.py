@@ -52,7 +52,7 @@ SAMPLES = {
         "metadata": {"name": "v1.none.example.com"},
         "spec": {"group": "none.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
                  "service": {"name": "none", "namespace": "default"}, "insecureSkipTLSVerify": True}},
-    ("apps", "controllerrevisions"): {"revision": 1},
+    ("apps", "controllerrevisions"): {"revision": 1, "data": {"any": "thing"}},
     ("apps", "daemonsets"): {"spec": {"selector": APP, "template": TEMPLATE}},
     ("apps", "deployments"): {"spec": {"replicas": 0, "selector": APP, "template": TEMPLATE}},
     ("apps", "replicasets"): {"spec": {"replicas": 0, "selector": APP, "template": TEMPLATE}},
