@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "mk/client/https_client.h"
+#include "mk/kubelet/leftovers.h"
 #include "mk/net/client.h"
 #include "mk/node/options.h"
 #include "mk/node/runtime_options.h"
@@ -24,6 +25,7 @@ class CleanUp {
     co_await remove_pods(*runtime->containers);
     if (auto done = co_await runtime->network->tear_down(); !done.ok()) note("pod network", done.error());
     co_await remove_rules();
+    if (auto done = kubelet::remove_leftovers(runtime_options(options_, "")); !done.ok()) note("files and cgroups", done.error());
   }
   int exit_code() const { return exit_code_; }
 

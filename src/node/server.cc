@@ -1,6 +1,7 @@
 #include <set>
 
 #include "host.h"
+#include "mk/api/resource.h"
 #include "mk/apiserver/server.h"
 #include "mk/base/files.h"
 #include "mk/base/log.h"
@@ -31,6 +32,7 @@ class ServerRole : public Role {
   Result<void> write_admin_kubeconfig() const;
   apiserver::ServerOptions server_options() const;
   std::unique_ptr<Worker> make_worker();
+  rt::Task<> mark_control_plane();
   client::Client& controller_client(const std::string& controller);
   Result<net::TlsIdentity> kubelet_identity() const;
 
@@ -139,6 +141,19 @@ std::unique_ptr<Worker> ServerRole::make_worker() {
   return std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients, std::move(worker));
 }
 
+// A node may not give itself a role; the server does it for its own.
+rt::Task<> ServerRole::mark_control_plane() {
+  api::JsonObject labels, metadata, patch;
+  labels["node-role.kubernetes.io/control-plane"] = "true";
+  metadata["labels"] = std::move(labels);
+  patch["metadata"] = std::move(metadata);
+  client::Client& admin = api_->client_as("system:mk", {"system:masters"});
+  client::WriteOptions options;
+  auto patched = co_await admin.patch(api::resources::kNodes, api::Key("", node_name_), "", client::PatchType::kMerge,
+                                      api::Json(std::move(patch)), std::move(options));
+  if (!patched.ok()) kLog.warn("cannot label the server's node", "error", patched.error().message());
+}
+
 rt::Task<Result<void>> ServerRole::start() {
   MK_CO_TRY(prepare());
   api_ = apiserver::make_api_server(process_.loop, *process_.clock, *store_, server_options());
@@ -157,6 +172,7 @@ rt::Task<Result<void>> ServerRole::start() {
   if (!options_.disable_agent) {
     worker_ = make_worker();
     MK_CO_TRY(co_await worker_->start());
+    co_await mark_control_plane();
   }
   kLog.info("mk is up", "kubeconfig", options_.write_kubeconfig);
   co_return ok();

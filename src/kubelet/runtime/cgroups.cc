@@ -116,6 +116,13 @@ Result<void> Cgroups::make_pod(const std::string& parent, const LinuxResources& 
   return v2_ ? make_v2(path(parent), resources) : make_v1(path(parent), resources);
 }
 
+void Cgroups::remove_node() const {
+  for (const auto& tree : trees_) {
+    remove_groups(tree.mount + path("kubepods"));
+    if (!root_.empty()) ::rmdir((tree.mount + root_).c_str());
+  }
+}
+
 void Cgroups::remove_pod(const std::string& parent) const {
   MK_ASSERT(!parent.empty());
   for (const auto& tree : trees_) remove_groups(tree.mount + path(parent));

@@ -20,6 +20,8 @@ class Cgroups {
   Result<void> make_pod(const std::string& parent, const LinuxResources& resources) const;
   // Removes the pod's groups; those above stay.
   void remove_pod(const std::string& parent) const;
+  // Removes all of the node's groups, and the root cgroup it was given if that is empty then.
+  void remove_node() const;
   // SIGKILL for every process in the group and below, until it is empty or two seconds are over.
   void kill_all(const std::string& path) const;
   // The file in which the kernel counts OOM kills of a group.
