@@ -251,25 +251,31 @@ Result<std::string> encode_protobuf(const Json& object) {
   return out.append(raw).append(protobuf::envelope_tail());
 }
 
-Result<std::vector<SharedBytes>> encode_protobuf_list(const Gvk& list_kind, const Json& metadata,
-                                                      std::span<const Object> items) {
+Result<ProtobufList> ProtobufList::begin(const Gvk& list_kind, const Json& metadata) {
   const auto* type = protobuf::find_message(list_kind);
   const auto* head_field = type ? protobuf::field_named(*type, "metadata") : nullptr;
   const auto* item_field = type ? protobuf::field_named(*type, "items") : nullptr;
   if (!head_field || !item_field || !item_field->message) return protobuf::no_message(list_kind);
-  std::vector<SharedBytes> pieces(1);
   MK_ASSIGN(std::string head, protobuf::encode_field(*head_field, metadata));
-  std::size_t size = head.size();
-  pieces.emplace_back(std::move(head));
-  for (const Object& item : items) {
-    const Object parsed_once(item.bytes());
-    MK_ASSIGN(std::string piece, protobuf::encode_field(*item_field, parsed_once.json()));
-    size += piece.size();
-    pieces.emplace_back(std::move(piece));
-  }
-  pieces.front() = SharedBytes(protobuf::envelope_head(list_kind, size));
-  pieces.emplace_back(protobuf::envelope_tail());
-  return pieces;
+  ProtobufList list(list_kind);
+  list.item_field_ = item_field;
+  list.size_ = head.size();
+  list.pieces_.resize(1);  // the envelope's head, when the size is known
+  list.pieces_.emplace_back(std::move(head));
+  return list;
+}
+
+Result<void> ProtobufList::add(const Json& item) {
+  MK_ASSIGN(std::string piece, protobuf::encode_field(*static_cast<const protobuf::Field*>(item_field_), item));
+  size_ += piece.size();
+  pieces_.emplace_back(std::move(piece));
+  return ok();
+}
+
+std::vector<SharedBytes> ProtobufList::finish() {
+  pieces_.front() = SharedBytes(protobuf::envelope_head(kind_, size_));
+  pieces_.emplace_back(protobuf::envelope_tail());
+  return std::move(pieces_);
 }
 
 Result<std::string> encode_protobuf_watch_frame(std::string_view type, const Json& object) {
