@@ -8,6 +8,7 @@
 #   - <room>_linktest links the whole archive against the declared rooms alone: a smuggled forward
 #     declaration is "undefined reference".
 # *_test.cc beside the code become <room>_test. *_main.cc are programs and belong to their own CMakeLists.
+# *_fuzz.cc are libFuzzer targets, built with -DMK_FUZZ=ON (clang) as programs of the same name in target `fuzzers`.
 
 set(MK_ROOTS "${CMAKE_BINARY_DIR}/doors")
 
@@ -49,6 +50,9 @@ function(mk_room name)
   if(tests)
     mk_room_tests(${name} ${tests})
   endif()
+  if(MK_FUZZ)
+    mk_room_fuzzers(${name} ${dir})
+  endif()
 endfunction()
 
 function(mk_link_test name)
@@ -72,4 +76,19 @@ function(mk_room_tests name)
     add_custom_target(unit_tests)
   endif()
   add_dependencies(unit_tests ${name}_test)
+endfunction()
+
+function(mk_room_fuzzers name dir)
+  file(GLOB_RECURSE fuzzers CONFIGURE_DEPENDS "${dir}/*_fuzz.cc")
+  foreach(source ${fuzzers})
+    get_filename_component(program ${source} NAME_WE)
+    add_executable(${program} EXCLUDE_FROM_ALL ${source})
+    target_include_directories(${program} PRIVATE "${dir}")
+    target_link_libraries(${program} PRIVATE mk_${name} mk_warnings)
+    target_link_options(${program} PRIVATE -fsanitize=fuzzer)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${program})
+  endforeach()
 endfunction()

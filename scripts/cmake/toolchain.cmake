@@ -12,6 +12,15 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -ffunction-sections -fdata-sections" CACHE 
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -ffunction-sections -fdata-sections" CACHE STRING "" FORCE)
 set(CMAKE_EXE_LINKER_FLAGS_RELEASE "-Wl,--gc-sections" CACHE STRING "" FORCE)
 
+option(MK_FUZZ "build the libFuzzer targets (*_fuzz.cc), everything instrumented; clang only" OFF)
+if(MK_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "MK_FUZZ needs clang: use a preset with clang, such as asan")
+  endif()
+  set(MK_SANITIZE "address,undefined" CACHE STRING "sanitizers, as -fsanitize= takes them" FORCE)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 set(MK_SANITIZE "" CACHE STRING "sanitizers, as -fsanitize= takes them")
 if(MK_SANITIZE)
   add_compile_options(-fsanitize=${MK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

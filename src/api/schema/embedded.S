@@ -14,4 +14,16 @@ mk_api_discovery_begin:
     .incbin "discovery.json"
 mk_api_discovery_end:
 
+    .global mk_api_protobuf_begin
+    .global mk_api_protobuf_end
+mk_api_protobuf_begin:
+    .incbin "protobuf.json"
+mk_api_protobuf_end:
+
+    .global mk_api_protobuf_presence_begin
+    .global mk_api_protobuf_presence_end
+mk_api_protobuf_presence_begin:
+    .incbin "protobuf_presence.json"
+mk_api_protobuf_presence_end:
+
     .section .note.GNU-stack,"",%progbits

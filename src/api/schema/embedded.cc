@@ -5,6 +5,8 @@
 extern "C" {
 extern const char mk_api_schema_begin[], mk_api_schema_end[];
 extern const char mk_api_discovery_begin[], mk_api_discovery_end[];
+extern const char mk_api_protobuf_begin[], mk_api_protobuf_end[];
+extern const char mk_api_protobuf_presence_begin[], mk_api_protobuf_presence_end[];
 }
 
 namespace mk::api {
@@ -15,6 +17,15 @@ std::string_view embedded_schema() {
 
 std::string_view embedded_discovery() {
   return {mk_api_discovery_begin, static_cast<std::size_t>(mk_api_discovery_end - mk_api_discovery_begin)};
+}
+
+std::string_view embedded_protobuf() {
+  return {mk_api_protobuf_begin, static_cast<std::size_t>(mk_api_protobuf_end - mk_api_protobuf_begin)};
+}
+
+std::string_view embedded_protobuf_presence() {
+  return {mk_api_protobuf_presence_begin,
+          static_cast<std::size_t>(mk_api_protobuf_presence_end - mk_api_protobuf_presence_begin)};
 }
 
 bool is_prerelease(std::string_view name) {

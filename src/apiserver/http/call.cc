@@ -2,6 +2,7 @@
 
 #include "http/presentation.h"
 #include "http/status.h"
+#include "mk/api/protobuf.h"
 
 namespace mk::apiserver {
 
@@ -29,41 +30,61 @@ net::Headers answer_headers(const Call& call, std::string_view content_type) {
   return headers;
 }
 
+namespace {
+
+struct Encoded {
+  std::string_view content_type;
+  std::string text;
+};
+
+// A document as the client wants it; what has no protobuf form goes out in the client's next choice, or as JSON
+// where there is none: the work is done, and front.cc has refused what could be refused before.
+Encoded encode(const Call& call, const api::Json& body) {
+  const Accepted* accepted = &call.accepted;
+  if (accepted->encoding == Encoding::kProtobuf) {
+    auto encoded = api::encode_protobuf(body);
+    if (encoded.ok()) return {api::kProtobufMediaType, std::move(encoded).value()};
+    accepted = accepted->otherwise.get();
+  }
+  if (accepted && accepted->encoding == Encoding::kYaml) return {kYamlType, api::to_yaml(body)};
+  return {kJsonType, (call.query.flag("pretty") ? api::to_pretty_json(body) : api::to_json(body)) + "\n"};
+}
+
+}  // namespace
+
 rt::Task<> answer_json(Call& call, int status, const api::Json& body) {
-  const bool yaml = call.accepted.encoding == Encoding::kYaml;
-  std::string text = yaml ? api::to_yaml(body) : call.query.flag("pretty") ? api::to_pretty_json(body) : api::to_json(body);
-  if (!yaml) text.push_back('\n');
+  Encoded encoded = encode(call, body);
   std::vector<SharedBytes> chunks;
-  chunks.emplace_back(std::move(text));
+  chunks.emplace_back(std::move(encoded.text));
   call.status = status;
-  (void)co_await call.exchange->respond(status, answer_headers(call, yaml ? kYamlType : kJsonType), std::move(chunks));
+  (void)co_await call.exchange->respond(status, answer_headers(call, encoded.content_type), std::move(chunks));
+}
+
+bool sends_bytes(const Call& call) {
+  return call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson && !call.query.flag("pretty");
 }
 
 rt::Task<> answer_object(Call& call, int status, api::Object object) {
-  if (call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson && !call.query.flag("pretty")) {
+  if (sends_bytes(call)) {
     std::vector<SharedBytes> chunks;
     chunks.push_back(object.bytes());
     call.status = status;
     (void)co_await call.exchange->respond(status, answer_headers(call, kJsonType), std::move(chunks));
     co_return;
   }
-  const api::Json body = present_object(call, object);
+  const api::Json body = present_object(call, api::Object(object.bytes()));  // the parsed form goes with this answer
   co_await answer_json(call, status, body);
 }
 
 rt::Task<> answer_error(Call& call, Error error) {
   call.accepted.transform = Transform::kNone;
-  const api::Json body = status_of(error);
-  if (error.retry_after_seconds > 0) {
-    net::Headers headers = answer_headers(call, kJsonType);
-    headers.set("Retry-After", std::to_string(error.retry_after_seconds));
-    std::vector<SharedBytes> chunks;
-    chunks.emplace_back(api::to_json(body));
-    call.status = http_code(error.reason());
-    (void)co_await call.exchange->respond(call.status, std::move(headers), std::move(chunks));
-    co_return;
-  }
-  co_await answer_json(call, http_code(error.reason()), body);
+  Encoded encoded = encode(call, status_of(error));
+  net::Headers headers = answer_headers(call, encoded.content_type);
+  if (error.retry_after_seconds > 0) headers.set("Retry-After", std::to_string(error.retry_after_seconds));
+  std::vector<SharedBytes> chunks;
+  chunks.emplace_back(std::move(encoded.text));
+  call.status = http_code(error.reason());
+  (void)co_await call.exchange->respond(call.status, std::move(headers), std::move(chunks));
 }
 
 rt::Task<> answer_text(Call& call, int status, std::string content_type, std::string body) {

@@ -33,9 +33,11 @@ struct Call {
 // Headers every answer carries: content type, audit id, warnings (RFC 9111 section 5.5).
 net::Headers answer_headers(const Call& call, std::string_view content_type);
 
-// A JSON document, or the same as YAML if the client wants that.
+// A document in the encoding that the client wants.
 rt::Task<> answer_json(Call& call, int status, const api::Json& body);
-// An object's shared bytes as they are, or the form the client asked for (Table, partial, YAML).
+// True if the client takes objects as the bytes they are kept in.
+bool sends_bytes(const Call& call);
+// An object's shared bytes as they are, or the form the client asked for (Table, partial, YAML, protobuf).
 rt::Task<> answer_object(Call& call, int status, api::Object object);
 rt::Task<> answer_error(Call& call, Error error);
 rt::Task<> answer_text(Call& call, int status, std::string content_type, std::string body);

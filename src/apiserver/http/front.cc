@@ -1,6 +1,7 @@
 #include "http/front.h"
 
 #include "auth/impersonation.h"
+#include "mk/api/protobuf.h"
 #include "mk/base/ids.h"
 #include "mk/base/strings.h"
 
@@ -72,6 +73,7 @@ rt::Task<> Front::answer(Call& call) {
     co_return;
   }
   auto accepted = negotiate(call.exchange->request().headers.get("Accept"));
+  if (accepted.ok()) call.accepted = *accepted;
   auto user = identify(*call.exchange);
   if (!user.ok()) {
     co_await answer_error(call, std::move(user).error());
@@ -87,7 +89,6 @@ rt::Task<> Front::answer(Call& call) {
     co_await answer_error(call, std::move(accepted).error());
     co_return;
   }
-  if (accepted.ok()) call.accepted = *accepted;
   if (!call.info.resource_request) {
     co_await parts_.paths.handle(call);
     co_return;
@@ -103,6 +104,13 @@ rt::Task<> Front::answer(Call& call) {
   }
   // A namespace is its own namespace for authorization only.
   if (!call.resource->namespaced) call.info.ns.clear();
+  if (call.accepted.encoding == Encoding::kProtobuf && !api::has_protobuf(call.resource->gvk())) {
+    if (!call.accepted.otherwise) {
+      co_await answer_error(call, not_acceptable());
+      co_return;
+    }
+    call.accepted = Accepted(*call.accepted.otherwise);
+  }
   co_await parts_.resources.handle(call);
 }
 

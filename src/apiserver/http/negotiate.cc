@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "mk/api/protobuf.h"
 #include "mk/base/strings.h"
 
 namespace mk::apiserver {
@@ -75,11 +76,15 @@ bool acceptable(const MediaType& media, Accepted& out) {
   }
   if (media.type == "application/yaml") {
     out.encoding = Encoding::kYaml;
+  } else if (media.type == api::kProtobufMediaType) {
+    out.encoding = Encoding::kProtobuf;
   } else if (media.type != "application/json" && media.type != "*/*" && media.type != "application/*") {
     return false;
   }
   const auto as = media.parameter("as"), group = media.parameter("g"), version = media.parameter("v");
   if (as.empty()) return true;
+  const bool protobuf = out.encoding == Encoding::kProtobuf;
+  if (protobuf && (group == "apidiscovery.k8s.io" || as == "Table" || version != "v1")) return false;
   if (group == "apidiscovery.k8s.io") {
     out.aggregated_discovery = as == "APIGroupDiscoveryList" && version == "v2";
     return out.aggregated_discovery;
@@ -96,19 +101,39 @@ Result<Accepted> negotiate(std::string_view accept) {
   Accepted out;
   const auto wanted = parse_accept(accept);
   if (wanted.empty()) return out;
-  for (const auto& media : wanted)
-    if (acceptable(media, out)) return out;
+  std::optional<Accepted> protobuf;
+  for (const auto& media : wanted) {
+    if (!acceptable(media, out)) continue;
+    if (out.encoding != Encoding::kProtobuf) {
+      if (!protobuf) return out;
+      protobuf->otherwise = std::make_shared<const Accepted>(out);
+      return *protobuf;
+    }
+    if (!protobuf) protobuf = out;
+  }
+  if (protobuf) return *protobuf;
+  return not_acceptable();
+}
+
+Error not_acceptable() {
   return Error(Reason::kNotAcceptable,
-               "only the following media types are accepted: application/json, application/yaml");
+               "only the following media types are accepted: application/json, application/yaml, "
+               "application/vnd.kubernetes.protobuf (built-in kinds only)");
+}
+
+bool is_json(std::string_view content_type) {
+  const auto type = parse_media_type(content_type).type;
+  return type.empty() || type == "application/json";
 }
 
 Result<api::Json> parse_body(std::string_view content_type, std::string_view body) {
   const auto media = parse_media_type(content_type);
   if (media.type.empty() || media.type == "application/json") return api::parse_json(body);
   if (media.type == "application/yaml" || media.type == "application/x-yaml") return api::parse_yaml(body);
+  if (media.type == api::kProtobufMediaType) return api::decode_protobuf(body);
   return Error(Reason::kUnsupportedMediaType,
                "the body of the request was in an unknown format - accepted media types include: application/json, "
-               "application/yaml");
+               "application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 Result<client::PatchType> patch_type(std::string_view content_type) {

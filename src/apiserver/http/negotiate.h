@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -8,7 +9,7 @@
 
 namespace mk::apiserver {
 
-enum class Encoding { kJson, kYaml };
+enum class Encoding { kJson, kYaml, kProtobuf };
 enum class Transform { kNone, kTable, kPartial };
 
 // What a client's Accept header gets.
@@ -17,12 +18,16 @@ struct Accepted {
   Transform transform = Transform::kNone;
   bool aggregated_discovery = false;  // as=APIGroupDiscoveryList
   bool openapi_v2_protobuf = false;
+  // With kProtobuf: what the client takes where there is no protobuf form (CRDs, plain paths); may be null.
+  std::shared_ptr<const Accepted> otherwise;
 };
 // The first acceptable alternative, in the client's order of preference. kNotAcceptable lists what there is.
 Result<Accepted> negotiate(std::string_view accept);
+Error not_acceptable();
 
 // A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest.
 Result<api::Json> parse_body(std::string_view content_type, std::string_view body);
+bool is_json(std::string_view content_type);
 Result<client::PatchType> patch_type(std::string_view content_type);
 
 }  // namespace mk::apiserver

@@ -2,6 +2,7 @@
 
 #include "http/presentation.h"
 #include "http/status.h"
+#include "mk/api/protobuf.h"
 #include "mk/api/schema.h"
 #include "mk/base/strings.h"
 #include "registry/errors.h"
@@ -91,13 +92,25 @@ rt::Task<> ResourceHandlers::list(Call& call) {
     co_await answer_error(call, std::move(list).error());
     co_return;
   }
-  if (call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson && !call.query.flag("pretty")) {
-    call.status = 200;
-    (void)co_await call.exchange->respond(200, answer_headers(call, "application/json"), list_chunks(*call.resource, *list));
+  co_await answer_list(call, *list);
+}
+
+rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
+  const bool protobuf = call.accepted.encoding == Encoding::kProtobuf && call.accepted.transform == Transform::kNone;
+  if (!protobuf && !sends_bytes(call)) {
+    const Json body = present_list(call, list);
+    co_await answer_json(call, 200, body);
     co_return;
   }
-  const Json body = present_list(call, *list);
-  co_await answer_json(call, 200, body);
+  auto chunks = protobuf ? co_await protobuf_list_chunks(*call.resource, list)
+                         : Result<std::vector<SharedBytes>>(list_chunks(*call.resource, list));
+  if (!chunks.ok()) {
+    co_await answer_error(call, std::move(chunks).error());
+    co_return;
+  }
+  call.status = 200;
+  const std::string_view type = protobuf ? api::kProtobufMediaType : "application/json";
+  (void)co_await call.exchange->respond(200, answer_headers(call, type), std::move(chunks).value());
 }
 
 Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
@@ -125,8 +138,7 @@ Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
   const net::Request& request = call.exchange->request();
   MK_ASSIGN(Json parsed, parse_body(request.headers.get("Content-Type"), request.body));
   if (!parsed.is_object()) return Error(Reason::kBadRequest, "the body of the request must be one object");
-  const bool json = request.headers.get("Content-Type").find("yaml") == std::string_view::npos;
-  if (context.validation == FieldValidation::kIgnore || !json) return parsed;
+  if (context.validation == FieldValidation::kIgnore || !is_json(request.headers.get("Content-Type"))) return parsed;
   auto repeated = api::find_duplicate_keys(request.body);
   if (repeated.empty()) return parsed;
   if (context.validation == FieldValidation::kStrict)
@@ -274,9 +286,7 @@ rt::Task<> ResourceHandlers::remove_collection(Call& call) {
     co_await answer_error(call, std::move(deleted).error());
     co_return;
   }
-  const std::vector<SharedBytes> chunks = list_chunks(*call.resource, *list);
-  call.status = 200;
-  (void)co_await call.exchange->respond(200, answer_headers(call, "application/json"), chunks);
+  co_await answer_list(call, *list);
 }
 
 rt::Task<> ResourceHandlers::scale(Call& call) {

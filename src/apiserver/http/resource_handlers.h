@@ -6,6 +6,7 @@
 #include "http/call.h"
 #include "http/node_proxy.h"
 #include "http/virtual_resources.h"
+#include "registry/lister.h"
 #include "registry/registry.h"
 
 namespace mk::apiserver {
@@ -32,6 +33,7 @@ class ResourceHandlers {
   Result<WriteContext> write_context(Call& call) const;
   // The body, checked for repeated keys, as the call's fieldValidation wants it.
   Result<api::Json> body(Call& call, WriteContext& context) const;
+  rt::Task<> answer_list(Call& call, const ListResult& list);
   rt::Task<> answer_written(Call& call, WriteContext& context, Result<Written> written);
   Result<client::DeleteOptions> delete_options(Call& call) const;
 

@@ -1,10 +1,11 @@
 #include "http/presentation.h"
 #include "http/resource_handlers.h"
 #include "http/status.h"
+#include "mk/api/protobuf.h"
 #include "mk/base/ids.h"
 #include "mk/base/strings.h"
 
-// GET ...?watch=true: changes as they happen, one JSON document a line.
+// GET ...?watch=true: changes as they happen, one JSON document a line, or one protobuf message a frame.
 namespace mk::apiserver {
 
 using api::Json;
@@ -15,8 +16,19 @@ namespace {
 constexpr auto kBookmarkEvery = std::chrono::seconds(60);
 constexpr std::size_t kBatchMax = 64;  // events gathered into one write when the client lags
 
+// The event in protobuf; an object that cannot be told this way becomes an error the client sees.
+void append_frame(std::vector<SharedBytes>& chunks, std::string_view type, const Json& object) {
+  auto frame = api::encode_protobuf_watch_frame(type, object);
+  if (!frame.ok()) frame = api::encode_protobuf_watch_frame("ERROR", status_of(frame.error()));
+  if (frame.ok()) chunks.emplace_back(std::move(frame).value());
+}
+
 // "{"type":"ADDED","object":" <the object's shared bytes> "}\n"
 void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::string_view type, const Object& object) {
+  if (call.accepted.encoding == Encoding::kProtobuf) {
+    append_frame(chunks, type, present_object(call, Object(object.bytes())));
+    return;
+  }
   static const SharedBytes kEnd(std::string("}\n"));
   std::string head = "{\"type\":\"";
   head.append(type).append("\",\"object\":");
@@ -30,7 +42,11 @@ void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::strin
   chunks.emplace_back(std::move(head));
 }
 
-void append_error(std::vector<SharedBytes>& chunks, const Error& error) {
+void append_error(std::vector<SharedBytes>& chunks, const Call& call, const Error& error) {
+  if (call.accepted.encoding == Encoding::kProtobuf) {
+    append_frame(chunks, "ERROR", status_of(error));
+    return;
+  }
   chunks.emplace_back("{\"type\":\"ERROR\",\"object\":" + api::to_json(status_of(error)) + "}\n");
 }
 
@@ -106,7 +122,7 @@ rt::Task<> send_changes(Stream& stream, rt::Clock& clock) {
       const auto seen = std::max(stream.start.watcher->seen(), stream.start.revision);
       append_event(chunks, stream.call, "BOOKMARK", bookmark(*stream.call.resource, seen, false));
     } else if (!*item) {
-      append_error(chunks, Error(Reason::kExpired, "the watch fell too far behind; list again"));
+      append_error(chunks, stream.call, Error(Reason::kExpired, "the watch fell too far behind; list again"));
       (void)co_await stream.body->write(std::move(chunks));
       co_return;
     } else {
@@ -142,12 +158,14 @@ rt::Task<> ResourceHandlers::watch(Call& call) {
     co_return;
   }
   call.status = 200;
-  auto body = co_await call.exchange->start(200, answer_headers(call, "application/json"));
+  const bool protobuf = call.accepted.encoding == Encoding::kProtobuf;
+  const std::string_view type = protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json";
+  auto body = co_await call.exchange->start(200, answer_headers(call, type));
   if (!body.ok()) co_return;
   if (!start.ok()) {
     // As Kubernetes does it: the stream opens, says that the version is gone, and ends.
     std::vector<SharedBytes> chunks;
-    append_error(chunks, start.error());
+    append_error(chunks, call, start.error());
     (void)co_await (*body)->write(std::move(chunks));
     (void)co_await (*body)->finish();
     co_return;
