@@ -44,17 +44,24 @@ TEST_CASE("NamespaceLifecycle") {
   REQUIRE(!missing.ok());
   CHECK(missing.error().is(Reason::kNotFound));
   CHECK(missing.error().message() == "namespaces \"default\" not found");
-  cluster.put("{apiVersion: v1, kind: Namespace, metadata: {name: default, deletionTimestamp: '2026-01-01T00:00:00Z'}, status: {phase: Terminating}}");
+  cluster.put(
+      "{apiVersion: v1, kind: Namespace, metadata: {name: default, deletionTimestamp: "
+      "'2026-01-01T00:00:00Z'}, status: {phase: Terminating}}");
   auto ending = admitted(cluster);
   REQUIRE(!ending.ok());
   CHECK(ending.error().is(Reason::kForbidden));
   CHECK(ending.error().message() ==
-        "pods \"web\" is forbidden: unable to create new content in namespace default because it is being terminated");
+        "pods \"web\" is forbidden: unable to create new content in namespace default because it is being "
+        "terminated");
   CHECK(ending.error().causes[0].type == "NamespaceTerminating");
-  auto immortal = cluster.remove_admitted(TestCluster::parse("{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}"));
+  auto immortal = cluster.remove_admitted(
+      TestCluster::parse("{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}"));
   REQUIRE(!immortal.ok());
-  CHECK(immortal.error().message() == "namespaces \"kube-system\" is forbidden: this namespace may not be deleted");
-  CHECK(cluster.remove_admitted(TestCluster::parse("{apiVersion: v1, kind: Namespace, metadata: {name: mine}}")).ok());
+  CHECK(immortal.error().message() ==
+        "namespaces \"kube-system\" is forbidden: this namespace may not be deleted");
+  CHECK(
+      cluster.remove_admitted(TestCluster::parse("{apiVersion: v1, kind: Namespace, metadata: {name: mine}}"))
+          .ok());
 }
 
 TEST_CASE("ServiceAccount mounts a token") {
@@ -86,9 +93,12 @@ TEST_CASE("ServiceAccount: missing accounts, pull secrets, and no token where no
   TestCluster cluster;
   furnish(cluster);
   CHECK(refused(cluster, "{spec: {serviceAccountName: robot}}") ==
-        "pods \"web\" is forbidden: error looking up service account default/robot: serviceaccount \"robot\" not found");
-  cluster.put("{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: default}, automountServiceAccountToken: false, "
-              "imagePullSecrets: [{name: registry}]}");
+        "pods \"web\" is forbidden: error looking up service account default/robot: serviceaccount \"robot\" "
+        "not found");
+  cluster.put(
+      "{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot, namespace: default}, "
+      "automountServiceAccountToken: false, "
+      "imagePullSecrets: [{name: registry}]}");
   const Json pod = good(cluster, "{spec: {serviceAccountName: robot}}");
   CHECK(api::list(pod, "spec.volumes").empty());
   CHECK(api::str(api::list(pod, "spec.imagePullSecrets")[0], "name") == "registry");
@@ -101,15 +111,21 @@ TEST_CASE("Priority") {
   furnish(cluster);
   CHECK(api::num(good(cluster), "spec.priority", -1) == 0);
   CHECK(api::str(good(cluster), "spec.preemptionPolicy") == "PreemptLowerPriority");
-  CHECK(refused(cluster, "{spec: {priorityClassName: high}}") == "pods \"web\" is forbidden: no PriorityClass with name high was found");
-  cluster.put("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 1000, preemptionPolicy: Never}");
+  CHECK(refused(cluster, "{spec: {priorityClassName: high}}") ==
+        "pods \"web\" is forbidden: no PriorityClass with name high was found");
+  cluster.put(
+      "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 1000, "
+      "preemptionPolicy: Never}");
   const Json pod = good(cluster, "{spec: {priorityClassName: high}}");
   CHECK(api::num(pod, "spec.priority") == 1000);
   CHECK(api::str(pod, "spec.preemptionPolicy") == "Never");
   CHECK(refused(cluster, "{spec: {priority: 5}}") ==
-        "pods \"web\" is forbidden: the integer value of priority (5) must not be provided in pod spec; priority admission controller "
+        "pods \"web\" is forbidden: the integer value of priority (5) must not be provided in pod spec; "
+        "priority admission controller "
         "computed 0 from the given PriorityClass name");
-  cluster.put("{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: usual}, value: 7, globalDefault: true}");
+  cluster.put(
+      "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: usual}, value: 7, "
+      "globalDefault: true}");
   CHECK(api::str(good(cluster), "spec.priorityClassName") == "usual");
   CHECK(api::num(good(cluster), "spec.priority") == 7);
 }
@@ -117,39 +133,50 @@ TEST_CASE("Priority") {
 TEST_CASE("DefaultTolerationSeconds and TaintNodesByCondition") {
   TestCluster cluster;
   furnish(cluster);
-  const Json pod = good(cluster, "{spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute}]}}");
+  const Json pod = good(
+      cluster,
+      "{spec: {tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute}]}}");
   CHECK(*api::find(pod, "spec.tolerations") == TestCluster::parse(R"(
 - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute}
 - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 300}
 )"));
   auto node = cluster.create(TestCluster::parse("{apiVersion: v1, kind: Node, metadata: {name: n}}"), true);
   REQUIRE(node.ok());
-  CHECK(*api::find(*node, "spec.taints") == TestCluster::parse("[{key: node.kubernetes.io/not-ready, effect: NoSchedule}]"));
+  CHECK(*api::find(*node, "spec.taints") ==
+        TestCluster::parse("[{key: node.kubernetes.io/not-ready, effect: NoSchedule}]"));
 }
 
 TEST_CASE("LimitRanger fills in and refuses") {
   TestCluster cluster;
   furnish(cluster);
-  cluster.put("{apiVersion: v1, kind: LimitRange, metadata: {name: l, namespace: default}, spec: {limits: [{type: Container, min: {cpu: 100m}, "
-              "max: {cpu: '1'}, default: {cpu: 500m}, defaultRequest: {cpu: 200m}}]}}");
+  cluster.put(
+      "{apiVersion: v1, kind: LimitRange, metadata: {name: l, namespace: default}, spec: {limits: [{type: "
+      "Container, min: {cpu: 100m}, "
+      "max: {cpu: '1'}, default: {cpu: 500m}, defaultRequest: {cpu: 200m}}]}}");
   const Json pod = good(cluster);
-  CHECK(*api::find(api::list(pod, "spec.containers")[0], "resources") == TestCluster::parse("{requests: {cpu: 200m}, limits: {cpu: 500m}}"));
+  CHECK(*api::find(api::list(pod, "spec.containers")[0], "resources") ==
+        TestCluster::parse("{requests: {cpu: 200m}, limits: {cpu: 500m}}"));
   CHECK(api::Object(pod).annotation("kubernetes.io/limit-ranger") ==
         "LimitRanger plugin set: cpu request for container main; cpu limit for container main");
   CHECK(api::str(pod, "status.qosClass") == "Burstable");
   CHECK(refused(cluster, "{spec: {containers: [{name: main, image: x, resources: {limits: {cpu: '2'}}}]}}") ==
-        "pods \"web\" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage per Container is 1, but "
+        "pods \"web\" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage "
+        "per Container is 1, but "
         "request is 2]");
-  CHECK(refused(cluster, "{spec: {containers: [{name: main, image: x, resources: {requests: {cpu: 50m}}}]}}") ==
-        "pods \"web\" is forbidden: minimum cpu usage per Container is 100m, but request is 50m");
+  CHECK(
+      refused(cluster, "{spec: {containers: [{name: main, image: x, resources: {requests: {cpu: 50m}}}]}}") ==
+      "pods \"web\" is forbidden: minimum cpu usage per Container is 100m, but request is 50m");
 }
 
 TEST_CASE("RuntimeClass") {
   TestCluster cluster;
   furnish(cluster);
-  CHECK(refused(cluster, "{spec: {runtimeClassName: vm}}") == "pods \"web\" is forbidden: pod rejected: RuntimeClass \"vm\" not found");
-  cluster.put("{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: vm}, handler: vm, overhead: {podFixed: {cpu: 10m}}, "
-              "scheduling: {nodeSelector: {vm: 'yes'}}}");
+  CHECK(refused(cluster, "{spec: {runtimeClassName: vm}}") ==
+        "pods \"web\" is forbidden: pod rejected: RuntimeClass \"vm\" not found");
+  cluster.put(
+      "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: vm}, handler: vm, overhead: "
+      "{podFixed: {cpu: 10m}}, "
+      "scheduling: {nodeSelector: {vm: 'yes'}}}");
   const Json pod = good(cluster, "{spec: {runtimeClassName: vm}}");
   CHECK(api::str(pod, "spec.overhead.cpu") == "10m");
   CHECK(api::str(pod, "spec.nodeSelector.vm") == "yes");
@@ -158,17 +185,23 @@ TEST_CASE("RuntimeClass") {
 TEST_CASE("storage and ingress defaults") {
   TestCluster cluster;
   furnish(cluster);
-  cluster.put("{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: local, annotations: "
-              "{storageclass.kubernetes.io/is-default-class: 'true'}}, provisioner: a/b}");
-  auto claim = cluster.create(TestCluster::parse("{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: "
-                                                 "[ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}"), true);
+  cluster.put(
+      "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: local, annotations: "
+      "{storageclass.kubernetes.io/is-default-class: 'true'}}, provisioner: a/b}");
+  auto claim = cluster.create(
+      TestCluster::parse(
+          "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: "
+          "[ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}"),
+      true);
   REQUIRE(claim.ok());
   CHECK(api::str(*claim, "spec.storageClassName") == "local");
   CHECK(*api::find(*claim, "metadata.finalizers") == Json(api::JsonArray{"kubernetes.io/pvc-protection"}));
   Json bound = TestCluster::patched(*claim, "{status: {phase: Bound, capacity: {storage: 1Gi}}}");
-  auto grown = cluster.update(TestCluster::patched(bound, "{spec: {resources: {requests: {storage: 2Gi}}}}"), bound);
+  auto grown =
+      cluster.update(TestCluster::patched(bound, "{spec: {resources: {requests: {storage: 2Gi}}}}"), bound);
   REQUIRE(!grown.ok());
   CHECK(grown.error().message() ==
-        "persistentvolumeclaims \"c\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that "
+        "persistentvolumeclaims \"c\" is forbidden: only dynamically provisioned pvc can be resized and the "
+        "storageclass that "
         "provisions the pvc must support resize");
 }

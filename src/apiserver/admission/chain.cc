@@ -2,7 +2,8 @@
 
 namespace mk::apiserver {
 
-// In Kubernetes' order. ResourceQuota is missing: what it counts must change in the same transaction as the object.
+// In Kubernetes' order. ResourceQuota is missing: what it counts must change in the same transaction as the
+// object.
 AdmissionChain::AdmissionChain(Cacher& cacher) {
   plugins_.push_back(make_namespace_lifecycle(cacher));
   plugins_.push_back(make_limit_ranger(cacher));
@@ -22,7 +23,8 @@ Result<void> AdmissionChain::mutate(WriteContext& context, api::Json* object, co
   return ok();
 }
 
-Result<void> AdmissionChain::validate(const WriteContext& context, const api::Json* object, const api::Json* old) {
+Result<void> AdmissionChain::validate(const WriteContext& context, const api::Json* object,
+                                      const api::Json* old) {
   for (auto& plugin : plugins_) MK_TRY(plugin->validate(context, object, old));
   return ok();
 }

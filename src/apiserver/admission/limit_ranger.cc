@@ -58,7 +58,8 @@ void check_max(const Usage& usage, const std::string& name, const Quantity& most
   } else if (*limit > most) {
     problems.push_back(fmt::format("{}, but limit is {}", head, limit->str()));
   }
-  if (request && *request > most) problems.push_back(fmt::format("{}, but request is {}", head, request->str()));
+  if (request && *request > most)
+    problems.push_back(fmt::format("{}, but request is {}", head, request->str()));
 }
 
 void check_ratio(const Usage& usage, const std::string& name, const Quantity& most, Problems& problems) {
@@ -70,7 +71,8 @@ void check_ratio(const Usage& usage, const std::string& name, const Quantity& mo
   } else if (!limit || *limit == Quantity()) {
     problems.push_back(head + ", but no limit is specified or limit is 0");
   } else {
-    const double ratio = static_cast<double>(limit->milli_value()) / static_cast<double>(request->milli_value());
+    const double ratio =
+        static_cast<double>(limit->milli_value()) / static_cast<double>(request->milli_value());
     if (ratio > static_cast<double>(most.milli_value()) / 1000) {
       problems.push_back(fmt::format("{}, but provided ratio is {:f}", head, ratio));
     }
@@ -78,8 +80,10 @@ void check_ratio(const Usage& usage, const std::string& name, const Quantity& mo
 }
 
 void check_item(const Usage& usage, const Json& item, Problems& problems) {
-  for (const auto& [name, least] : read_resources(api::object(item, "min"))) check_min(usage, name, least, problems);
-  for (const auto& [name, most] : read_resources(api::object(item, "max"))) check_max(usage, name, most, problems);
+  for (const auto& [name, least] : read_resources(api::object(item, "min")))
+    check_min(usage, name, least, problems);
+  for (const auto& [name, most] : read_resources(api::object(item, "max")))
+    check_max(usage, name, most, problems);
   for (const auto& [name, most] : read_resources(api::object(item, "maxLimitRequestRatio"))) {
     check_ratio(usage, name, most, problems);
   }
@@ -121,23 +125,28 @@ class LimitRanger : public AdmissionPlugin {
     ensure_object(*pod, "metadata.annotations").as_object()["kubernetes.io/limit-ranger"] =
         api::text("LimitRanger plugin set: " + join(notes, "; "));
     // What was decided before these were there.
-    if (api::find(*pod, "status.qosClass")) api::set(*pod, "status.qosClass", api::text(qos_class(spec_of(*pod))));
+    if (api::find(*pod, "status.qosClass"))
+      api::set(*pod, "status.qosClass", api::text(qos_class(spec_of(*pod))));
     return ok();
   }
 
   Result<void> validate(const WriteContext& context, const Json* object, const Json* old) override {
     if (object == nullptr) return ok();
     Problems problems;
-    if (creates(context, "pods") || (context.resource->gvr.qualified() == "pods" && context.subresource == "resize")) {
+    if (creates(context, "pods") ||
+        (context.resource->gvr.qualified() == "pods" && context.subresource == "resize")) {
       for_each_item(context.ns, [&](const Json& item) { check_pod(*object, item, problems); });
     } else if (creates(context, "persistentvolumeclaims") || updates(context, "persistentvolumeclaims")) {
       for_each_item(context.ns, [&](const Json& item) {
         if (api::str(item, "type") != "PersistentVolumeClaim") return;
-        check_item({"PersistentVolumeClaim", read_resources(api::object(*object, "spec.resources.requests")), {}}, item, problems);
+        check_item(
+            {"PersistentVolumeClaim", read_resources(api::object(*object, "spec.resources.requests")), {}},
+            item, problems);
       });
     }
     if (problems.empty()) return ok();
-    return forbidden_by(context, object, problems.size() == 1 ? problems[0] : "[" + join(problems, ", ") + "]");
+    return forbidden_by(context, object,
+                        problems.size() == 1 ? problems[0] : "[" + join(problems, ", ") + "]");
   }
 
  private:
@@ -154,13 +163,15 @@ class LimitRanger : public AdmissionPlugin {
     if (type == "Pod") return check_item(usage_of_pod(pod), item, problems);
     if (type != "Container") return;
     for (const auto field : {"spec.initContainers", "spec.containers"}) {
-      for (const auto& container : api::list(pod, field)) check_item(usage_of("Container", container), item, problems);
+      for (const auto& container : api::list(pod, field))
+        check_item(usage_of("Container", container), item, problems);
     }
   }
 
   static void default_pod(Json& pod, const Json& item, std::vector<std::string>& notes) {
-    for (const auto& [field, what] : {std::pair<std::string_view, std::string_view>{"spec.containers", "container"},
-                                      {"spec.initContainers", "init container"}}) {
+    for (const auto& [field, what] :
+         {std::pair<std::string_view, std::string_view>{"spec.containers", "container"},
+          {"spec.initContainers", "init container"}}) {
       auto* containers = edit_list(pod, field);
       if (containers == nullptr) continue;
       for (auto& container : *containers) default_container_resources(container, what, item, notes);
@@ -169,8 +180,9 @@ class LimitRanger : public AdmissionPlugin {
 
   static void default_container_resources(Json& container, std::string_view what, const Json& item,
                                           std::vector<std::string>& notes) {
-    for (const auto& [part, from, word] : {std::array<std::string_view, 3>{"requests", "defaultRequest", "request"},
-                                           {"limits", "default", "limit"}}) {
+    for (const auto& [part, from, word] :
+         {std::array<std::string_view, 3>{"requests", "defaultRequest", "request"},
+          {"limits", "default", "limit"}}) {
       std::vector<std::string> names;
       for (const auto& entry : api::object(item, from)) {
         auto& amounts = ensure_object(ensure_object(container, "resources"), part).as_object();
@@ -180,7 +192,8 @@ class LimitRanger : public AdmissionPlugin {
       }
       if (names.empty()) continue;
       std::sort(names.begin(), names.end());
-      notes.push_back(fmt::format("{} {} for {} {}", join(names, ", "), word, what, api::str(container, "name")));
+      notes.push_back(
+          fmt::format("{} {} for {} {}", join(names, ", "), word, what, api::str(container, "name")));
     }
   }
 
@@ -189,6 +202,8 @@ class LimitRanger : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_limit_ranger(Cacher& cacher) { return std::make_unique<LimitRanger>(cacher); }
+std::unique_ptr<AdmissionPlugin> make_limit_ranger(Cacher& cacher) {
+  return std::make_unique<LimitRanger>(cacher);
+}
 
 }  // namespace mk::apiserver

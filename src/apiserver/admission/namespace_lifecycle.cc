@@ -16,10 +16,13 @@ class NamespaceLifecycle : public AdmissionPlugin {
   Result<void> mutate(WriteContext& context, api::Json* object, const api::Json* old) override {
     const bool about_namespace = context.resource->gvr.qualified() == "namespaces";
     if (context.operation == "DELETE" && about_namespace) {
-      const bool immortal = context.name == "default" || context.name == "kube-system" || context.name == "kube-public";
+      const bool immortal =
+          context.name == "default" || context.name == "kube-system" || context.name == "kube-public";
       if (immortal) return forbidden_by(context, old, "this namespace may not be deleted");
     }
-    if (context.operation != "CREATE" || about_namespace || !context.resource->namespaced || context.ns.empty()) return ok();
+    if (context.operation != "CREATE" || about_namespace || !context.resource->namespaced ||
+        context.ns.empty())
+      return ok();
     // Reviews ask about a namespace and leave nothing in it.
     if (context.resource->gvr.resource == "localsubjectaccessreviews") return ok();
     return check_namespace(context, object);
@@ -35,8 +38,10 @@ class NamespaceLifecycle : public AdmissionPlugin {
       return error;
     }
     if (!ns.deleting() && api::str(ns.json(), "status.phase") != "Terminating") return ok();
-    auto error = forbidden_by(context, object,
-                              fmt::format("unable to create new content in namespace {} because it is being terminated", context.ns));
+    auto error = forbidden_by(
+        context, object,
+        fmt::format("unable to create new content in namespace {} because it is being terminated",
+                    context.ns));
     error.causes.emplace_back("metadata.namespace", "NamespaceTerminating",
                               fmt::format("namespace {} is being terminated", context.ns));
     return error;

@@ -69,7 +69,11 @@ class TaintNodesByCondition : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_default_toleration_seconds() { return std::make_unique<DefaultTolerationSeconds>(); }
-std::unique_ptr<AdmissionPlugin> make_taint_nodes_by_condition() { return std::make_unique<TaintNodesByCondition>(); }
+std::unique_ptr<AdmissionPlugin> make_default_toleration_seconds() {
+  return std::make_unique<DefaultTolerationSeconds>();
+}
+std::unique_ptr<AdmissionPlugin> make_taint_nodes_by_condition() {
+  return std::make_unique<TaintNodesByCondition>();
+}
 
 }  // namespace mk::apiserver

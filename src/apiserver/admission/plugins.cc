@@ -18,8 +18,9 @@ Error forbidden_by(const WriteContext& context, const api::Json* object, std::st
   std::string name = context.name;
   if (name.empty() && object != nullptr) name = api::str(*object, "metadata.name");
   const auto resource = context.resource->gvr.qualified();
-  Error error(Reason::kForbidden, name.empty() ? fmt::format("{} is forbidden: {}", resource, why)
-                                               : fmt::format("{} \"{}\" is forbidden: {}", resource, name, why));
+  Error error(Reason::kForbidden, name.empty()
+                                      ? fmt::format("{} is forbidden: {}", resource, why)
+                                      : fmt::format("{} \"{}\" is forbidden: {}", resource, name, why));
   error.group = context.resource->gvr.group;
   error.kind = context.resource->gvr.resource;
   error.name = name;

@@ -20,7 +20,8 @@ std::unique_ptr<AdmissionPlugin> make_default_ingress_class(Cacher& cacher);
 std::unique_ptr<AdmissionPlugin> make_default_storage_class(Cacher& cacher);
 
 // What plugins ask of a request.
-bool creates(const WriteContext& context, std::string_view qualified_resource);  // of the object itself, no subresource
+bool creates(const WriteContext& context,
+             std::string_view qualified_resource);  // of the object itself, no subresource
 bool updates(const WriteContext& context, std::string_view qualified_resource);
 // `pods "x" is forbidden: why`; without a name (it will be generated) `pods is forbidden: why`.
 Error forbidden_by(const WriteContext& context, const api::Json* object, std::string_view why);

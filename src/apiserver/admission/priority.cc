@@ -44,7 +44,10 @@ class Priority : public AdmissionPlugin {
     if (!writes || object == nullptr || !api::flag(*object, "globalDefault")) return ok();
     const auto other = default_class();
     if (!other || other.name() == api::str(*object, "metadata.name")) return ok();
-    return forbidden_by(context, object, fmt::format("PriorityClass {} is already marked as default. Only one default can exist", other.name()));
+    return forbidden_by(
+        context, object,
+        fmt::format("PriorityClass {} is already marked as default. Only one default can exist",
+                    other.name()));
   }
 
  private:
@@ -53,7 +56,8 @@ class Priority : public AdmissionPlugin {
     const std::string wanted(api::str(pod, "spec.priorityClassName"));
     if (wanted.empty()) return default_class();
     auto found = cacher_.get(kPriorityClasses, api::Key("", wanted));
-    if (!found) return forbidden_by(context, &pod, fmt::format("no PriorityClass with name {} was found", wanted));
+    if (!found)
+      return forbidden_by(context, &pod, fmt::format("no PriorityClass with name {} was found", wanted));
     return found;
   }
 
@@ -68,19 +72,23 @@ class Priority : public AdmissionPlugin {
     return lowest;
   }
 
-  static Result<void> set_priority(const WriteContext& context, Json& pod, std::int64_t priority, const std::string& policy) {
+  static Result<void> set_priority(const WriteContext& context, Json& pod, std::int64_t priority,
+                                   const std::string& policy) {
     if (api::find(pod, "spec.priority") && api::num(pod, "spec.priority") != priority) {
-      return forbidden_by(context, &pod,
-                          fmt::format("the integer value of priority ({}) must not be provided in pod spec; priority admission "
-                                      "controller computed {} from the given PriorityClass name",
-                                      api::num(pod, "spec.priority"), priority));
+      return forbidden_by(
+          context, &pod,
+          fmt::format(
+              "the integer value of priority ({}) must not be provided in pod spec; priority admission "
+              "controller computed {} from the given PriorityClass name",
+              api::num(pod, "spec.priority"), priority));
     }
     const auto given = api::str(pod, "spec.preemptionPolicy");
     if (!given.empty() && given != policy) {
-      return forbidden_by(context, &pod,
-                          fmt::format("the string value of PreemptionPolicy ({}) must not be provided in pod spec; priority "
-                                      "admission controller computed {} from the given PriorityClass name",
-                                      given, policy));
+      return forbidden_by(
+          context, &pod,
+          fmt::format("the string value of PreemptionPolicy ({}) must not be provided in pod spec; priority "
+                      "admission controller computed {} from the given PriorityClass name",
+                      given, policy));
     }
     api::set(pod, "spec.priority", priority);
     api::set(pod, "spec.preemptionPolicy", api::text(policy));
@@ -92,6 +100,8 @@ class Priority : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_priority(Cacher& cacher) { return std::make_unique<Priority>(cacher); }
+std::unique_ptr<AdmissionPlugin> make_priority(Cacher& cacher) {
+  return std::make_unique<Priority>(cacher);
+}
 
 }  // namespace mk::apiserver

@@ -24,10 +24,12 @@ class RuntimeClass : public AdmissionPlugin {
     const std::string wanted(api::str(*pod, "spec.runtimeClassName"));
     if (wanted.empty()) {
       if (api::object(*pod, "spec.overhead").empty()) return ok();
-      return forbidden_by(context, pod, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
+      return forbidden_by(
+          context, pod, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
     }
     const auto found = cacher_.get(kRuntimeClasses, api::Key("", wanted));
-    if (!found) return forbidden_by(context, pod, fmt::format("pod rejected: RuntimeClass \"{}\" not found", wanted));
+    if (!found)
+      return forbidden_by(context, pod, fmt::format("pod rejected: RuntimeClass \"{}\" not found", wanted));
     MK_TRY(set_overhead(context, *pod, found.json()));
     return set_scheduling(context, *pod, found.json());
   }
@@ -50,15 +52,20 @@ class RuntimeClass : public AdmissionPlugin {
       auto& selector = edit(pod, "spec.nodeSelector")->as_object();
       const Json* given = selector.if_contains(entry.key());
       if (given != nullptr && *given != entry.value()) {
-        return forbidden_by(context, &pod, fmt::format("conflict: runtimeClass.scheduling.nodeSelector[{}] = {}; pod.spec.nodeSelector[{}] = {}",
-                                                       std::string_view(entry.key()), text_of(entry.value()), std::string_view(entry.key()), text_of(*given)));
+        return forbidden_by(
+            context, &pod,
+            fmt::format(
+                "conflict: runtimeClass.scheduling.nodeSelector[{}] = {}; pod.spec.nodeSelector[{}] = {}",
+                std::string_view(entry.key()), text_of(entry.value()), std::string_view(entry.key()),
+                text_of(*given)));
       }
       selector[entry.key()] = entry.value();
     }
     for (const auto& toleration : api::list(runtime_class, "scheduling.tolerations")) {
       default_to(pod, "spec.tolerations", api::JsonArray());
       auto& tolerations = *edit_list(pod, "spec.tolerations");
-      if (std::find(tolerations.begin(), tolerations.end(), toleration) == tolerations.end()) tolerations.push_back(toleration);
+      if (std::find(tolerations.begin(), tolerations.end(), toleration) == tolerations.end())
+        tolerations.push_back(toleration);
     }
     return ok();
   }
@@ -68,6 +75,8 @@ class RuntimeClass : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_runtime_class(Cacher& cacher) { return std::make_unique<RuntimeClass>(cacher); }
+std::unique_ptr<AdmissionPlugin> make_runtime_class(Cacher& cacher) {
+  return std::make_unique<RuntimeClass>(cacher);
+}
 
 }  // namespace mk::apiserver

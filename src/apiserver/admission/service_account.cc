@@ -24,12 +24,15 @@ Json token_volume(std::string_view name) {
   api::set(token, "serviceAccountToken.expirationSeconds", kTokenSeconds);
   api::set(token, "serviceAccountToken.path", "token");
   api::set(certificate, "configMap.name", "kube-root-ca.crt");
-  api::set(certificate, "configMap.items", api::JsonArray{api::JsonObject{{"key", "ca.crt"}, {"path", "ca.crt"}}});
-  api::JsonObject item{{"path", "namespace"}, {"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}}}};
+  api::set(certificate, "configMap.items",
+           api::JsonArray{api::JsonObject{{"key", "ca.crt"}, {"path", "ca.crt"}}});
+  api::JsonObject item{{"path", "namespace"},
+                       {"fieldRef", {{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}}}};
   api::set(ns, "downwardAPI.items", api::JsonArray{std::move(item)});
   Json volume;
   api::set(volume, "name", api::text(name));
-  api::set(volume, "projected.sources", api::JsonArray{std::move(token), std::move(certificate), std::move(ns)});
+  api::set(volume, "projected.sources",
+           api::JsonArray{std::move(token), std::move(certificate), std::move(ns)});
   api::set(volume, "projected.defaultMode", 0644);
   return volume;
 }
@@ -41,17 +44,21 @@ class ServiceAccountAdmission : public AdmissionPlugin {
 
   Result<void> mutate(WriteContext& context, Json* pod, const Json* old) override {
     if (!creates(context, "pods") || pod == nullptr) return ok();
-    if (api::object(*pod, "metadata.annotations").contains("kubernetes.io/config.mirror")) return check_mirror(context, *pod);
+    if (api::object(*pod, "metadata.annotations").contains("kubernetes.io/config.mirror"))
+      return check_mirror(context, *pod);
     default_text(*pod, "spec.serviceAccountName", "default");
     const std::string account_name(api::str(*pod, "spec.serviceAccountName"));
     api::set(*pod, "spec.serviceAccount", api::text(account_name));
     const auto account = cacher_.get(api::resources::kServiceAccounts, api::Key(context.ns, account_name));
     if (!account) {
-      return forbidden_by(context, pod, fmt::format("error looking up service account {}/{}: serviceaccount \"{}\" not found",
-                                                    context.ns, account_name, account_name));
+      return forbidden_by(
+          context, pod,
+          fmt::format("error looking up service account {}/{}: serviceaccount \"{}\" not found", context.ns,
+                      account_name, account_name));
     }
     if (wants_token(*pod, account.json())) mount_token(*pod);
-    if (api::list(*pod, "spec.imagePullSecrets").empty() && !api::list(account.json(), "imagePullSecrets").empty()) {
+    if (api::list(*pod, "spec.imagePullSecrets").empty() &&
+        !api::list(account.json(), "imagePullSecrets").empty()) {
       api::set(*pod, "spec.imagePullSecrets", Json(api::list(account.json(), "imagePullSecrets")));
     }
     return ok();
@@ -64,10 +71,12 @@ class ServiceAccountAdmission : public AdmissionPlugin {
       return forbidden_by(context, &pod, "a mirror pod may not reference service accounts");
     }
     for (const auto& volume : api::list(pod, "spec.volumes")) {
-      if (api::find(volume, "secret")) return forbidden_by(context, &pod, "a mirror pod may not reference secrets");
+      if (api::find(volume, "secret"))
+        return forbidden_by(context, &pod, "a mirror pod may not reference secrets");
       for (const auto& source : api::list(volume, "projected.sources")) {
         if (api::find(source, "serviceAccountToken")) {
-          return forbidden_by(context, &pod, "a mirror pod may not use ServiceAccountToken volume projections");
+          return forbidden_by(context, &pod,
+                              "a mirror pod may not use ServiceAccountToken volume projections");
         }
       }
     }
@@ -75,7 +84,8 @@ class ServiceAccountAdmission : public AdmissionPlugin {
   }
 
   static bool wants_token(const Json& pod, const Json& account) {
-    return api::flag(pod, "spec.automountServiceAccountToken", api::flag(account, "automountServiceAccountToken", true));
+    return api::flag(pod, "spec.automountServiceAccountToken",
+                     api::flag(account, "automountServiceAccountToken", true));
   }
 
   static std::string volume_name(const Json& pod) {
@@ -96,7 +106,8 @@ class ServiceAccountAdmission : public AdmissionPlugin {
     if (!used) return;
     default_to(pod, "spec.volumes", api::JsonArray());
     auto& volumes = *edit_list(pod, "spec.volumes");
-    const bool there = std::any_of(volumes.begin(), volumes.end(), [&](const Json& v) { return api::str(v, "name") == name; });
+    const bool there = std::any_of(volumes.begin(), volumes.end(),
+                                   [&](const Json& v) { return api::str(v, "name") == name; });
     if (!there) volumes.push_back(token_volume(name));
   }
 

@@ -43,7 +43,8 @@ class StorageObjectInUseProtection : public AdmissionPlugin {
     auto* finalizers = edit_list(object, "metadata.finalizers");
     if (finalizers == nullptr) return;
     const auto text = api::text(finalizer);
-    if (std::find(finalizers->begin(), finalizers->end(), text) == finalizers->end()) finalizers->push_back(text);
+    if (std::find(finalizers->begin(), finalizers->end(), text) == finalizers->end())
+      finalizers->push_back(text);
   }
 };
 
@@ -56,13 +57,15 @@ class ClaimResize : public AdmissionPlugin {
     if (!updates(context, "persistentvolumeclaims") || claim == nullptr || old == nullptr) return ok();
     static constexpr auto kSize = "spec.resources.requests.storage";
     if (read_quantity(api::find(*claim, kSize)) <= read_quantity(api::find(*old, kSize))) return ok();
-    if (api::str(*old, "status.phase") != "Bound") return forbidden_by(context, claim, "Only bound persistent volume claims can be expanded");
+    if (api::str(*old, "status.phase") != "Bound")
+      return forbidden_by(context, claim, "Only bound persistent volume claims can be expanded");
     const std::string class_name(api::str(*claim, "spec.storageClassName"));
     const auto storage_class = cacher_.get(kStorageClasses, api::Key("", class_name));
     if (storage_class && api::flag(storage_class.json(), "allowVolumeExpansion")) return ok();
-    return forbidden_by(context, claim,
-                        "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc "
-                        "must support resize");
+    return forbidden_by(
+        context, claim,
+        "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc "
+        "must support resize");
   }
 
  private:
@@ -78,7 +81,8 @@ class DefaultStorageClass : public AdmissionPlugin {
     if (!creates(context, "persistentvolumeclaims") || claim == nullptr) return ok();
     // "" asks for a volume without a class.
     if (api::find(*claim, "spec.storageClassName")) return ok();
-    if (api::object(*claim, "metadata.annotations").contains("volume.beta.kubernetes.io/storage-class")) return ok();
+    if (api::object(*claim, "metadata.annotations").contains("volume.beta.kubernetes.io/storage-class"))
+      return ok();
     const auto found = default_of(cacher_, kStorageClasses, "storageclass.kubernetes.io/is-default-class");
     if (found) api::set(*claim, "spec.storageClassName", api::text(found.name()));
     return ok();
@@ -111,7 +115,9 @@ class DefaultIngressClass : public AdmissionPlugin {
 std::unique_ptr<AdmissionPlugin> make_storage_object_in_use_protection() {
   return std::make_unique<StorageObjectInUseProtection>();
 }
-std::unique_ptr<AdmissionPlugin> make_claim_resize(Cacher& cacher) { return std::make_unique<ClaimResize>(cacher); }
+std::unique_ptr<AdmissionPlugin> make_claim_resize(Cacher& cacher) {
+  return std::make_unique<ClaimResize>(cacher);
+}
 std::unique_ptr<AdmissionPlugin> make_default_storage_class(Cacher& cacher) {
   return std::make_unique<DefaultStorageClass>(cacher);
 }

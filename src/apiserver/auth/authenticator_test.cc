@@ -21,7 +21,7 @@ constexpr const char* kPod =
     "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: pod-uid}, spec: {nodeName: n1, serviceAccountName: sa}}";
 constexpr const char* kNode = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: node-uid}}";
 
-struct Tokens : TestCluster {
+struct Tokens : PolicyCluster {
   Tokens() : key(pki::make_private_key()) {
     put(kAccount);
     put(kPod);
@@ -214,7 +214,7 @@ TEST_CASE("bootstrap tokens") {
 }
 
 TEST_CASE("impersonation") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
   const UserInfo root = user("root", {"system:masters"}), ann = user("ann");
   net::Headers none, headers, group_only, account;

@@ -65,14 +65,14 @@ spec:
       projected: {sources: [{secret: {name: projected}}, {configMap: {name: kube-root-ca.crt}}, {serviceAccountToken: {audience: vault}}]}
 )";
 
-void put_policy(TestCluster& cluster) {
+void put_policy(PolicyCluster& cluster) {
   for (const auto& object : bootstrap_policy()) cluster.put(object);
 }
 
 }  // namespace
 
 TEST_CASE("RBAC: rules, names, subresources and paths") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
   cluster.put(kReader);
   cluster.put(kReadersHere);
@@ -112,7 +112,7 @@ TEST_CASE("RBAC: rules, names, subresources and paths") {
 }
 
 TEST_CASE("RBAC follows changes of roles and bindings") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   cluster.put(kReader);
   auto authorizer = make_authorizer(cluster.cacher);  // what was there before counts
   const Attributes question = ask(user("ann"), "get", "pods", "here");
@@ -130,7 +130,7 @@ TEST_CASE("RBAC follows changes of roles and bindings") {
 }
 
 TEST_CASE("a role that comes later is aggregated at once, through two levels") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   put_policy(cluster);
   auto authorizer = make_authorizer(cluster.cacher);
   cluster.put(R"(
@@ -156,7 +156,7 @@ rules: [{apiGroups: [stable.example.com], resources: [crontabs], verbs: [get]}]
 }
 
 TEST_CASE("the Node authorizer lets a node reach what its pods need") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
   cluster.put(kPod);
   cluster.put("{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {claimRef: {namespace: ns, name: claim}, "
@@ -220,7 +220,7 @@ TEST_CASE("the Node authorizer lets a node reach what its pods need") {
 }
 
 TEST_CASE("a mirror pod proves no need") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
   cluster.put("{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: {kubernetes.io/config.mirror: x}}, "
               "spec: {nodeName: n1, volumes: [{name: a, secret: {secretName: s}}]}}");
@@ -240,7 +240,7 @@ TEST_CASE("forbidden in Kubernetes' words") {
 
 TEST_CASE("the default policy") {
   const auto policy = bootstrap_policy();
-  TestCluster cluster;
+  PolicyCluster cluster;
   put_policy(cluster);
   auto authorizer = make_authorizer(cluster.cacher);
   const UserInfo anyone = user("u", {"system:authenticated"}), nobody = user("system:anonymous", {"system:unauthenticated"});
@@ -294,7 +294,7 @@ TEST_CASE("reconciling adds what is missing and takes nothing away") {
 }
 
 TEST_CASE("nobody grants what they do not hold") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   put_policy(cluster);
   cluster.put(kReader);
   cluster.put(kReadersEverywhere);
@@ -339,7 +339,7 @@ TEST_CASE("nobody grants what they do not hold") {
 }
 
 TEST_CASE("NodeRestriction") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   cluster.put(kPod);
   auto plugin = make_node_restriction(cluster.cacher);
   const auto write = [&](const char* node_name, const char* operation, const char* subresource, const char* text, const char* old = nullptr) {
@@ -383,7 +383,7 @@ TEST_CASE("NodeRestriction") {
 }
 
 TEST_CASE("access reviews") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   cluster.put(kReader);
   cluster.put(kReadersHere);
   auto authorizer = make_authorizer(cluster.cacher);
@@ -409,7 +409,7 @@ TEST_CASE("access reviews") {
 }
 
 TEST_CASE("what a decision costs", "[.bench]") {
-  TestCluster cluster;
+  PolicyCluster cluster;
   put_policy(cluster);
   auto authorizer = make_authorizer(cluster.cacher);
   const auto question = ask(user("system:serviceaccount:kube-system:deployment-controller",

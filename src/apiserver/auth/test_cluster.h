@@ -14,10 +14,10 @@ namespace mk::apiserver::testing {
 inline api::Json yaml(std::string_view text) { return api::parse_yaml(text).value(); }
 
 // A cacher over a store in a temporary folder, driven from straight-line tests.
-class TestCluster {
+class PolicyCluster {
  public:
-  TestCluster() : store_(open()), cacher(*store_) { MK_ASSERT(run(cacher.load()).ok()); }
-  ~TestCluster() {
+  PolicyCluster() : store_(open()), cacher(*store_) { MK_ASSERT(run(cacher.load()).ok()); }
+  ~PolicyCluster() {
     store_.reset();
     (void)remove_tree(dir_);
   }

@@ -156,11 +156,13 @@ Result<void> Registry::prepare_new(WriteContext& context, const api::Type& type,
   context.operation = "CREATE";
   const bool has_spec = type.field("spec") != nullptr;
   fill_new_metadata(context, object, has_spec);
-  strategy.prepare_for_create(context, object);
   api::apply_defaults(type, object);
   strategy.set_defaults(object);
+  // What admission adds belongs to nobody, so ownership is noted before it.
   if (!context.field_manager.empty()) api::track_update(type, nullptr, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, nullptr));
+  strategy.prepare_for_create(context, object);
+  api::apply_defaults(type, object);
   strategy.set_defaults(object);
   return ok();
 }
@@ -312,21 +314,19 @@ Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& t
   context.operation = "UPDATE";
   const Json& old = current.json();
   keep_metadata(object, old);
-  strategy.prepare_for_update(context, object, old);
   api::apply_defaults(type, object);
   strategy.set_defaults(object);
   if (track) api::track_update(type, &old, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, &old));
+  strategy.prepare_for_update(context, object, old);
+  strategy.set_defaults(object);
   if (context.subresource != "status" && strategy.new_generation(object, old))
     api::set(object, "metadata.generation", api::num(old, "metadata.generation") + 1);
   return ok();
 }
 
-// kAlreadyExists means: somebody wrote in between, compute the change anew.
-rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object, bool track) {
+Result<void> Registry::check_changed(WriteContext& context, const Object& current, const Json& object) {
   Strategy& strategy = strategies_.of(*context.resource);
-  MK_CO_TRY(prepare_changed(context, type_of(*context.resource), current, object, track));
-  MK_CO_TRY(strategy.allocate(context, object, &current.json()));
   std::vector<Cause> causes;
   api::validate_metadata(*context.resource, object, causes);
   if (context.subresource == "status") {
@@ -335,12 +335,27 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
     strategy.validate(context, object, causes);
     strategy.validate_update(context, object, current.json(), causes);
   }
-  if (!causes.empty()) co_return invalid(context, object, std::move(causes));
+  if (!causes.empty()) return invalid(context, object, std::move(causes));
   strategy.warn(object, context.warnings);
-  MK_CO_TRY(admission_.validate(context, &object, &current.json()));
-  if (context.dry_run) co_return Written{Object(std::move(object)), false};
-  if (same_content(object, current.json())) co_return Written{current, false};
-  co_return co_await write_back(context, current, std::move(object));
+  return admission_.validate(context, &object, &current.json());
+}
+
+// kAlreadyExists means: somebody wrote in between, compute the change anew.
+rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object, bool track) {
+  Strategy& strategy = strategies_.of(*context.resource);
+  MK_CO_TRY(prepare_changed(context, type_of(*context.resource), current, object, track));
+  MK_CO_TRY(strategy.allocate(context, object, &current.json()));
+  auto checked = check_changed(context, current, object);
+  if (!checked.ok() || context.dry_run || same_content(object, current.json())) {
+    strategy.release(object);  // nothing will be written: what was allocated for it is free again
+    MK_CO_TRY(std::move(checked));
+    if (context.dry_run) co_return Written{Object(std::move(object)), false};
+    co_return Written{current, false};
+  }
+  Json claimed = object;
+  auto written = co_await write_back(context, current, std::move(object));
+  if (!written.ok()) strategy.release(claimed);
+  co_return written;
 }
 
 rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current, Json object) {

@@ -50,14 +50,13 @@ class Registry {
   StrategySet& strategies() { return strategies_; }
 
  private:
-  struct Draft;  // an update on its way
-
   Result<void> decode(WriteContext& context, const api::Type& type, api::Json& object) const;
   Result<void> check_identity(const WriteContext& context, api::Json& object) const;
   rt::Task<Result<Written>> store_new(WriteContext& context, api::Json object);
   Result<void> prepare_new(WriteContext& context, const api::Type& type, api::Json& object);
   Result<void> prepare_changed(WriteContext& context, const api::Type& type, const api::Object& current,
                                api::Json& object, bool track);
+  Result<void> check_changed(WriteContext& context, const api::Object& current, const api::Json& object);
   rt::Task<Result<Written>> store_changed(WriteContext& context, api::Object current, api::Json object, bool track);
   rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current, api::Json object);
   rt::Task<Result<Written>> apply(WriteContext& context, api::Json applied);

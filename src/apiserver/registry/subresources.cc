@@ -4,6 +4,8 @@
 #include "mk/api/patch.h"
 #include "mk/api/selector.h"
 #include "registry/errors.h"
+#include "registry/strategies/pod_binding.h"
+#include "registry/strategies/pod_eviction.h"
 
 namespace mk::apiserver {
 
@@ -94,87 +96,58 @@ rt::Task<Result<Object>> patch_scale(Registry& registry, WriteContext& context, 
 }
 
 rt::Task<Result<Json>> bind_pod(Registry& registry, WriteContext& context, Json binding) {
-  const std::string node(api::str(binding, "target.name"));
-  const std::string kind(api::str(binding, "target.kind"));
-  if (node.empty() || (!kind.empty() && kind != "Node"))
-    co_return Error(Reason::kBadRequest, "a Binding needs a target of kind Node with a name");
-  const std::string uid(api::str(binding, "metadata.uid"));
-  auto change = [&context, node, uid](const Object& pod) -> Result<Json> {
-    const auto refuse = [&](std::string why) { return write_conflict(context.resource->gvr, context.name, why); };
-    if (!uid.empty() && uid != pod.uid())
-      return refuse("Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + std::string(pod.uid()));
-    if (pod.deleting()) return refuse("pod " + context.name + " is being deleted, cannot be assigned to a host");
-    const std::string_view assigned = api::str(pod.json(), "spec.nodeName");
-    if (!assigned.empty())
-      return refuse("pod " + context.name + " is already assigned to node \"" + std::string(assigned) + "\"");
-    if (!api::list(pod.json(), "spec.schedulingGates").empty())
-      return refuse("pod " + context.name + " has non-empty .spec.schedulingGates");
+  auto change = [&context, &binding](const Object& pod) -> Result<Json> {
     Json changed = pod.json();
-    api::set(changed, "spec.nodeName", api::text(node));
-    api::JsonArray conditions;
-    for (const auto& condition : api::list(pod.json(), "status.conditions")) {
-      if (api::str(condition, "type") != "PodScheduled") conditions.push_back(condition);
-    }
-    JsonObject scheduled;
-    scheduled["type"] = "PodScheduled";
-    scheduled["status"] = "True";
-    scheduled["lastProbeTime"] = nullptr;
-    scheduled["lastTransitionTime"] = api::text(context.now);
-    conditions.push_back(std::move(scheduled));
-    api::set(changed, "status.conditions", std::move(conditions));
+    MK_TRY(bind_pod(changed, binding, context.now));
     return changed;
   };
   context.subresource = "binding";
-  MK_CO_TRY(co_await registry.modify(context, std::move(change)));
-  co_return success_status("", "pods", context.name, uid);
+  MK_CO_ASSIGN(Written written, co_await registry.modify(context, std::move(change)));
+  co_return success_status("", "pods", context.name, written.object.uid());
 }
 
+namespace {
+
+std::vector<Object> budgets_of(Registry& registry, const std::string& ns) {
+  static const api::Gvr kBudgets{"policy", "v1", "poddisruptionbudgets"};
+  std::vector<Object> out;
+  registry.cacher().resource(kBudgets).for_each(ns, [&](const Object& budget) {
+    out.push_back(budget);
+    return true;
+  });
+  return out;
+}
+
+// Takes one disruption from the budget. kConflict: it changed since the plan was made.
+rt::Task<Result<void>> spend(Registry& registry, const WriteContext& eviction, Json budget) {
+  WriteContext context = eviction;
+  context.resource = api::find_builtin(api::Gvr{"policy", "v1", "poddisruptionbudgets"});
+  context.name = api::str(budget, "metadata.name");
+  context.subresource = "status";
+  MK_CO_TRY(co_await registry.update(context, std::move(budget)));
+  co_return ok();
+}
+
+}  // namespace
+
 rt::Task<Result<Json>> evict_pod(Registry& registry, WriteContext& context, Json eviction) {
-  const Object pod = registry.cacher().get(context.resource->gvr, api::Key(context.ns, context.name));
-  if (!pod) co_return not_found(context.resource->gvr, context.name);
-  const std::string_view phase = api::str(pod.json(), "status.phase");
-  const bool ended = phase == "Succeeded" || phase == "Failed" || phase == "Pending" || pod.deleting();
-  std::vector<Object> budgets;
-  if (!ended) {
-    static const api::Gvr kBudgets{"policy", "v1", "poddisruptionbudgets"};
-    registry.cacher().resource(kBudgets).for_each(context.ns, [&](const Object& budget) {
-      auto selector = api::LabelSelector::from_json(api::find(budget.json(), "spec.selector"));
-      if (selector.ok() && selector->matches(api::object(pod.json(), "metadata.labels"))) budgets.push_back(budget);
-      return true;
-    });
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const Object pod = registry.cacher().get(context.resource->gvr, api::Key(context.ns, context.name));
+    if (!pod) co_return not_found(context.resource->gvr, context.name);
+    MK_CO_ASSIGN(auto plan, plan_eviction(pod.json(), budgets_of(registry, context.ns), context.now));
+    if (plan.budget && !context.dry_run) {
+      auto spent = co_await spend(registry, context, std::move(*plan.budget));
+      if (!spent.ok() && spent.error().is(Reason::kConflict)) continue;  // decide again
+      MK_CO_TRY(std::move(spent));
+    }
+    client::DeleteOptions options;
+    options.uid = pod.uid();
+    options.grace_period_seconds = api::num(eviction, "deleteOptions.gracePeriodSeconds", -1);
+    context.subresource.clear();
+    MK_CO_TRY(co_await registry.remove(context, std::move(options)));
+    co_return success_status("", "pods", context.name, pod.uid());
   }
-  if (budgets.size() > 1)
-    co_return Error(Reason::kInternalError, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
-  if (!budgets.empty()) {
-    WriteContext budget_context = context;
-    budget_context.resource = api::find_builtin(api::Gvr{"policy", "v1", "poddisruptionbudgets"});
-    budget_context.name = budgets.front().name();
-    budget_context.subresource = "status";
-    auto spend = [&context](const Object& budget) -> Result<Json> {
-      const std::int64_t allowed = api::num(budget.json(), "status.disruptionsAllowed");
-      if (allowed <= 0) {
-        Error error(Reason::kTooManyRequests, "Cannot evict pod as it would violate the pod's disruption budget.");
-        error.causes.emplace_back("", "DisruptionBudget", "The disruption budget " + std::string(budget.name()) +
-                                                              " needs " + std::to_string(api::num(budget.json(), "status.desiredHealthy")) +
-                                                              " healthy pods and has " +
-                                                              std::to_string(api::num(budget.json(), "status.currentHealthy")) + " currently");
-        return error;
-      }
-      Json changed = budget.json();
-      api::set(changed, "status.disruptionsAllowed", allowed - 1);
-      JsonObject disrupted = api::object(changed, "status.disruptedPods");
-      disrupted[context.name] = api::text(context.now);
-      api::set(changed, "status.disruptedPods", std::move(disrupted));
-      return changed;
-    };
-    MK_CO_TRY(co_await registry.modify(budget_context, std::move(spend)));
-  }
-  client::DeleteOptions options;
-  options.uid = pod.uid();
-  options.grace_period_seconds = api::num(eviction, "deleteOptions.gracePeriodSeconds", -1);
-  context.subresource.clear();
-  MK_CO_TRY(co_await registry.remove(context, std::move(options)));
-  co_return success_status("", "pods", context.name, pod.uid());
+  co_return write_conflict(context.resource->gvr, context.name);
 }
 
 }  // namespace mk::apiserver

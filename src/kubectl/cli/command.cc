@@ -130,15 +130,18 @@ int run(Io& io, std::vector<std::string> arguments) {
   const bool help = asks_for_help(arguments);
   std::string word = take_word(arguments);
   if (word.empty() || word == "help") return print_help(io);
-  if (const Command* command = find_command(word)) return run_command(io, *command, std::move(arguments));
-  if (!is_group(word)) {
-    io.err << fmt::format("error: unknown command \"{}\" for \"kubectl\"\n", word);
-    return 1;
+  if (is_group(word)) {
+    std::vector<std::string> rest = arguments;
+    const std::string second = take_word(rest);
+    if (const Command* command = find_command(word + " " + second)) return run_command(io, *command, std::move(rest));
+    if (find_command(word) == nullptr) {
+      if (second.empty() || help) return print_group_help(io, word);
+      io.err << fmt::format("error: unknown command \"{} {}\"\n", word, second);
+      return 1;
+    }
   }
-  const std::string second = take_word(arguments);
-  if (const Command* command = find_command(word + " " + second)) return run_command(io, *command, std::move(arguments));
-  if (second.empty() || help) return print_group_help(io, word);
-  io.err << fmt::format("error: unknown command \"{} {}\"\n", word, second);
+  if (const Command* command = find_command(word)) return run_command(io, *command, std::move(arguments));
+  io.err << fmt::format("error: unknown command \"{}\" for \"kubectl\"\n", word);
   return 1;
 }
 

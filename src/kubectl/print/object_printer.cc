@@ -140,7 +140,8 @@ Result<std::unique_ptr<ObjectPrinter>> make_columns_from_file(const std::string&
   const auto lines = split(text, '\n');
   const auto words = [](std::string_view line) {
     std::vector<std::string> out;
-    for (const auto word : split(replace_all(std::string(line), "\t", " "), ' ')) {
+    const std::string spaced = replace_all(std::string(line), "\t", " ");  // split() gives views into it
+    for (const auto word : split(spaced, ' ')) {
       if (!word.empty()) out.emplace_back(word);
     }
     return out;
@@ -174,7 +175,7 @@ Json sort_keys(const Json& value) {
   for (const auto& field : *object) keys.emplace_back(field.key().data(), field.key().size());
   std::sort(keys.begin(), keys.end());
   JsonObject out;
-  for (const auto key : keys) out.emplace(key, sort_keys(*api::member(value, key)));
+  for (const auto key : keys) out.emplace(key, sort_keys(*object->if_contains(key)));
   return Json(std::move(out));
 }
 

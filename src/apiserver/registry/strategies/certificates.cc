@@ -3,7 +3,8 @@
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
 
-// CertificateSigningRequest: who asks is written down by the server, and nothing of the request changes later.
+// CertificateSigningRequest: who asks is written down by the server, and nothing of the request changes
+// later.
 namespace mk::apiserver {
 
 using api::Json;
@@ -81,12 +82,14 @@ class CertificateRequestStrategy : public Strategy {
     const Json& spec = spec_of(csr);
     const auto request = base64_decode(api::str(spec, "request"));
     if (!request || request->find("-----BEGIN CERTIFICATE REQUEST-----") == std::string::npos) {
-      report.invalid(path.child("request"), api::str(spec, "request"), "PEM block type must be CERTIFICATE REQUEST");
+      report.invalid(path.child("request"), api::str(spec, "request"),
+                     "PEM block type must be CERTIFICATE REQUEST");
     }
     if (api::list(spec, "usages").empty()) report.required(path.child("usages"));
     validate_signer(spec, path, report);
     if (api::find(spec, "expirationSeconds") && api::num(spec, "expirationSeconds") < 600) {
-      report.invalid(path.child("expirationSeconds"), api::num(spec, "expirationSeconds"), "may not specify a duration less than 600 seconds (10 minutes)");
+      report.invalid(path.child("expirationSeconds"), api::num(spec, "expirationSeconds"),
+                     "may not specify a duration less than 600 seconds (10 minutes)");
     }
     validate_conditions(csr, report);
   }
@@ -107,11 +110,13 @@ class CertificateRequestStrategy : public Strategy {
     if (signer.empty()) return report.required(path.child("signerName"));
     const auto slash = signer.find('/');
     if (slash == std::string_view::npos || slash + 1 == signer.size()) {
-      return report.invalid(path.child("signerName"), signer,
-                            "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+      return report.invalid(
+          path.child("signerName"), signer,
+          "must be a fully qualified domain and path of the form 'example.com/signer-name'");
     }
     if (signer == "kubernetes.io/legacy-unknown") {
-      report.invalid(path.child("signerName"), signer, "the legacy signerName is not allowed via this API version");
+      report.invalid(path.child("signerName"), signer,
+                     "the legacy signerName is not allowed via this API version");
     }
   }
 
@@ -126,7 +131,8 @@ class CertificateRequestStrategy : public Strategy {
       const Path condition = path[i];
       if (type.empty()) report.required(condition.child("type"));
       if (type == "Denied" && approved) {
-        report.invalid(condition.child("type"), type, "Approved and Denied conditions are mutually exclusive");
+        report.invalid(condition.child("type"), type,
+                       "Approved and Denied conditions are mutually exclusive");
       }
     }
   }

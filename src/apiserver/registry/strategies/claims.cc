@@ -9,10 +9,13 @@ namespace mk::apiserver {
 
 using api::Json;
 
-void default_claim_spec(Json& spec) { default_text(spec, "volumeMode", "Filesystem"); }
+void default_claim_spec(Json& spec) {
+  default_text(spec, "volumeMode", "Filesystem");
+}
 
 void validate_access_modes(const api::JsonArray& modes, const Path& path, Report& report) {
-  static const std::vector<std::string> supported{"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"};
+  static const std::vector<std::string> supported{"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce",
+                                                  "ReadWriteOncePod"};
   bool once_pod = false, other = false;
   for (const auto& mode : modes) {
     const auto text = text_of(mode);

@@ -2,7 +2,8 @@
 
 #include "registry/strategies/fields.h"
 
-// The spec of a PersistentVolumeClaim, wherever it stands: claims, templates of StatefulSets, ephemeral volumes.
+// The spec of a PersistentVolumeClaim, wherever it stands: claims, templates of StatefulSets, ephemeral
+// volumes.
 namespace mk::apiserver {
 
 void default_claim_spec(api::Json& spec);

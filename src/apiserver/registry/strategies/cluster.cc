@@ -51,7 +51,8 @@ class NamespaceStrategy : public Strategy {
   void validate(const WriteContext& context, const Json& ns, Causes& causes) const override {
     Report report(causes);
     const Path path("spec.finalizers");
-    for (const auto& finalizer : api::list(ns, "spec.finalizers")) check_qualified(text_of(finalizer), path, report);
+    for (const auto& finalizer : api::list(ns, "spec.finalizers"))
+      check_qualified(text_of(finalizer), path, report);
   }
 
   void validate_status_update(const Json& ns, const Json& old, Causes& causes) const override {
@@ -85,7 +86,8 @@ void validate_taints(const Json& node, Report& report) {
   std::set<std::pair<std::string_view, std::string_view>> seen;
   for (std::size_t i = 0; i < taints.size(); ++i) {
     const Path taint = path[i];
-    const auto key = api::str(taints[i], "key"), value = api::str(taints[i], "value"), effect = api::str(taints[i], "effect");
+    const auto key = api::str(taints[i], "key"), value = api::str(taints[i], "value"),
+               effect = api::str(taints[i], "effect");
     report.check(taint.child("key"), key, api::check_qualified_name(key));
     report.check(taint.child("value"), value, api::check_label_value(value));
     check_enum(taints[i], "effect", {"NoExecute", "NoSchedule", "PreferNoSchedule"}, taint, report);
@@ -108,13 +110,15 @@ void validate_node(const Json& node, Report& report) {
 void validate_node_update(const Json& node, const Json& old, Report& report) {
   const auto once = [&](std::string_view field, std::string_view shown) {
     if (api::find(old, field) && !same(node, old, field)) {
-      report.forbidden(Path(field), fmt::format("node updates may not change {} except from \"\" to valid", shown));
+      report.forbidden(Path(field),
+                       fmt::format("node updates may not change {} except from \"\" to valid", shown));
     }
   };
   if (!api::list(old, "spec.podCIDRs").empty()) once("spec.podCIDRs", "podCIDR");
   if (!api::str(old, "spec.providerID").empty()) once("spec.providerID", "providerID");
   const auto fixed = [](const Json& object) {
-    return without(spec_of(object), {"podCIDR", "podCIDRs", "providerID", "taints", "unschedulable", "configSource"});
+    return without(spec_of(object),
+                   {"podCIDR", "podCIDRs", "providerID", "taints", "unschedulable", "configSource"});
   };
   if (fixed(node) != fixed(old)) {
     report.forbidden(Path("spec"),
@@ -139,7 +143,9 @@ void validate_runtime_class(const Json& object, Report& report) {
   }
 }
 
-void default_priority_class(Json& object) { default_text(object, "preemptionPolicy", "PreemptLowerPriority"); }
+void default_priority_class(Json& object) {
+  default_text(object, "preemptionPolicy", "PreemptLowerPriority");
+}
 
 bool is_system_class(std::string_view name, std::int64_t value) {
   return (name == "system-node-critical" && value == 2'000'001'000) ||
@@ -151,14 +157,17 @@ void validate_priority_class(const Json& object, Report& report) {
   const auto value = api::num(object, "value");
   if (name.starts_with("system-")) {
     if (!is_system_class(name, value)) {
-      report.forbidden(Path("metadata.name"),
-                       "priority class names with 'system-' prefix are reserved for system use only. error: " +
-                           fmt::format("{} is not a known system priority class", name));
+      report.forbidden(
+          Path("metadata.name"),
+          "priority class names with 'system-' prefix are reserved for system use only. error: " +
+              fmt::format("{} is not a known system priority class", name));
     }
   } else if (value > kUserPriorityMax) {
-    report.forbidden(Path("value"), fmt::format("maximum allowed value of a user defined priority is {}", kUserPriorityMax));
+    report.forbidden(Path("value"),
+                     fmt::format("maximum allowed value of a user defined priority is {}", kUserPriorityMax));
   }
-  check_enum(object, "preemptionPolicy", {"Never", "PreemptLowerPriority"}, Path(""), report, Presence::kOptional);
+  check_enum(object, "preemptionPolicy", {"Never", "PreemptLowerPriority"}, Path(""), report,
+             Presence::kOptional);
 }
 
 void validate_priority_class_update(const Json& object, const Json& old, Report& report) {
@@ -171,13 +180,17 @@ void validate_priority_class_update(const Json& object, const Json& old, Report&
 
 void add_cluster(StrategySet& set) {
   set.add("namespaces", std::make_unique<NamespaceStrategy>());
-  set.add("nodes", make_simple({.defaults = default_node, .validate = validate_node, .validate_update = validate_node_update}));
+  set.add("nodes", make_simple({.defaults = default_node,
+                                .validate = validate_node,
+                                .validate_update = validate_node_update}));
   set.add("leases.coordination.k8s.io", make_simple({.validate = validate_lease, .status = false}));
   set.add("runtimeclasses.node.k8s.io",
           make_simple({.validate = validate_runtime_class, .immutable = {"handler"}, .status = false}));
-  set.add("priorityclasses.scheduling.k8s.io",
-          make_simple({.defaults = default_priority_class, .validate = validate_priority_class,
-                       .validate_update = validate_priority_class_update, .immutable = {"preemptionPolicy"}, .status = false}));
+  set.add("priorityclasses.scheduling.k8s.io", make_simple({.defaults = default_priority_class,
+                                                            .validate = validate_priority_class,
+                                                            .validate_update = validate_priority_class_update,
+                                                            .immutable = {"preemptionPolicy"},
+                                                            .status = false}));
 }
 
 }  // namespace mk::apiserver

@@ -22,14 +22,17 @@ std::size_t decoded_size(std::string_view text) {
 }
 
 void validate_keys(const api::JsonObject& data, const Path& path, Report& report) {
-  for (const auto& entry : data) report.check(path.key(entry.key()), entry.key(), check_config_key(entry.key()));
+  for (const auto& entry : data)
+    report.check(path.key(entry.key()), entry.key(), check_config_key(entry.key()));
 }
 
-void validate_frozen(const Json& object, const Json& old, std::initializer_list<std::string_view> fields, Report& report) {
+void validate_frozen(const Json& object, const Json& old, std::initializer_list<std::string_view> fields,
+                     Report& report) {
   if (!api::flag(old, "immutable")) return;
   if (!api::flag(object, "immutable")) report.forbidden(Path("immutable"), kFrozen);
   for (const auto field : fields) {
-    if (Json(api::object(object, field)) != Json(api::object(old, field))) report.forbidden(Path(field), kFrozen);
+    if (Json(api::object(object, field)) != Json(api::object(old, field)))
+      report.forbidden(Path(field), kFrozen);
   }
 }
 
@@ -42,7 +45,8 @@ void validate_config_map(const Json& map, Report& report) {
   std::size_t size = 0;
   for (const auto& entry : data) {
     if (binary.contains(entry.key())) {
-      report.invalid(data_path.key(entry.key()), std::string_view(entry.key()), "duplicate of key present in binaryData");
+      report.invalid(data_path.key(entry.key()), std::string_view(entry.key()),
+                     "duplicate of key present in binaryData");
     }
     size += text_of(entry.value()).size();
   }
@@ -129,8 +133,13 @@ void validate_event(const Json& event, Report& report) {
 }  // namespace
 
 void add_config(StrategySet& set) {
-  set.add("configmaps", make_simple({.validate = validate_config_map, .validate_update = validate_config_map_update, .status = false}));
-  set.add("secrets", make_simple({.defaults = default_secret, .validate = validate_secret, .validate_update = validate_secret_update, .status = false}));
+  set.add("configmaps", make_simple({.validate = validate_config_map,
+                                     .validate_update = validate_config_map_update,
+                                     .status = false}));
+  set.add("secrets", make_simple({.defaults = default_secret,
+                                  .validate = validate_secret,
+                                  .validate_update = validate_secret_update,
+                                  .status = false}));
   set.add("serviceaccounts", make_simple({.status = false}));
   set.add("events", make_simple({.validate = validate_event, .status = false, .create_on_update = true}));
   set.add("events.events.k8s.io", make_simple({.status = false, .create_on_update = true}));

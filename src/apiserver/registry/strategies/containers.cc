@@ -47,7 +47,8 @@ void default_container(Json& container) {
   if (auto* env = edit_list(container, "env")) {
     for (auto& variable : *env) {
       if (Json* ref = edit(variable, "valueFrom.fieldRef")) default_text(*ref, "apiVersion", "v1");
-      if (Json* ref = edit(variable, "valueFrom.resourceFieldRef")) default_to(*ref, "divisor", api::text("0"));
+      if (Json* ref = edit(variable, "valueFrom.resourceFieldRef"))
+        default_to(*ref, "divisor", api::text("0"));
     }
   }
   if (Json* context = edit(container, "securityContext")) {
@@ -76,9 +77,11 @@ void validate_ports(const Json& container, const PodContext& pod, const Path& pa
     } else if (!check_port_number(number).empty()) {
       report.invalid(port_path.child("containerPort"), number, kPortRange);
     }
-    if (host != 0 && !check_port_number(host).empty()) report.invalid(port_path.child("hostPort"), host, kPortRange);
+    if (host != 0 && !check_port_number(host).empty())
+      report.invalid(port_path.child("hostPort"), host, kPortRange);
     if (pod.host_network && host != 0 && host != number) {
-      report.invalid(port_path.child("containerPort"), number, "must match `hostPort` when `hostNetwork` is true");
+      report.invalid(port_path.child("containerPort"), number,
+                     "must match `hostPort` when `hostNetwork` is true");
     }
     check_enum(ports[i], "protocol", kProtocols, port_path, report);
   }
@@ -112,9 +115,10 @@ void validate_value_from(const Json& variable, const Json& source, const Path& p
   }
   if (api::find(source, "fileKeyRef")) ++count;
   if (count == 0) {
-    report.invalid(path, "",
-                   "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
-                   "`fileKeyRef`");
+    report.invalid(
+        path, "",
+        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
+        "`fileKeyRef`");
   }
   if (!api::str(variable, "value").empty()) {
     if (count != 0) report.invalid(path, "", "may not be specified when `value` is not empty");
@@ -179,8 +183,8 @@ void validate_resize_policy(const Json& container, const Path& path, Report& rep
 }
 
 // What all three sorts of containers share.
-void validate_common(const Json& container, const PodContext& pod, std::set<std::string_view>& names, const Path& path,
-                     Report& report) {
+void validate_common(const Json& container, const PodContext& pod, std::set<std::string_view>& names,
+                     const Path& path, Report& report) {
   const auto name = api::str(container, "name"), image = api::str(container, "image");
   if (name.empty()) {
     report.required(path.child("name"));
@@ -206,7 +210,8 @@ void validate_common(const Json& container, const PodContext& pod, std::set<std:
   }
 }
 
-void validate_probes_and_hooks(const Json& container, const PodContext& pod, const Path& path, Report& report) {
+void validate_probes_and_hooks(const Json& container, const PodContext& pod, const Path& path,
+                               Report& report) {
   if (const Json* lifecycle = api::find(container, "lifecycle")) {
     validate_lifecycle(*lifecycle, pod.grace, path.child("lifecycle"), report);
   }
@@ -215,7 +220,8 @@ void validate_probes_and_hooks(const Json& container, const PodContext& pod, con
 
 void validate_init_container(const Json& container, const PodContext& pod, const Path& path, Report& report) {
   check_enum(container, "restartPolicy", {"Always", "Never", "OnFailure"}, path, report, Presence::kOptional);
-  if (api::str(container, "restartPolicy") == "Always") return validate_probes_and_hooks(container, pod, path, report);
+  if (api::str(container, "restartPolicy") == "Always")
+    return validate_probes_and_hooks(container, pod, path, report);
   for (const std::string_view field : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"}) {
     if (api::find(container, field)) {
       report.forbidden(path.child(field), "may not be set for init containers without restartPolicy=Always");
@@ -266,7 +272,8 @@ void validate_containers(const Json& spec, const PodContext& pod, const Path& pa
   }
 }
 
-void validate_ephemeral_containers(const Json& spec, const PodContext& pod, const Path& path, Report& report) {
+void validate_ephemeral_containers(const Json& spec, const PodContext& pod, const Path& path,
+                                   Report& report) {
   std::set<std::string_view> names, others;
   for (const auto field : {"containers", "initContainers"}) {
     for (const auto& container : api::list(spec, field)) others.insert(api::str(container, "name"));

@@ -18,7 +18,8 @@ struct PodContext {
 
 void validate_containers(const api::Json& spec, const PodContext& pod, const Path& path, Report& report);
 // `spec.ephemeralContainers`, against the other containers of the pod.
-void validate_ephemeral_containers(const api::Json& spec, const PodContext& pod, const Path& path, Report& report);
+void validate_ephemeral_containers(const api::Json& spec, const PodContext& pod, const Path& path,
+                                   Report& report);
 
 void validate_container_security(const api::Json& context, const Path& path, Report& report);
 

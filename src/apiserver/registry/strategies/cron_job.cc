@@ -18,7 +18,8 @@ void validate_schedule(const Json& spec, const Path& path, Report& report) {
   if (schedule.empty()) {
     report.required(schedule_path);
   } else if (schedule.find("TZ") != std::string_view::npos) {
-    report.invalid(schedule_path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+    report.invalid(schedule_path, schedule,
+                   "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
   } else {
     report.check(schedule_path, schedule, check_cron_schedule(schedule));
   }
@@ -69,6 +70,8 @@ class CronJobStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_cron_job_strategy() { return std::make_unique<CronJobStrategy>(); }
+std::unique_ptr<Strategy> make_cron_job_strategy() {
+  return std::make_unique<CronJobStrategy>();
+}
 
 }  // namespace mk::apiserver

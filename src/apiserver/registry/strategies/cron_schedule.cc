@@ -21,9 +21,7 @@ struct Bounds {
 
 const std::array<Bounds, 5>& bounds() {
   static const std::array<Bounds, 5> all{
-      Bounds{0, 59, {}},
-      Bounds{0, 23, {}},
-      Bounds{1, 31, {}},
+      Bounds{0, 59, {}}, Bounds{0, 23, {}}, Bounds{1, 31, {}},
       Bounds{1, 12, {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
       Bounds{0, 6, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}}};
   return all;
@@ -67,9 +65,11 @@ std::string check_part(std::string_view part, const Bounds& field) {
     if (*step < 0) return fmt::format("negative number ({}) not allowed: {}", *step, slashed[1]);
     if (*step == 0) return fmt::format("step of range should be a positive number: {}", part);
   }
-  if (first < field.min) return fmt::format("beginning of range ({}) below minimum ({}): {}", first, field.min, part);
+  if (first < field.min)
+    return fmt::format("beginning of range ({}) below minimum ({}): {}", first, field.min, part);
   if (last > field.max) return fmt::format("end of range ({}) above maximum ({}): {}", last, field.max, part);
-  if (first > last) return fmt::format("beginning of range ({}) beyond end of range ({}): {}", first, last, part);
+  if (first > last)
+    return fmt::format("beginning of range ({}) beyond end of range ({}): {}", first, last, part);
   return "";
 }
 

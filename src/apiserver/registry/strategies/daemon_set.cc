@@ -17,7 +17,8 @@ namespace {
 constexpr std::string_view kTemplateGeneration = "deprecated.daemonset.template.generation";
 
 void set_template_generation(Json& set, std::int64_t generation) {
-  ensure_object(set, "metadata.annotations").as_object()[kTemplateGeneration] = api::text(fmt::to_string(generation));
+  ensure_object(set, "metadata.annotations").as_object()[kTemplateGeneration] =
+      api::text(fmt::to_string(generation));
 }
 
 std::int64_t template_generation(const Json& set) {
@@ -29,13 +30,15 @@ void validate_update_strategy(const Json& spec, const Path& path, Report& report
   const auto type = api::str(spec, "updateStrategy.type");
   const Path strategy_path = path.child("updateStrategy");
   if (type == "OnDelete") return;
-  if (type != "RollingUpdate") return report.not_supported(strategy_path.child("type"), type, {"OnDelete", "RollingUpdate"});
+  if (type != "RollingUpdate")
+    return report.not_supported(strategy_path.child("type"), type, {"OnDelete", "RollingUpdate"});
   const Json* rolling = api::find(spec, "updateStrategy.rollingUpdate");
   const Path rolling_path = strategy_path.child("rollingUpdate");
   if (rolling == nullptr) return report.required(rolling_path);
   const Json* unavailable = api::find(*rolling, "maxUnavailable");
   const Json* surge = api::find(*rolling, "maxSurge");
-  for (const auto& [name, value] : {std::pair<std::string_view, const Json*>{"maxUnavailable", unavailable}, {"maxSurge", surge}}) {
+  for (const auto& [name, value] :
+       {std::pair<std::string_view, const Json*>{"maxUnavailable", unavailable}, {"maxSurge", surge}}) {
     if (value == nullptr) continue;
     validate_int_or_percent(*value, rolling_path.child(name), report);
     validate_at_most_100_percent(*value, rolling_path.child(name), report);
@@ -85,7 +88,8 @@ class DaemonSetStrategy : public Strategy {
     validate_update_strategy(spec, path, report);
   }
 
-  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(set, old, report);
   }
@@ -96,8 +100,9 @@ class DaemonSetStrategy : public Strategy {
     if (status == nullptr) return;
     const Path path("status");
     for (const std::string_view field :
-         {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
-          "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount"}) {
+         {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
+          "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
+          "collisionCount"}) {
       check_non_negative(*status, field, path, report);
     }
   }
@@ -105,6 +110,8 @@ class DaemonSetStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_daemon_set_strategy() { return std::make_unique<DaemonSetStrategy>(); }
+std::unique_ptr<Strategy> make_daemon_set_strategy() {
+  return std::make_unique<DaemonSetStrategy>();
+}
 
 }  // namespace mk::apiserver

@@ -71,7 +71,8 @@ class DeploymentStrategy : public Strategy {
     }
   }
 
-  void validate_update(const WriteContext& context, const Json& deployment, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& deployment, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(deployment, old, report);
   }
@@ -89,6 +90,8 @@ class DeploymentStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_deployment_strategy() { return std::make_unique<DeploymentStrategy>(); }
+std::unique_ptr<Strategy> make_deployment_strategy() {
+  return std::make_unique<DeploymentStrategy>();
+}
 
 }  // namespace mk::apiserver

@@ -23,8 +23,10 @@ void default_endpoints(Json& endpoints) {
 
 void check_endpoint_ip(std::string_view ip, const Path& path, Report& report) {
   report.check(path, ip, api::check_ip(ip));
-  if (ip.starts_with("127.") || ip == "::1") report.invalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-  if (ip.starts_with("169.254.")) report.invalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
+  if (ip.starts_with("127.") || ip == "::1")
+    report.invalid(path, ip, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
+  if (ip.starts_with("169.254."))
+    report.invalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
   if (ip == "0.0.0.0" || ip == "::") report.invalid(path, ip, fmt::format("may not be unspecified ({})", ip));
 }
 
@@ -109,16 +111,20 @@ void validate_slice(const Json& slice, Report& report) {
       report.check(endpoint.child("hostname"), name, api::check_dns1123_label(name));
     }
   }
-  if (api::list(slice, "ports").size() > kPortsMax) report.too_many(ports, api::list(slice, "ports").size(), kPortsMax);
+  if (api::list(slice, "ports").size() > kPortsMax)
+    report.too_many(ports, api::list(slice, "ports").size(), kPortsMax);
   validate_ports(api::list(slice, "ports"), false, ports, report);
 }
 
 }  // namespace
 
 void add_endpoints(StrategySet& set) {
-  set.add("endpoints", make_simple({.defaults = default_endpoints, .validate = validate_endpoints, .status = false}));
-  set.add("endpointslices.discovery.k8s.io",
-          make_simple({.defaults = default_slice, .validate = validate_slice, .immutable = {"addressType"}, .status = false}));
+  set.add("endpoints",
+          make_simple({.defaults = default_endpoints, .validate = validate_endpoints, .status = false}));
+  set.add("endpointslices.discovery.k8s.io", make_simple({.defaults = default_slice,
+                                                          .validate = validate_slice,
+                                                          .immutable = {"addressType"},
+                                                          .status = false}));
 }
 
 }  // namespace mk::apiserver

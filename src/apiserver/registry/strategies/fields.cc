@@ -12,7 +12,9 @@ using api::Json;
 
 namespace {
 
-std::string quoted(std::string_view text) { return api::to_json(api::text(text)); }
+std::string quoted(std::string_view text) {
+  return api::to_json(api::text(text));
+}
 
 constexpr std::size_t kAnnotationBytesMax = 256 * 1024;
 
@@ -38,7 +40,8 @@ void Report::invalid(const Path& path, std::int64_t value, std::string_view deta
   causes_.push_back(api::invalid(path.str(), fmt::to_string(value), detail));
 }
 
-void Report::not_supported(const Path& path, std::string_view value, const std::vector<std::string>& supported) {
+void Report::not_supported(const Path& path, std::string_view value,
+                           const std::vector<std::string>& supported) {
   causes_.push_back(api::not_supported(path.str(), quoted(value), supported));
 }
 
@@ -69,7 +72,8 @@ void check_enum(const Json& object, std::string_view field, const std::vector<st
 }
 
 void check_non_negative(const Json& object, std::string_view field, const Path& path, Report& report) {
-  if (const auto value = api::num(object, field); value < 0) report.invalid(path.child(field), value, kNotNegative);
+  if (const auto value = api::num(object, field); value < 0)
+    report.invalid(path.child(field), value, kNotNegative);
 }
 
 void check_positive(const Json& object, std::string_view field, const Path& path, Report& report) {

@@ -24,7 +24,9 @@ class Path {
 
   // `name` may be dotted; it must outlive the path (a literal).
   Path child(std::string_view name) const& { return Path(this, name, -1, false); }
-  Path operator[](std::size_t index) const& { return Path(this, {}, static_cast<std::int64_t>(index), false); }
+  Path operator[](std::size_t index) const& {
+    return Path(this, {}, static_cast<std::int64_t>(index), false);
+  }
   Path key(std::string_view key) const& { return Path(this, key, -1, true); }
   Path child(std::string_view name) const&& = delete;
   Path operator[](std::size_t index) const&& = delete;
@@ -47,7 +49,9 @@ class Report {
  public:
   explicit Report(std::vector<Cause>& causes) : causes_(causes) {}
 
-  void required(const Path& path, std::string_view detail = "") { causes_.push_back(api::required(path.str(), detail)); }
+  void required(const Path& path, std::string_view detail = "") {
+    causes_.push_back(api::required(path.str(), detail));
+  }
   void invalid(const Path& path, const api::Json& value, std::string_view detail);
   void invalid(const Path& path, std::string_view value, std::string_view detail);
   void invalid(const Path& path, std::int64_t value, std::string_view detail);
@@ -55,11 +59,15 @@ class Report {
     invalid(path, std::string_view(value), detail);
   }
   void not_supported(const Path& path, std::string_view value, const std::vector<std::string>& supported);
-  void forbidden(const Path& path, std::string_view detail) { causes_.push_back(api::forbidden(path.str(), detail)); }
+  void forbidden(const Path& path, std::string_view detail) {
+    causes_.push_back(api::forbidden(path.str(), detail));
+  }
   void duplicate(const Path& path, std::string_view value);
   void duplicate(const Path& path, std::int64_t value);
   void not_found(const Path& path, std::string_view value);
-  void too_long(const Path& path, std::size_t bytes_max) { causes_.push_back(api::too_long(path.str(), bytes_max)); }
+  void too_long(const Path& path, std::size_t bytes_max) {
+    causes_.push_back(api::too_long(path.str(), bytes_max));
+  }
   void too_many(const Path& path, std::size_t actual, std::size_t count_max);
 
   // Reports `wrong` (the answer of a check_... function) unless it is empty.
@@ -93,7 +101,7 @@ void validate_annotations(const api::JsonObject& annotations, const Path& path, 
 void validate_template_metadata(const api::Json& metadata, const Path& path, Report& report);
 
 // Editors. All leave what is not of the expected shape alone.
-api::Json* edit(api::Json& root, std::string_view path);          // nullptr: missing or null
+api::Json* edit(api::Json& root, std::string_view path);            // nullptr: missing or null
 api::JsonArray* edit_list(api::Json& root, std::string_view path);  // nullptr: missing or no array
 // Sets what is missing. The text form also replaces "".
 void default_to(api::Json& object, std::string_view path, api::Json value);

@@ -13,14 +13,17 @@ std::optional<std::int64_t> percent_of(const Json& value) {
   return parse_int(text.substr(0, text.size() - 1));
 }
 
-bool is_percent(const Json& value) { return percent_of(value).has_value(); }
+bool is_percent(const Json& value) {
+  return percent_of(value).has_value();
+}
 
 void validate_int_or_percent(const Json& value, const Path& path, Report& report) {
   if (value.is_string()) {
     if (!is_percent(value)) {
-      report.invalid(path, value,
-                     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
-                     "'93%', regex used for validation is '[0-9]+%')");
+      report.invalid(
+          path, value,
+          "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or "
+          "'93%', regex used for validation is '[0-9]+%')");
     }
     return;
   }

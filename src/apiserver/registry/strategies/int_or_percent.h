@@ -15,7 +15,8 @@ void validate_int_or_percent(const api::Json& value, const Path& path, Report& r
 void validate_at_most_100_percent(const api::Json& value, const Path& path, Report& report);
 // Is the value 0 or "0%"?
 bool is_zero(const api::Json* value);
-// Scaled against `total`; `round_up` as maxSurge does, down as maxUnavailable does. Not a percentage or number: 0.
+// Scaled against `total`; `round_up` as maxSurge does, down as maxUnavailable does. Not a percentage or
+// number: 0.
 std::int64_t scaled(const api::Json& value, std::int64_t total, bool round_up);
 
 // A port as number or name.

@@ -41,9 +41,12 @@ void generate_selector(Json& job) {
   if (!match.contains(kControllerUid)) match[kControllerUid] = uid;
 }
 
-bool started(const Json& job) { return api::find(job, "status.startTime") != nullptr; }
+bool started(const Json& job) {
+  return api::find(job, "status.startTime") != nullptr;
+}
 
-// What of the template may be changed while the job is suspended and none of its pods was made: where they go.
+// What of the template may be changed while the job is suspended and none of its pods was made: where they
+// go.
 Json without_directives(Json pod_template) {
   for (const auto field : {"spec.nodeSelector", "spec.affinity", "spec.tolerations", "spec.schedulingGates",
                            "metadata.annotations", "metadata.labels"}) {
@@ -64,7 +67,8 @@ void validate_template_update(const Json& job, const Json& old, Report& report) 
 void validate_completions_update(const Json& job, const Json& old, Report& report) {
   if (same(job, old, "spec.completions")) return;
   // An indexed job grows and shrinks with its parallelism.
-  const bool elastic = api::str(job, "spec.completionMode") == "Indexed" && api::find(job, "spec.completions") &&
+  const bool elastic = api::str(job, "spec.completionMode") == "Indexed" &&
+                       api::find(job, "spec.completions") &&
                        same(Json(api::JsonObject{{"x", api::num(job, "spec.completions")}}),
                             Json(api::JsonObject{{"x", api::num(job, "spec.parallelism")}}), "x");
   if (!elastic) {
@@ -81,7 +85,8 @@ class JobStrategy : public Strategy {
     default_text(spec, "completionMode", "NonIndexed");
     default_to(spec, "suspend", false);
     default_to(spec, "manualSelector", false);
-    default_text(spec, "podReplacementPolicy", api::find(spec, "podFailurePolicy") ? "Failed" : "TerminatingOrFailed");
+    default_text(spec, "podReplacementPolicy",
+                 api::find(spec, "podFailurePolicy") ? "Failed" : "TerminatingOrFailed");
     if (auto* rules = edit_list(spec, "podFailurePolicy.rules")) {
       for (auto& rule : *rules) {
         auto* conditions = edit_list(rule, "onPodConditions");
@@ -126,13 +131,15 @@ class JobStrategy : public Strategy {
     }
   }
 
-  void validate_update(const WriteContext& context, const Json& job, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& job, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     validate_completions_update(job, old, report);
     check_selector_immutable(job, old, report);
     validate_template_update(job, old, report);
-    for (const std::string_view field : {"spec.completionMode", "spec.podFailurePolicy", "spec.backoffLimitPerIndex",
-                                         "spec.managedBy", "spec.successPolicy"}) {
+    for (const std::string_view field :
+         {"spec.completionMode", "spec.podFailurePolicy", "spec.backoffLimitPerIndex", "spec.managedBy",
+          "spec.successPolicy"}) {
       check_immutable(job, old, field, report);
     }
   }
@@ -150,6 +157,8 @@ class JobStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_job_strategy() { return std::make_unique<JobStrategy>(); }
+std::unique_ptr<Strategy> make_job_strategy() {
+  return std::make_unique<JobStrategy>();
+}
 
 }  // namespace mk::apiserver

@@ -85,7 +85,8 @@ void validate_success_policy(const Json& spec, const Path& path, Report& report)
   }
   const Path rules_path = policy_path.child("rules");
   const auto& rules = api::list(*policy, "rules");
-  if (rules.empty()) report.required(rules_path, "at least one rules must be specified when the successPolicy is specified");
+  if (rules.empty())
+    report.required(rules_path, "at least one rules must be specified when the successPolicy is specified");
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (!api::find(rules[i], "succeededCount") && !api::find(rules[i], "succeededIndexes")) {
       report.required(rules_path[i], "at least one of succeededCount or succeededIndexes must be specified");
@@ -97,19 +98,20 @@ void validate_indexes(const Json& spec, const Path& path, Report& report) {
   const bool indexed = api::str(spec, "completionMode") == "Indexed";
   if (indexed) {
     if (!api::find(spec, "completions")) {
-      report.required(path.child("completions"),
-                      "when completion mode is Indexed");
+      report.required(path.child("completions"), "when completion mode is Indexed");
     }
     if (const auto parallelism = api::num(spec, "parallelism"); parallelism > kIndexedParallelismMax) {
       report.invalid(path.child("parallelism"), parallelism,
-                     fmt::format("must be less than or equal to {} when completion mode is Indexed", kIndexedParallelismMax));
+                     fmt::format("must be less than or equal to {} when completion mode is Indexed",
+                                 kIndexedParallelismMax));
     }
   }
   const Json* per_index = api::find(spec, "backoffLimitPerIndex");
   const Json* max_failed = api::find(spec, "maxFailedIndexes");
   if (per_index) {
     check_non_negative(spec, "backoffLimitPerIndex", path, report);
-    if (!indexed) report.invalid(path.child("backoffLimitPerIndex"), *per_index, "requires indexed completion mode");
+    if (!indexed)
+      report.invalid(path.child("backoffLimitPerIndex"), *per_index, "requires indexed completion mode");
   }
   if (max_failed) {
     check_non_negative(spec, "maxFailedIndexes", path, report);
@@ -125,7 +127,8 @@ void validate_job_spec(const Json& spec, const Path& path, Report& report) {
     check_non_negative(spec, field, path, report);
   }
   check_enum(spec, "completionMode", {"Indexed", "NonIndexed"}, path, report, Presence::kOptional);
-  check_enum(spec, "podReplacementPolicy", {"Failed", "TerminatingOrFailed"}, path, report, Presence::kOptional);
+  check_enum(spec, "podReplacementPolicy", {"Failed", "TerminatingOrFailed"}, path, report,
+             Presence::kOptional);
   validate_indexes(spec, path, report);
   validate_failure_policy(spec, path, report);
   validate_success_policy(spec, path, report);

@@ -12,10 +12,12 @@ void validate_requirement(const Json& requirement, const Path& path, Report& rep
   const auto op = api::str(requirement, "operator");
   const auto& values = api::list(requirement, "values");
   if (op == "In" || op == "NotIn") {
-    if (values.empty()) report.required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
+    if (values.empty())
+      report.required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
   } else if (op == "Exists" || op == "DoesNotExist") {
     if (!values.empty()) {
-      report.forbidden(path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+      report.forbidden(path.child("values"),
+                       "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
     }
   } else {
     report.invalid(path.child("operator"), op, "not a valid selector operator");
@@ -55,7 +57,8 @@ void validate_workload_selector(const Json& spec, const Path& path, std::string_
   if (!parsed.ok()) return;  // reported above
   const auto& labels = api::object(spec, "template.metadata.labels");
   if (!parsed->matches(labels)) {
-    report.invalid(path.child("template.metadata.labels"), Json(labels), "`selector` does not match template `labels`");
+    report.invalid(path.child("template.metadata.labels"), Json(labels),
+                   "`selector` does not match template `labels`");
   }
 }
 

@@ -80,7 +80,7 @@ std::string_view subscript(std::string_view path, std::string_view prefix) {
   if (!path.starts_with(prefix)) return {};
   path.remove_prefix(prefix.size());
   return path.size() > 4 && path.starts_with("['") && path.ends_with("']") ? path.substr(2, path.size() - 4)
-                                                                          : std::string_view();
+                                                                           : std::string_view();
 }
 
 }  // namespace
@@ -100,10 +100,10 @@ void validate_mounts(const Json& container, const VolumesByName& volumes, const 
 
 void validate_field_ref(const Json& ref, bool of_env, const Path& path, Report& report) {
   static const std::vector<std::string> env_fields{
-      "metadata.name",  "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-      "status.hostIP",  "status.hostIPs",     "status.podIP", "status.podIPs"};
-  static const std::vector<std::string> volume_fields{"metadata.annotations", "metadata.labels", "metadata.name",
-                                                      "metadata.namespace", "metadata.uid"};
+      "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+      "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
+  static const std::vector<std::string> volume_fields{"metadata.annotations", "metadata.labels",
+                                                      "metadata.name", "metadata.namespace", "metadata.uid"};
   if (api::str(ref, "apiVersion").empty()) return report.required(path.child("apiVersion"));
   const auto field = api::str(ref, "fieldPath");
   if (field.empty()) return report.required(path.child("fieldPath"));
@@ -123,8 +123,9 @@ void validate_field_ref(const Json& ref, bool of_env, const Path& path, Report& 
 }
 
 void validate_resource_field_ref(const Json& ref, bool of_env, const Path& path, Report& report) {
-  static const std::vector<std::string> supported{"limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
-                                                  "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
+  static const std::vector<std::string> supported{
+      "limits.cpu",   "limits.ephemeral-storage",   "limits.memory",
+      "requests.cpu", "requests.ephemeral-storage", "requests.memory"};
   if (!of_env && api::str(ref, "containerName").empty()) report.required(path.child("containerName"));
   const auto resource = api::str(ref, "resource");
   if (resource.empty()) return report.required(path.child("resource"));
@@ -143,12 +144,15 @@ void validate_resource_field_ref(const Json& ref, bool of_env, const Path& path,
   };
   if (resource.ends_with(".cpu")) {
     if (!one_of({"1m", "1"})) {
-      report.invalid(path.child("divisor"), *value, "only divisor's values 1m and 1 are supported with the cpu resource");
+      report.invalid(path.child("divisor"), *value,
+                     "only divisor's values 1m and 1 are supported with the cpu resource");
     }
   } else if (!one_of({"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"})) {
-    report.invalid(path.child("divisor"), *value,
-                   "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with "
-                   "the " + std::string(resource.substr(resource.find('.') + 1)) + " resource");
+    report.invalid(
+        path.child("divisor"), *value,
+        "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with "
+        "the " +
+            std::string(resource.substr(resource.find('.') + 1)) + " resource");
   }
 }
 

@@ -13,9 +13,15 @@ namespace mk::apiserver {
 
 namespace {
 
-bool lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool letter_or_digit(char c) { return letter(c) || (c >= '0' && c <= '9'); }
+bool lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool letter_or_digit(char c) {
+  return letter(c) || (c >= '0' && c <= '9');
+}
 
 template <class F>
 bool all(std::string_view text, F&& test) {
@@ -59,7 +65,8 @@ std::string check_c_identifier(std::string_view name) {
   const bool right = !name.empty() && (letter(name.front()) || name.front() == '_') &&
                      all(name, [](char c) { return letter_or_digit(c) || c == '_'; });
   if (right) return "";
-  return "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
+  return "a valid C identifier must start with alphabetic character or '_', followed by a string of "
+         "alphanumeric "
          "characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is "
          "'[A-Za-z_][A-Za-z0-9_]*')";
 }
@@ -67,7 +74,8 @@ std::string check_c_identifier(std::string_view name) {
 std::string check_config_key(std::string_view key) {
   std::string wrong;
   if (key.size() > 253) add(wrong, "must be no more than 253 characters");
-  if (key.empty() || !all(key, [](char c) { return letter_or_digit(c) || c == '-' || c == '_' || c == '.'; })) {
+  if (key.empty() ||
+      !all(key, [](char c) { return letter_or_digit(c) || c == '-' || c == '_' || c == '.'; })) {
     add(wrong,
         "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
         "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
@@ -93,7 +101,8 @@ std::string check_path_segment_name(std::string_view name) {
 
 std::string check_http_header_name(std::string_view name) {
   if (!name.empty() && all(name, [](char c) { return letter_or_digit(c) || c == '-'; })) return "";
-  return "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+  return "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex "
+         "used for "
          "validation is '[-A-Za-z0-9]+')";
 }
 

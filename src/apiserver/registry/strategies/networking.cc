@@ -33,7 +33,8 @@ void validate_backend(const Json& backend, const Path& path, Report& report) {
   } else if (!port_name.empty()) {
     report.check(service_path.child("port.name"), port_name, check_port_name(port_name));
   } else if (port_number != 0) {
-    if (!check_port_number(port_number).empty()) report.invalid(service_path.child("port.number"), port_number, kPortRange);
+    if (!check_port_number(port_number).empty())
+      report.invalid(service_path.child("port.number"), port_number, kPortRange);
   } else {
     report.required(service_path, "port name or number is required");
   }
@@ -47,10 +48,12 @@ void validate_ingress_path(const Json& entry, const Path& path, Report& report) 
   } else if (type == "Exact" || type == "Prefix") {
     if (!text.starts_with('/')) report.invalid(path.child("path"), text, "must be an absolute path");
     for (const std::string_view bad : {"//", "/./", "/../", "%2f", "%2F"}) {
-      if (text.find(bad) != std::string_view::npos) report.invalid(path.child("path"), text, fmt::format("must not contain '{}'", bad));
+      if (text.find(bad) != std::string_view::npos)
+        report.invalid(path.child("path"), text, fmt::format("must not contain '{}'", bad));
     }
   } else if (type == "ImplementationSpecific") {
-    if (!text.empty() && !text.starts_with('/')) report.invalid(path.child("path"), text, "must be an absolute path");
+    if (!text.empty() && !text.starts_with('/'))
+      report.invalid(path.child("path"), text, "must be an absolute path");
   } else {
     report.not_supported(type_path, type, {"Exact", "ImplementationSpecific", "Prefix"});
   }
@@ -62,7 +65,8 @@ void validate_ingress_path(const Json& entry, const Path& path, Report& report) 
 void validate_ingress_rule(const Json& rule, const Path& path, Report& report) {
   auto host = api::str(rule, "host");
   if (!host.empty()) {
-    if (api::check_ip(host).empty()) report.invalid(path.child("host"), host, "must be a DNS name, not an IP address");
+    if (api::check_ip(host).empty())
+      report.invalid(path.child("host"), host, "must be a DNS name, not an IP address");
     const auto plain = host.starts_with("*.") ? host.substr(2) : host;
     report.check(path.child("host"), host, api::check_dns1123_subdomain(plain));
   }
@@ -107,7 +111,8 @@ void validate_ingress_class(const Json& object, Report& report) {
   if (controller.empty()) {
     report.required(path.child("controller"));
   } else if (controller.find('/') == std::string_view::npos) {
-    report.invalid(path.child("controller"), controller, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+    report.invalid(path.child("controller"), controller,
+                   "must be a domain-prefixed path (such as \"acme.io/foo\")");
   }
 }
 
@@ -177,7 +182,8 @@ void validate_network_policy(const Json& policy, Report& report) {
   const Json& spec = spec_of(policy);
   const Path path("spec");
   validate_label_selector(api::find(spec, "podSelector"), path.child("podSelector"), report);
-  const Path ingress = path.child("ingress"), egress = path.child("egress"), types = path.child("policyTypes");
+  const Path ingress = path.child("ingress"), egress = path.child("egress"),
+             types = path.child("policyTypes");
   const auto& in = api::list(spec, "ingress");
   const auto& out = api::list(spec, "egress");
   for (std::size_t i = 0; i < in.size(); ++i) validate_policy_rule(in[i], "from", ingress[i], report);
@@ -185,7 +191,8 @@ void validate_network_policy(const Json& policy, Report& report) {
   const auto& kinds = api::list(spec, "policyTypes");
   if (kinds.size() > 2) report.invalid(types, Json(kinds), "may not specify more than two policyTypes");
   for (std::size_t i = 0; i < kinds.size(); ++i) {
-    if (kinds[i] != "Ingress" && kinds[i] != "Egress") report.not_supported(types[i], text_of(kinds[i]), {"Egress", "Ingress"});
+    if (kinds[i] != "Ingress" && kinds[i] != "Egress")
+      report.not_supported(types[i], text_of(kinds[i]), {"Egress", "Ingress"});
   }
 }
 
@@ -194,7 +201,8 @@ void validate_service_cidr(const Json& object, Report& report) {
   const Path path("spec.cidrs");
   if (ranges.empty()) report.required(path, "at least one CIDR required");
   if (ranges.size() > 2) report.invalid(path, Json(ranges), "may only hold up to 2 values");
-  for (std::size_t i = 0; i < ranges.size(); ++i) report.check(path[i], text_of(ranges[i]), check_cidr(text_of(ranges[i])));
+  for (std::size_t i = 0; i < ranges.size(); ++i)
+    report.check(path[i], text_of(ranges[i]), check_cidr(text_of(ranges[i])));
 }
 
 void validate_ip_address(const Json& object, Report& report) {
@@ -202,7 +210,8 @@ void validate_ip_address(const Json& object, Report& report) {
   report.check(name, api::str(object, "metadata.name"), api::check_ip(api::str(object, "metadata.name")));
   if (!api::find(object, "spec.parentRef")) return report.required(parent);
   for (const std::string_view field : {"resource", "name"}) {
-    if (api::str(object, std::string("spec.parentRef.") + std::string(field)).empty()) report.required(parent.child(field));
+    if (api::str(object, std::string("spec.parentRef.") + std::string(field)).empty())
+      report.required(parent.child(field));
   }
 }
 
@@ -213,8 +222,10 @@ void add_networking(StrategySet& set) {
     set.add(std::string(resource) + ".networking.k8s.io", make_simple(std::move(rules)));
   };
   add("ingresses", {.validate = validate_ingress});
-  add("ingressclasses", {.validate = validate_ingress_class, .immutable = {"spec.controller"}, .status = false});
-  add("networkpolicies", {.defaults = default_network_policy, .validate = validate_network_policy, .status = false});
+  add("ingressclasses",
+      {.validate = validate_ingress_class, .immutable = {"spec.controller"}, .status = false});
+  add("networkpolicies",
+      {.defaults = default_network_policy, .validate = validate_network_policy, .status = false});
   add("servicecidrs", {.validate = validate_service_cidr, .immutable = {"spec.cidrs"}});
   add("ipaddresses", {.validate = validate_ip_address, .immutable = {"spec.parentRef"}, .status = false});
 }

@@ -1,5 +1,5 @@
-#include "registry/strategies/pod_update.h"
 #include "registry/strategies/pod_spec.h"
+#include "registry/strategies/pod_update.h"
 #include "registry/strategies/resources.h"
 #include "registry/strategies/strategies.h"
 
@@ -18,7 +18,8 @@ void default_host_ports(Json& spec) {
       auto* ports = edit_list(container, "ports");
       if (ports == nullptr) continue;
       for (auto& port : *ports) {
-        if (api::num(port, "hostPort") == 0) copy_field(port, Json(api::JsonObject{{"hostPort", api::num(port, "containerPort")}}), "hostPort");
+        if (api::num(port, "hostPort") == 0)
+          copy_field(port, Json(api::JsonObject{{"hostPort", api::num(port, "containerPort")}}), "hostPort");
       }
     }
   }
@@ -88,7 +89,8 @@ class PodStrategy : public Strategy {
     if (context.operation == "CREATE") validate_new(*spec, path, report);
   }
 
-  void validate_update(const WriteContext& context, const Json& pod, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& pod, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     if (context.subresource == "ephemeralcontainers") {
       validate_ephemeral_containers_update(pod, old, report);
@@ -126,6 +128,8 @@ class PodStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_pod_strategy() { return std::make_unique<PodStrategy>(); }
+std::unique_ptr<Strategy> make_pod_strategy() {
+  return std::make_unique<PodStrategy>();
+}
 
 }  // namespace mk::apiserver

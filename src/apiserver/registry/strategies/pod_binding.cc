@@ -54,8 +54,8 @@ Result<void> bind_pod(Json& pod, const Json& binding, std::string_view now) {
   const std::string name(api::str(pod, "metadata.name"));
   const auto uid = api::str(binding, "metadata.uid");
   if (!uid.empty() && uid != api::str(pod, "metadata.uid")) {
-    return conflict(name, fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
-                                      api::str(pod, "metadata.uid")));
+    return conflict(name, fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                                      uid, api::str(pod, "metadata.uid")));
   }
   if (api::find(pod, "metadata.deletionTimestamp")) {
     return conflict(name, fmt::format("pod {} is being deleted, cannot be assigned to a host", name));

@@ -22,7 +22,8 @@ bool matches(const Json& budget, const Json& pod) {
 // A pod that does not serve can go without asking.
 bool needs_no_budget(const Json& pod) {
   const auto phase = api::str(pod, "status.phase");
-  return phase == "Succeeded" || phase == "Failed" || phase == "Pending" || api::find(pod, "metadata.deletionTimestamp");
+  return phase == "Succeeded" || phase == "Failed" || phase == "Pending" ||
+         api::find(pod, "metadata.deletionTimestamp");
 }
 
 bool is_ready(const Json& pod) {
@@ -36,7 +37,8 @@ bool is_ready(const Json& pod) {
 bool unhealthy_may_go(const Json& budget, const Json& pod) {
   if (is_ready(pod)) return false;
   if (api::str(budget, "spec.unhealthyPodEvictionPolicy") == "AlwaysAllow") return true;
-  const auto healthy = api::num(budget, "status.currentHealthy"), desired = api::num(budget, "status.desiredHealthy");
+  const auto healthy = api::num(budget, "status.currentHealthy"),
+             desired = api::num(budget, "status.desiredHealthy");
   return healthy >= desired && desired > 0;
 }
 
@@ -48,7 +50,8 @@ Error refused(const std::string& why, int retry_after) {
 }
 
 Error forbidden(std::string_view name, std::string_view why) {
-  Error error(Reason::kForbidden, fmt::format("poddisruptionbudgets.policy \"{}\" is forbidden: {}", name, why));
+  Error error(Reason::kForbidden,
+              fmt::format("poddisruptionbudgets.policy \"{}\" is forbidden: {}", name, why));
   error.group = "policy";
   error.kind = "poddisruptionbudgets";
   error.name = name;
@@ -77,9 +80,10 @@ Result<Json> take_disruption(const Json& budget, const Json& pod, std::string_vi
     return forbidden(name, "DisruptedPods map too big - too many evictions not confirmed by PDB controller");
   }
   if (allowed == 0) {
-    return refused(fmt::format("The disruption budget {} needs {} healthy pods and has {} currently", name,
-                               api::num(budget, "status.desiredHealthy"), api::num(budget, "status.currentHealthy")),
-                   0);
+    return refused(
+        fmt::format("The disruption budget {} needs {} healthy pods and has {} currently", name,
+                    api::num(budget, "status.desiredHealthy"), api::num(budget, "status.currentHealthy")),
+        0);
   }
   Json taken = budget;
   api::set(taken, "status.disruptionsAllowed", allowed - 1);
@@ -91,14 +95,16 @@ Result<Json> take_disruption(const Json& budget, const Json& pod, std::string_vi
 
 }  // namespace
 
-Result<EvictionPlan> plan_eviction(const Json& pod, const std::vector<api::Object>& budgets, std::string_view now) {
+Result<EvictionPlan> plan_eviction(const Json& pod, const std::vector<api::Object>& budgets,
+                                   std::string_view now) {
   if (needs_no_budget(pod)) return EvictionPlan();
   const Json* found = nullptr;
   for (const auto& budget : budgets) {
     if (!matches(budget.json(), pod)) continue;
     if (found != nullptr) {
-      return Error(Reason::kInternalError,
-                   "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+      return Error(
+          Reason::kInternalError,
+          "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
     }
     found = &budget.json();
   }

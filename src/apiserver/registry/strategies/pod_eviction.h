@@ -15,8 +15,9 @@ struct EvictionPlan {
   std::optional<api::Json> budget;
 };
 
-// POST pods/<name>/eviction, given the PodDisruptionBudgets of the pod's namespace. kTooManyRequests: a budget
-// says no for now.
-Result<EvictionPlan> plan_eviction(const api::Json& pod, const std::vector<api::Object>& budgets, std::string_view now);
+// POST pods/<name>/eviction, given the PodDisruptionBudgets of the pod's namespace. kTooManyRequests: a
+// budget says no for now.
+Result<EvictionPlan> plan_eviction(const api::Json& pod, const std::vector<api::Object>& budgets,
+                                   std::string_view now);
 
 }  // namespace mk::apiserver

@@ -55,11 +55,13 @@ void validate_dns(const Json& spec, const Path& path, Report& report) {
   if (none && servers.empty()) {
     report.required(servers_path, "must provide at least one DNS nameserver when `dnsPolicy` is None");
   }
-  if (servers.size() > 3) report.invalid(servers_path, Json(servers), "must not have more than 3 nameservers");
+  if (servers.size() > 3)
+    report.invalid(servers_path, Json(servers), "must not have more than 3 nameservers");
   for (std::size_t i = 0; i < servers.size(); ++i) {
     report.check(servers_path[i], text_of(servers[i]), api::check_ip(text_of(servers[i])));
   }
-  if (searches.size() > 32) report.invalid(searches_path, Json(searches), "must not have more than 32 search paths");
+  if (searches.size() > 32)
+    report.invalid(searches_path, Json(searches), "must not have more than 32 search paths");
   for (std::size_t i = 0; i < searches.size(); ++i) {
     auto search = text_of(searches[i]);
     if (search == ".") continue;
@@ -90,7 +92,8 @@ void validate_host_aliases(const Json& spec, const Path& path, Report& report) {
 }
 
 void validate_names_of_pod(const Json& spec, const Path& path, Report& report) {
-  for (const std::string_view field : {"nodeName", "serviceAccountName", "priorityClassName", "runtimeClassName"}) {
+  for (const std::string_view field :
+       {"nodeName", "serviceAccountName", "priorityClassName", "runtimeClassName"}) {
     check_subdomain(spec, field, path, report);
   }
   for (const std::string_view field : {"hostname", "subdomain"}) {
@@ -105,7 +108,8 @@ void validate_lifetime(const Json& spec, const Path& path, Report& report) {
   if (api::find(spec, "activeDeadlineSeconds")) {
     const auto seconds = api::num(spec, "activeDeadlineSeconds");
     if (seconds < 1 || seconds > INT32_MAX) {
-      report.invalid(path.child("activeDeadlineSeconds"), seconds, "must be between 1 and 2147483647, inclusive");
+      report.invalid(path.child("activeDeadlineSeconds"), seconds,
+                     "must be between 1 and 2147483647, inclusive");
     }
   }
   check_enum(spec, "preemptionPolicy", {"Never", "PreemptLowerPriority"}, path, report, Presence::kOptional);
@@ -161,8 +165,8 @@ void validate_scheduling(const Json& spec, const Path& path, Report& report) {
     validate_affinity(*affinity, path.child("affinity"), report);
   }
   validate_tolerations(api::list(spec, "tolerations"), path.child("tolerations"), report);
-  validate_topology_spread(api::list(spec, "topologySpreadConstraints"), path.child("topologySpreadConstraints"),
-                           report);
+  validate_topology_spread(api::list(spec, "topologySpreadConstraints"),
+                           path.child("topologySpreadConstraints"), report);
   validate_scheduling_gates(spec, path, report);
 }
 
@@ -199,12 +203,14 @@ void validate_pod_template(const Json& pod_template, const Path& path, Report& r
   const Json* spec = api::find(pod_template, "spec");
   const Path spec_path = path.child("spec");
   if (!api::list(spec ? *spec : none, "ephemeralContainers").empty()) {
-    report.forbidden(spec_path.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+    report.forbidden(spec_path.child("ephemeralContainers"),
+                     "ephemeral containers not allowed in pod template");
   }
   validate_pod_spec(spec ? *spec : none, spec_path, report);
 }
 
-void validate_endless_template(const Json& pod_template, std::string_view kind, const Path& path, Report& report) {
+void validate_endless_template(const Json& pod_template, std::string_view kind, const Path& path,
+                               Report& report) {
   validate_pod_template(pod_template, path, report);
   const auto policy = api::str(pod_template, "spec.restartPolicy");
   if (policy != "Always") report.not_supported(path.child("spec.restartPolicy"), policy, {"Always"});

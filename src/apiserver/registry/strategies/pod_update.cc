@@ -16,8 +16,10 @@ namespace {
 
 constexpr std::string_view kOnlyThese =
     "pod updates may not change fields other than "
-    "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
-    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was "
+    "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec."
+    "tolerations` (only "
+    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+    "was "
     "previously negative)";
 
 bool same_count(const Json& spec, const Json& old, std::string_view field, const Path& path, Report& report) {
@@ -57,7 +59,8 @@ void validate_gate_removal(const Json& spec, const Json& old, const Path& path, 
   const auto& before = api::list(old, "schedulingGates");
   for (const auto& gate : api::list(spec, "schedulingGates")) {
     const auto name = api::str(gate, "name");
-    const bool known = std::any_of(before.begin(), before.end(), [&](const Json& g) { return api::str(g, "name") == name; });
+    const bool known =
+        std::any_of(before.begin(), before.end(), [&](const Json& g) { return api::str(g, "name") == name; });
     if (!known) {
       report.forbidden(path.child("schedulingGates"),
                        fmt::format("only deletion is allowed, but found new scheduling gate '{}'", name));
@@ -66,21 +69,22 @@ void validate_gate_removal(const Json& spec, const Json& old, const Path& path, 
 }
 
 bool includes_all(const api::JsonArray& all, const api::JsonArray& some) {
-  return std::all_of(some.begin(), some.end(), [&](const Json& one) {
-    return std::find(all.begin(), all.end(), one) != all.end();
-  });
+  return std::all_of(some.begin(), some.end(),
+                     [&](const Json& one) { return std::find(all.begin(), all.end(), one) != all.end(); });
 }
 
 // The required terms of a gated pod may become stricter, never wider.
 void validate_node_affinity_mutation(const Json& spec, const Json& old, const Path& path, Report& report) {
-  static constexpr auto kTerms = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+  static constexpr auto kTerms =
+      "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
   const auto& before = api::list(old, kTerms);
   const auto& after = api::list(spec, kTerms);
   if (before.empty()) return;
   const Path terms = path.child(kTerms);
   if (before.size() != after.size()) {
     const Json value(after);
-    return report.invalid(terms, value, "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+    return report.invalid(terms, value,
+                          "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
   }
   for (std::size_t i = 0; i < before.size(); ++i) {
     for (const auto field : {"matchExpressions", "matchFields"}) {
@@ -105,7 +109,8 @@ void allow_gated_changes(Json& munged, const Json& spec, const Json& old, const 
   copy_field(munged, old, "nodeSelector");
   validate_node_affinity_mutation(spec, old, path, report);
   copy_field(munged, old, "affinity.nodeAffinity");
-  if (api::find(old, "affinity") == nullptr && api::object(munged, "affinity").empty()) api::erase(munged, "affinity");
+  if (api::find(old, "affinity") == nullptr && api::object(munged, "affinity").empty())
+    api::erase(munged, "affinity");
 }
 
 // The new spec, with everything that may differ made as it was.
@@ -118,8 +123,10 @@ Json munge(const Json& spec, const Json& old) {
       copy_field((*containers)[i], before[i], "image");
     }
   }
-  for (const auto field : {"activeDeadlineSeconds", "schedulingGates", "tolerations"}) copy_field(munged, old, field);
-  if (api::num(old, "terminationGracePeriodSeconds") < 0 && api::num(spec, "terminationGracePeriodSeconds") == 1) {
+  for (const auto field : {"activeDeadlineSeconds", "schedulingGates", "tolerations"})
+    copy_field(munged, old, field);
+  if (api::num(old, "terminationGracePeriodSeconds") < 0 &&
+      api::num(spec, "terminationGracePeriodSeconds") == 1) {
     copy_field(munged, old, "terminationGracePeriodSeconds");
   }
   return munged;
@@ -174,7 +181,8 @@ void validate_pod_status_update(const Json& pod, const Json& old, Report& report
     for (const auto& was : before) {
       if (api::str(was, "name") != api::str(statuses[i], "name")) continue;
       const Json* ended = api::find(was, "state.terminated");
-      const bool final = ended && (api::str(pod, "spec.restartPolicy") == "Never" || api::num(*ended, "exitCode") == 0);
+      const bool final =
+          ended && (api::str(pod, "spec.restartPolicy") == "Never" || api::num(*ended, "exitCode") == 0);
       if (final && !api::find(statuses[i], "state.terminated")) {
         const Path status_path = statuses_path[i];
         report.forbidden(status_path.child("state"), "may not be transitioned to non-terminated state");
@@ -206,7 +214,8 @@ void validate_ephemeral_containers_update(const Json& pod, const Json& old, Repo
   const auto& containers = api::list(pod, "spec.ephemeralContainers");
   for (const auto& before : api::list(old, "spec.ephemeralContainers")) {
     const auto name = api::str(before, "name");
-    const auto now = std::find_if(containers.begin(), containers.end(), [&](const Json& c) { return api::str(c, "name") == name; });
+    const auto now = std::find_if(containers.begin(), containers.end(),
+                                  [&](const Json& c) { return api::str(c, "name") == name; });
     if (now == containers.end()) {
       report.forbidden(path, fmt::format("existing ephemeral containers \"{}\" may not be removed\n", name));
     } else if (*now != before) {
@@ -229,7 +238,8 @@ void take_resources(Json& kept, const Json& pod, std::string_view field) {
   }
 }
 
-void validate_no_removal(const Json& now, const Json& before, std::string_view part, const Path& path, Report& report) {
+void validate_no_removal(const Json& now, const Json& before, std::string_view part, const Path& path,
+                         Report& report) {
   for (const auto& entry : api::object(before, part)) {
     if (!api::object(now, part).contains(entry.key())) {
       report.forbidden(path.child(part), fmt::format("resource {} cannot be removed", part));
@@ -255,7 +265,8 @@ Json fixed_resources(Json resources) {
   return resources;
 }
 
-void validate_resized(const Json& pod, const Json& old, std::string_view field, const Path& path, Report& report) {
+void validate_resized(const Json& pod, const Json& old, std::string_view field, const Path& path,
+                      Report& report) {
   const auto& containers = api::list(pod, field);
   const auto& before = api::list(old, field);
   for (std::size_t i = 0; i < containers.size() && i < before.size(); ++i) {

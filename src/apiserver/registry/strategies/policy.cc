@@ -18,14 +18,16 @@ void validate_budget(const Json& budget, Report& report) {
   const Path path("spec");
   const Json* available = api::find(spec, "minAvailable");
   const Json* unavailable = api::find(spec, "maxUnavailable");
-  if (available && unavailable) report.invalid(path, spec, "minAvailable and maxUnavailable cannot be both set");
-  for (const auto& [name, value] :
-       {std::pair<std::string_view, const Json*>{"minAvailable", available}, {"maxUnavailable", unavailable}}) {
+  if (available && unavailable)
+    report.invalid(path, spec, "minAvailable and maxUnavailable cannot be both set");
+  for (const auto& [name, value] : {std::pair<std::string_view, const Json*>{"minAvailable", available},
+                                    {"maxUnavailable", unavailable}}) {
     if (value == nullptr) continue;
     validate_int_or_percent(*value, path.child(name), report);
     validate_at_most_100_percent(*value, path.child(name), report);
   }
-  check_enum(spec, "unhealthyPodEvictionPolicy", {"AlwaysAllow", "IfHealthyBudget"}, path, report, Presence::kOptional);
+  check_enum(spec, "unhealthyPodEvictionPolicy", {"AlwaysAllow", "IfHealthyBudget"}, path, report,
+             Presence::kOptional);
   validate_label_selector(api::find(spec, "selector"), path.child("selector"), report);
 }
 
@@ -74,7 +76,8 @@ void validate_behavior(const Json& spec, const Path& path, Report& report) {
     const Path rules_path = behavior.child(direction);
     check_non_negative(*rules, "stabilizationWindowSeconds", rules_path, report);
     if (const auto window = api::num(*rules, "stabilizationWindowSeconds"); window > 3600) {
-      report.invalid(rules_path.child("stabilizationWindowSeconds"), window, "must be less than or equal to 3600");
+      report.invalid(rules_path.child("stabilizationWindowSeconds"), window,
+                     "must be less than or equal to 3600");
     }
     check_enum(*rules, "selectPolicy", {"Disabled", "Max", "Min"}, rules_path, report, Presence::kOptional);
     const auto& policies = api::list(*rules, "policies");
@@ -100,7 +103,8 @@ void validate_metrics(const Json& spec, const Path& path, Report& report) {
   const Path metrics_path = path.child("metrics");
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const Path metric = metrics_path[i];
-    check_enum(metrics[i], "type", {"ContainerResource", "External", "Object", "Pods", "Resource"}, metric, report);
+    check_enum(metrics[i], "type", {"ContainerResource", "External", "Object", "Pods", "Resource"}, metric,
+               report);
     const auto type = api::str(metrics[i], "type");
     if (type != "Resource") continue;
     const Path resource = metric.child("resource");
@@ -109,11 +113,13 @@ void validate_metrics(const Json& spec, const Path& path, Report& report) {
       report.required(resource, "must populate information for the given metric source");
       continue;
     }
-    if (api::str(*source, "name").empty()) report.required(resource.child("name"), "must specify a resource name");
+    if (api::str(*source, "name").empty())
+      report.required(resource.child("name"), "must specify a resource name");
     check_enum(*source, "target.type", {"AverageValue", "Utilization", "Value"}, resource, report);
-    if (api::find(*source, "target.averageUtilization") && api::num(*source, "target.averageUtilization") < 1) {
-      report.invalid(resource.child("target.averageUtilization"), api::num(*source, "target.averageUtilization"),
-                     "must be greater than 0");
+    if (api::find(*source, "target.averageUtilization") &&
+        api::num(*source, "target.averageUtilization") < 1) {
+      report.invalid(resource.child("target.averageUtilization"),
+                     api::num(*source, "target.averageUtilization"), "must be greater than 0");
     }
   }
 }
@@ -125,7 +131,8 @@ void validate_autoscaler(const Json& autoscaler, Report& report) {
   const auto least = api::num(spec, "minReplicas", 1), most = api::num(spec, "maxReplicas");
   if (least < 1) report.invalid(path.child("minReplicas"), least, "must be greater than or equal to 1");
   if (most < 1) report.invalid(path.child("maxReplicas"), most, "must be greater than 0");
-  if (least > most) report.invalid(path.child("maxReplicas"), most, "must be greater than or equal to `minReplicas`");
+  if (least > most)
+    report.invalid(path.child("maxReplicas"), most, "must be greater than or equal to `minReplicas`");
   for (const std::string_view field : {"kind", "name"}) {
     const auto text = api::str(spec, std::string("scaleTargetRef.") + std::string(field));
     if (text.empty()) {

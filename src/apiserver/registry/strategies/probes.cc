@@ -66,7 +66,8 @@ void validate_handler(const Json& handler, std::int64_t grace, const Path& path,
     } else if (name == "httpGet") {
       validate_http_get(*action, action_path, report);
     } else if (name == "tcpSocket") {
-      if (const Json* port = api::find(*action, "port")) validate_port_ref(*port, action_path.child("port"), report);
+      if (const Json* port = api::find(*action, "port"))
+        validate_port_ref(*port, action_path.child("port"), report);
     } else if (name == "grpc") {
       const auto port = api::num(*action, "port");
       if (!check_port_number(port).empty()) report.invalid(action_path.child("port"), port, kPortRange);
@@ -83,23 +84,26 @@ void validate_probe(const Json& probe, std::int64_t grace, const Path& path, Rep
        {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
     check_non_negative(probe, field, path, report);
   }
-  if (api::find(probe, "terminationGracePeriodSeconds") && api::num(probe, "terminationGracePeriodSeconds") <= 0) {
-    report.invalid(path.child("terminationGracePeriodSeconds"), api::num(probe, "terminationGracePeriodSeconds"),
-                   "must be greater than 0");
+  if (api::find(probe, "terminationGracePeriodSeconds") &&
+      api::num(probe, "terminationGracePeriodSeconds") <= 0) {
+    report.invalid(path.child("terminationGracePeriodSeconds"),
+                   api::num(probe, "terminationGracePeriodSeconds"), "must be greater than 0");
   }
 }
 
 }  // namespace
 
 void default_container_probes(Json& container) {
-  for (const auto name : {"livenessProbe", "readinessProbe", "startupProbe"}) default_probe(edit(container, name));
+  for (const auto name : {"livenessProbe", "readinessProbe", "startupProbe"})
+    default_probe(edit(container, name));
   default_http_get(edit(container, "lifecycle.postStart.httpGet"));
   default_http_get(edit(container, "lifecycle.preStop.httpGet"));
 }
 
 void validate_lifecycle(const Json& lifecycle, std::int64_t grace, const Path& path, Report& report) {
   for (const std::string_view name : {"postStart", "preStop"}) {
-    if (const Json* handler = api::member(lifecycle, name)) validate_handler(*handler, grace, path.child(name), report);
+    if (const Json* handler = api::member(lifecycle, name))
+      validate_handler(*handler, grace, path.child(name), report);
   }
 }
 

@@ -51,8 +51,9 @@ void validate_order(const Json& item, const Order& order, const Path& path, Repo
     if (found == high.end() || low <= found->second) continue;
     const Path part = path.child(order.at);
     const auto& bad = order.at == order.low ? low : found->second;
-    report.invalid(part.key(name), bad.str(), fmt::format("{} {} is greater than {} {}", order.low_text, low.str(),
-                                                          order.high_text, found->second.str()));
+    report.invalid(part.key(name), bad.str(),
+                   fmt::format("{} {} is greater than {} {}", order.low_text, low.str(), order.high_text,
+                               found->second.str()));
   }
 }
 
@@ -74,31 +75,41 @@ void validate_limit_range(const Json& range, Report& report) {
       if (type == "Pod" && !values.empty() && part.starts_with("default")) {
         report.forbidden(part_path, "may not be specified when `type` is 'Pod'");
       }
-      for (const auto& entry : values) validate_quantity_of(entry.key(), entry.value(), part_path.key(entry.key()), report);
+      for (const auto& entry : values)
+        validate_quantity_of(entry.key(), entry.value(), part_path.key(entry.key()), report);
     }
-    if (type == "PersistentVolumeClaim" && !api::find(limits[i], "min.storage") && !api::find(limits[i], "max.storage")) {
+    if (type == "PersistentVolumeClaim" && !api::find(limits[i], "min.storage") &&
+        !api::find(limits[i], "max.storage")) {
       report.required(item, "either minimum or maximum storage value is required, but neither was provided");
     }
     for (const auto& order : kOrders) validate_order(limits[i], order, item, report);
     const Path ratio_path = item.child("maxLimitRequestRatio");
     for (const auto& [name, ratio] : read_resources(api::object(limits[i], "maxLimitRequestRatio"))) {
       if (ratio < api::Quantity::of(1)) {
-        report.invalid(ratio_path.key(name), ratio.str(), fmt::format("ratio {} is less than 1", ratio.str()));
+        report.invalid(ratio_path.key(name), ratio.str(),
+                       fmt::format("ratio {} is less than 1", ratio.str()));
       }
     }
   }
 }
 
 bool is_object_count(std::string_view name) {
-  static const std::set<std::string_view> known{
-      "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
-      "services.nodeports", "services.loadbalancers"};
+  static const std::set<std::string_view> known{"pods",
+                                                "services",
+                                                "replicationcontrollers",
+                                                "resourcequotas",
+                                                "secrets",
+                                                "configmaps",
+                                                "persistentvolumeclaims",
+                                                "services.nodeports",
+                                                "services.loadbalancers"};
   return known.contains(name) || name.starts_with("count/");
 }
 
 void validate_scopes(const Json& spec, const Path& path, Report& report) {
-  static const std::vector<std::string> known{"BestEffort", "CrossNamespacePodAffinity", "NotBestEffort",
-                                              "NotTerminating", "PriorityClass", "Terminating", "VolumeAttributesClass"};
+  static const std::vector<std::string> known{
+      "BestEffort",  "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
+      "Terminating", "VolumeAttributesClass"};
   const auto& scopes = api::list(spec, "scopes");
   const Path scopes_path = path.child("scopes");
   std::set<std::string_view> seen;
@@ -109,7 +120,9 @@ void validate_scopes(const Json& spec, const Path& path, Report& report) {
     }
     seen.insert(name);
   }
-  const auto conflict = [&](std::string_view a, std::string_view b) { return seen.contains(a) && seen.contains(b); };
+  const auto conflict = [&](std::string_view a, std::string_view b) {
+    return seen.contains(a) && seen.contains(b);
+  };
   if (conflict("BestEffort", "NotBestEffort") || conflict("Terminating", "NotTerminating")) {
     report.invalid(scopes_path, Json(scopes), "conflicting scopes");
   }
@@ -132,7 +145,8 @@ void validate_quota(const Json& quota, Report& report) {
 }  // namespace
 
 void add_quota(StrategySet& set) {
-  set.add("limitranges", make_simple({.defaults = default_limit_range, .validate = validate_limit_range, .status = false}));
+  set.add("limitranges",
+          make_simple({.defaults = default_limit_range, .validate = validate_limit_range, .status = false}));
   set.add("resourcequotas", make_simple({.validate = validate_quota, .immutable = {"spec.scopes"}}));
 }
 

@@ -11,13 +11,15 @@ namespace {
 constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 
 void validate_rule(const Json& rule, bool namespaced, const Path& path, Report& report) {
-  if (api::list(rule, "verbs").empty()) report.required(path.child("verbs"), "verbs must contain at least one value");
+  if (api::list(rule, "verbs").empty())
+    report.required(path.child("verbs"), "verbs must contain at least one value");
   const auto& urls = api::list(rule, "nonResourceURLs");
   const bool resources = !api::list(rule, "apiGroups").empty() || !api::list(rule, "resources").empty() ||
                          !api::list(rule, "resourceNames").empty();
   if (!urls.empty()) {
     if (namespaced) {
-      report.invalid(path.child("nonResourceURLs"), Json(urls), "namespaced rules cannot apply to non-resource URLs");
+      report.invalid(path.child("nonResourceURLs"), Json(urls),
+                     "namespaced rules cannot apply to non-resource URLs");
     }
     if (resources) {
       report.invalid(path.child("nonResourceURLs"), Json(urls),
@@ -39,14 +41,17 @@ void validate_rules(const Json& role, bool namespaced, Report& report) {
   for (std::size_t i = 0; i < rules.size(); ++i) validate_rule(rules[i], namespaced, path[i], report);
 }
 
-void validate_role(const Json& role, Report& report) { validate_rules(role, true, report); }
+void validate_role(const Json& role, Report& report) {
+  validate_rules(role, true, report);
+}
 
 void validate_cluster_role(const Json& role, Report& report) {
   validate_rules(role, false, report);
   if (!api::find(role, "aggregationRule")) return;
   const auto& selectors = api::list(role, "aggregationRule.clusterRoleSelectors");
   const Path path("aggregationRule.clusterRoleSelectors");
-  if (selectors.empty()) report.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil");
+  if (selectors.empty())
+    report.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil");
   for (std::size_t i = 0; i < selectors.size(); ++i) validate_label_selector(&selectors[i], path[i], report);
 }
 
@@ -61,7 +66,8 @@ void default_binding(Json& binding) {
 }
 
 void validate_subject(const Json& subject, bool namespaced, const Path& path, Report& report) {
-  const auto name = api::str(subject, "name"), kind = api::str(subject, "kind"), group = api::str(subject, "apiGroup");
+  const auto name = api::str(subject, "name"), kind = api::str(subject, "kind"),
+             group = api::str(subject, "apiGroup");
   if (name.empty()) report.required(path.child("name"));
   if (kind == "ServiceAccount") {
     if (!name.empty()) report.check(path.child("name"), name, api::check_dns1123_subdomain(name));
@@ -79,11 +85,13 @@ void validate_binding_of(const Json& binding, bool namespaced, Report& report) {
   static const Json none = api::JsonObject();
   const Json* role = api::find(binding, "roleRef");
   if (role == nullptr) role = &none;
-  const auto group = api::str(*role, "apiGroup"), kind = api::str(*role, "kind"), name = api::str(*role, "name");
+  const auto group = api::str(*role, "apiGroup"), kind = api::str(*role, "kind"),
+             name = api::str(*role, "name");
   if (group != kGroup) report.not_supported(ref.child("apiGroup"), group, {std::string(kGroup)});
   if (namespaced ? kind != "Role" && kind != "ClusterRole" : kind != "ClusterRole") {
     report.not_supported(ref.child("kind"), kind,
-                         namespaced ? std::vector<std::string>{"ClusterRole", "Role"} : std::vector<std::string>{"ClusterRole"});
+                         namespaced ? std::vector<std::string>{"ClusterRole", "Role"}
+                                    : std::vector<std::string>{"ClusterRole"});
   }
   if (name.empty()) {
     report.required(ref.child("name"));
@@ -91,11 +99,16 @@ void validate_binding_of(const Json& binding, bool namespaced, Report& report) {
     report.check(ref.child("name"), name, check_path_segment_name(name));
   }
   const auto& subjects = api::list(binding, "subjects");
-  for (std::size_t i = 0; i < subjects.size(); ++i) validate_subject(subjects[i], namespaced, subjects_path[i], report);
+  for (std::size_t i = 0; i < subjects.size(); ++i)
+    validate_subject(subjects[i], namespaced, subjects_path[i], report);
 }
 
-void validate_role_binding(const Json& binding, Report& report) { validate_binding_of(binding, true, report); }
-void validate_cluster_role_binding(const Json& binding, Report& report) { validate_binding_of(binding, false, report); }
+void validate_role_binding(const Json& binding, Report& report) {
+  validate_binding_of(binding, true, report);
+}
+void validate_cluster_role_binding(const Json& binding, Report& report) {
+  validate_binding_of(binding, false, report);
+}
 
 void validate_binding_update(const Json& binding, const Json& old, Report& report) {
   if (!same(binding, old, "roleRef")) {
@@ -114,9 +127,12 @@ void add_rbac(StrategySet& set) {
   };
   add("roles", {.validate = validate_role});
   add("clusterroles", {.validate = validate_cluster_role});
-  add("rolebindings", {.defaults = default_binding, .validate = validate_role_binding, .validate_update = validate_binding_update});
-  add("clusterrolebindings",
-      {.defaults = default_binding, .validate = validate_cluster_role_binding, .validate_update = validate_binding_update});
+  add("rolebindings", {.defaults = default_binding,
+                       .validate = validate_role_binding,
+                       .validate_update = validate_binding_update});
+  add("clusterrolebindings", {.defaults = default_binding,
+                              .validate = validate_cluster_role_binding,
+                              .validate_update = validate_binding_update});
 }
 
 }  // namespace mk::apiserver

@@ -6,7 +6,8 @@
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
 
-// What extends the API: admission webhooks and policies, APIService, CustomResourceDefinition; and flow control.
+// What extends the API: admission webhooks and policies, APIService, CustomResourceDefinition; and flow
+// control.
 namespace mk::apiserver {
 
 using api::Json;
@@ -35,20 +36,26 @@ void default_webhooks(Json& object, bool mutating) {
   }
 }
 
-void default_mutating(Json& object) { default_webhooks(object, true); }
-void default_validating(Json& object) { default_webhooks(object, false); }
+void default_mutating(Json& object) {
+  default_webhooks(object, true);
+}
+void default_validating(Json& object) {
+  default_webhooks(object, false);
+}
 
 void validate_client_config(const Json& hook, const Path& path, Report& report) {
   const Json* service = api::find(hook, "clientConfig.service");
   const Json* url = api::find(hook, "clientConfig.url");
   const Path config = path.child("clientConfig");
-  if ((service != nullptr) == (url != nullptr)) return report.required(config, "exactly one of url or service is required");
+  if ((service != nullptr) == (url != nullptr))
+    return report.required(config, "exactly one of url or service is required");
   if (url && !text_of(*url).starts_with("https://")) {
     report.invalid(config.child("url"), *url, "'https' is the only allowed URL scheme");
   }
   if (!service) return;
   const Path service_path = config.child("service");
-  if (api::str(*service, "name").empty()) report.required(service_path.child("name"), "service name is required");
+  if (api::str(*service, "name").empty())
+    report.required(service_path.child("name"), "service name is required");
   if (api::str(*service, "namespace").empty()) {
     report.required(service_path.child("namespace"), "service namespace is required");
   }
@@ -77,7 +84,8 @@ void validate_webhooks(const Json& object, Report& report) {
     const Path hook = path[i];
     const auto name = api::str(hooks[i], "name");
     if (split(name, '.').size() < 3) {
-      report.invalid(hook.child("name"), name, "should be a domain with at least three segments separated by dots");
+      report.invalid(hook.child("name"), name,
+                     "should be a domain with at least three segments separated by dots");
     } else {
       report.check(hook.child("name"), name, api::check_dns1123_subdomain(name));
     }
@@ -92,7 +100,8 @@ void validate_webhooks(const Json& object, Report& report) {
       report.invalid(hook.child("timeoutSeconds"), seconds,
                      "the timeout value must be between 1 and 30 seconds");
     }
-    validate_label_selector(api::find(hooks[i], "namespaceSelector"), hook.child("namespaceSelector"), report);
+    validate_label_selector(api::find(hooks[i], "namespaceSelector"), hook.child("namespaceSelector"),
+                            report);
     validate_label_selector(api::find(hooks[i], "objectSelector"), hook.child("objectSelector"), report);
     validate_hook_rules(hooks[i], hook, report);
     validate_client_config(hooks[i], hook, report);
@@ -114,7 +123,9 @@ void default_policy(Json& object) {
   default_match(edit(spec, "matchConstraints"));
 }
 
-void default_policy_binding(Json& object) { default_match(edit(object, "spec.matchResources")); }
+void default_policy_binding(Json& object) {
+  default_match(edit(object, "spec.matchResources"));
+}
 
 void default_api_service(Json& object) {
   if (Json* service = edit(object, "spec.service")) default_to(*service, "port", 443);
@@ -123,9 +134,11 @@ void default_api_service(Json& object) {
 void validate_api_service(const Json& object, Report& report) {
   const Json& spec = spec_of(object);
   const Path path("spec"), name_path("metadata.name");
-  const auto name = api::str(object, "metadata.name"), group = api::str(spec, "group"), version = api::str(spec, "version");
+  const auto name = api::str(object, "metadata.name"), group = api::str(spec, "group"),
+             version = api::str(spec, "version");
   if (name != fmt::format("{}.{}", version, group)) {
-    report.invalid(name_path, name, fmt::format("must be `spec.version+\".\"+spec.group`: \"{}.{}\"", version, group));
+    report.invalid(name_path, name,
+                   fmt::format("must be `spec.version+\".\"+spec.group`: \"{}.{}\"", version, group));
   }
   report.check(path.child("version"), version, api::check_dns1035_label(version));
   if (const auto priority = api::num(spec, "groupPriorityMinimum"); priority <= 0 || priority > 20000) {
@@ -155,19 +168,22 @@ void validate_versions(const Json& spec, const Path& path, Report& report) {
     const Path version = versions_path[i];
     const auto name = api::str(versions[i], "name");
     report.check(version.child("name"), name, api::check_dns1035_label(name));
-    if (!names.insert(name).second) report.invalid(versions_path, Json(versions), "must contain unique version names");
+    if (!names.insert(name).second)
+      report.invalid(versions_path, Json(versions), "must contain unique version names");
     stored += api::flag(versions[i], "storage");
     if (!api::find(versions[i], "schema.openAPIV3Schema")) {
       report.required(version.child("schema.openAPIV3Schema"), "schemas are required");
     }
   }
-  if (stored != 1) report.invalid(versions_path, Json(versions), "must have exactly one version marked as storage version");
+  if (stored != 1)
+    report.invalid(versions_path, Json(versions), "must have exactly one version marked as storage version");
 }
 
 void validate_definition(const Json& object, Report& report) {
   const Json& spec = spec_of(object);
   const Path path("spec"), name_path("metadata.name");
-  const auto name = api::str(object, "metadata.name"), group = api::str(spec, "group"), plural = api::str(spec, "names.plural");
+  const auto name = api::str(object, "metadata.name"), group = api::str(spec, "group"),
+             plural = api::str(spec, "names.plural");
   if (name != fmt::format("{}.{}", plural, group)) {
     report.invalid(name_path, name, "must be spec.names.plural+\".\"+spec.group");
   }
@@ -218,21 +234,28 @@ void add_registrations(StrategySet& set) {
   const auto admission = [&](std::string_view resource, Rules rules) {
     set.add(std::string(resource) + ".admissionregistration.k8s.io", make_simple(std::move(rules)));
   };
-  admission("mutatingwebhookconfigurations", {.defaults = default_mutating, .validate = validate_webhooks, .status = false});
-  admission("validatingwebhookconfigurations", {.defaults = default_validating, .validate = validate_webhooks, .status = false});
+  admission("mutatingwebhookconfigurations",
+            {.defaults = default_mutating, .validate = validate_webhooks, .status = false});
+  admission("validatingwebhookconfigurations",
+            {.defaults = default_validating, .validate = validate_webhooks, .status = false});
   admission("validatingadmissionpolicies", {.defaults = default_policy});
   admission("mutatingadmissionpolicies", {.defaults = default_policy, .status = false});
   admission("validatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
   admission("mutatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
-  set.add("apiservices.apiregistration.k8s.io", make_simple({.defaults = default_api_service, .validate = validate_api_service}));
+  set.add("apiservices.apiregistration.k8s.io",
+          make_simple({.defaults = default_api_service, .validate = validate_api_service}));
   set.add("customresourcedefinitions.apiextensions.k8s.io",
-          make_simple({.defaults = default_definition, .validate = validate_definition, .immutable = {"spec.group", "spec.scope", "spec.names.plural", "spec.names.kind"}}));
+          make_simple({.defaults = default_definition,
+                       .validate = validate_definition,
+                       .immutable = {"spec.group", "spec.scope", "spec.names.plural", "spec.names.kind"}}));
   set.add("flowschemas.flowcontrol.apiserver.k8s.io", make_simple({.defaults = default_flow_schema}));
-  set.add("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", make_simple({.defaults = default_priority_level}));
+  set.add("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+          make_simple({.defaults = default_priority_level}));
   // Dynamic resource allocation: a claim's request is decided once.
   set.add("resourceclaims.resource.k8s.io", make_simple({.immutable = {"spec"}}));
   set.add("resourceclaimtemplates.resource.k8s.io", make_simple({.immutable = {"spec"}, .status = false}));
-  set.add("resourceslices.resource.k8s.io", make_simple({.immutable = {"spec.driver", "spec.pool.name", "spec.nodeName"}, .status = false}));
+  set.add("resourceslices.resource.k8s.io",
+          make_simple({.immutable = {"spec.driver", "spec.pool.name", "spec.nodeName"}, .status = false}));
   set.add("deviceclasses.resource.k8s.io", make_simple({.status = false}));
 }
 

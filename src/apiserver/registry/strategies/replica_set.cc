@@ -27,19 +27,23 @@ class ReplicaSetStrategy : public Strategy {
     validate_endless_template(*api::find(spec, "template"), "ReplicaSet", path.child("template"), report);
   }
 
-  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     check_selector_immutable(set, old, report);
   }
 
   void validate_status_update(const Json& set, const Json& old, Causes& causes) const override {
     Report report(causes);
-    if (const Json* status = api::find(set, "status")) validate_replica_status(*status, Path("status"), report);
+    if (const Json* status = api::find(set, "status"))
+      validate_replica_status(*status, Path("status"), report);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_replica_set_strategy() { return std::make_unique<ReplicaSetStrategy>(); }
+std::unique_ptr<Strategy> make_replica_set_strategy() {
+  return std::make_unique<ReplicaSetStrategy>();
+}
 
 }  // namespace mk::apiserver

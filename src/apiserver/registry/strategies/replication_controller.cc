@@ -41,7 +41,8 @@ class ReplicationControllerStrategy : public Strategy {
 
   void validate_status_update(const Json& controller, const Json& old, Causes& causes) const override {
     Report report(causes);
-    if (const Json* status = api::find(controller, "status")) validate_replica_status(*status, Path("status"), report);
+    if (const Json* status = api::find(controller, "status"))
+      validate_replica_status(*status, Path("status"), report);
   }
 };
 
@@ -56,7 +57,9 @@ class PodTemplateStrategy : public Strategy {
   }
   bool has_status() const override { return false; }
   // There is no spec, but a template, and it counts.
-  bool new_generation(const Json& object, const Json& old) const override { return !same(object, old, "template"); }
+  bool new_generation(const Json& object, const Json& old) const override {
+    return !same(object, old, "template");
+  }
 };
 
 class ControllerRevisionStrategy : public Strategy {
@@ -68,7 +71,8 @@ class ControllerRevisionStrategy : public Strategy {
       report.invalid(Path("revision"), number, kNotNegative);
     }
   }
-  void validate_update(const WriteContext& context, const Json& revision, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& revision, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     check_immutable(revision, old, "data", report);
   }
@@ -80,7 +84,11 @@ class ControllerRevisionStrategy : public Strategy {
 std::unique_ptr<Strategy> make_replication_controller_strategy() {
   return std::make_unique<ReplicationControllerStrategy>();
 }
-std::unique_ptr<Strategy> make_pod_template_strategy() { return std::make_unique<PodTemplateStrategy>(); }
-std::unique_ptr<Strategy> make_controller_revision_strategy() { return std::make_unique<ControllerRevisionStrategy>(); }
+std::unique_ptr<Strategy> make_pod_template_strategy() {
+  return std::make_unique<PodTemplateStrategy>();
+}
+std::unique_ptr<Strategy> make_controller_revision_strategy() {
+  return std::make_unique<ControllerRevisionStrategy>();
+}
 
 }  // namespace mk::apiserver

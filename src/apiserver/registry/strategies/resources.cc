@@ -27,14 +27,18 @@ bool is_native_resource(std::string_view name) {
   return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
 }
 
-bool is_hugepages(std::string_view name) { return name.starts_with("hugepages-"); }
+bool is_hugepages(std::string_view name) {
+  return name.starts_with("hugepages-");
+}
 
 bool is_extended_resource(std::string_view name) {
   if (is_native_resource(name) || name.starts_with("requests.")) return false;
   return api::check_qualified_name("requests." + std::string(name)).empty();
 }
 
-bool is_overcommit_allowed(std::string_view name) { return is_native_resource(name) && !is_hugepages(name); }
+bool is_overcommit_allowed(std::string_view name) {
+  return is_native_resource(name) && !is_hugepages(name);
+}
 
 void default_requests(Json& resources) {
   const api::JsonObject limits = api::object(resources, "limits");
@@ -52,7 +56,8 @@ void default_requests(Json& resources) {
 std::string check_container_resource_name(std::string_view name) {
   if (auto wrong = api::check_qualified_name(name); !wrong.empty()) return wrong;
   if (name.find('/') == std::string_view::npos) {
-    const bool standard = name == "cpu" || name == "memory" || name == "ephemeral-storage" || is_hugepages(name);
+    const bool standard =
+        name == "cpu" || name == "memory" || name == "ephemeral-storage" || is_hugepages(name);
     return standard ? "" : "must be a standard resource for containers";
   }
   if (!is_native_resource(name) && !is_extended_resource(name)) {
@@ -79,8 +84,8 @@ void validate_limits(const api::JsonObject& limits, const Path& path, Report& re
   }
 }
 
-void validate_request(std::string_view name, const Json& value, const api::JsonObject& limits, const Path& requests,
-                      const Path& limits_path, Report& report) {
+void validate_request(std::string_view name, const Json& value, const api::JsonObject& limits,
+                      const Path& requests, const Path& limits_path, Report& report) {
   const auto request = read_quantity(&value);
   const Json* limit_value = limits.if_contains(name);
   if (limit_value == nullptr) {
@@ -91,9 +96,11 @@ void validate_request(std::string_view name, const Json& value, const api::JsonO
   }
   const auto limit = read_quantity(limit_value);
   if (request != limit && !is_overcommit_allowed(name)) {
-    report.invalid(requests, request.str(), fmt::format("must be equal to {} limit of {}", name, limit.str()));
+    report.invalid(requests, request.str(),
+                   fmt::format("must be equal to {} limit of {}", name, limit.str()));
   } else if (request > limit) {
-    report.invalid(requests, request.str(), fmt::format("must be less than or equal to {} limit of {}", name, limit.str()));
+    report.invalid(requests, request.str(),
+                   fmt::format("must be less than or equal to {} limit of {}", name, limit.str()));
   }
 }
 

@@ -15,8 +15,8 @@ using ResourceList = std::map<std::string, api::Quantity, std::less<>>;
 ResourceList read_resources(const api::JsonObject& list);
 api::Quantity read_quantity(const api::Json* value);
 
-bool is_native_resource(std::string_view name);     // no domain, or one of kubernetes.io
-bool is_extended_resource(std::string_view name);   // example.com/gpu
+bool is_native_resource(std::string_view name);    // no domain, or one of kubernetes.io
+bool is_extended_resource(std::string_view name);  // example.com/gpu
 bool is_hugepages(std::string_view name);
 bool is_overcommit_allowed(std::string_view name);  // native, and no huge pages
 
@@ -25,7 +25,8 @@ void default_requests(api::Json& resources);
 
 // What is wrong with the name of a resource as containers use them; "" when right.
 std::string check_container_resource_name(std::string_view name);
-void validate_quantity_of(std::string_view resource, const api::Json& value, const Path& path, Report& report);
+void validate_quantity_of(std::string_view resource, const api::Json& value, const Path& path,
+                          Report& report);
 // v1.ResourceRequirements of a container.
 void validate_resource_requirements(const api::Json& resources, const Path& path, Report& report);
 

@@ -14,13 +14,16 @@ void validate_node_requirement(const Json& requirement, const Path& path, Report
   const auto op = api::str(requirement, "operator"), key = api::str(requirement, "key");
   const auto count = api::list(requirement, "values").size();
   if (op == "In" || op == "NotIn") {
-    if (count == 0) report.required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
+    if (count == 0)
+      report.required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
   } else if (op == "Exists" || op == "DoesNotExist") {
     if (count != 0) {
-      report.forbidden(path.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+      report.forbidden(path.child("values"),
+                       "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
     }
   } else if (op == "Gt" || op == "Lt") {
-    if (count != 1) report.required(path.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
+    if (count != 1)
+      report.required(path.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
   } else {
     report.invalid(path.child("operator"), op, "not a valid selector operator");
   }
@@ -32,7 +35,8 @@ void validate_field_requirement(const Json& requirement, const Path& path, Repor
   const auto& values = api::list(requirement, "values");
   if (op == "In" || op == "NotIn") {
     if (values.size() != 1) {
-      report.required(path.child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+      report.required(path.child("values"),
+                      "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
     }
   } else {
     report.invalid(path.child("operator"), op, "not a valid selector operator");
@@ -104,7 +108,8 @@ void validate_node_selector_term(const Json& term, const Path& path, Report& rep
   for (std::size_t i = 0; i < expressions.size(); ++i) {
     validate_node_requirement(expressions[i], expressions_path[i], report);
   }
-  for (std::size_t i = 0; i < fields.size(); ++i) validate_field_requirement(fields[i], fields_path[i], report);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    validate_field_requirement(fields[i], fields_path[i], report);
 }
 
 void validate_node_selector(const Json& selector, const Path& path, Report& report) {
@@ -119,7 +124,8 @@ void validate_affinity(const Json& affinity, const Path& path, Report& report) {
     validate_node_affinity(*node, path.child("nodeAffinity"), report);
   }
   for (const std::string_view name : {"podAffinity", "podAntiAffinity"}) {
-    if (const Json* pods = api::member(affinity, name)) validate_pod_affinity(*pods, path.child(name), report);
+    if (const Json* pods = api::member(affinity, name))
+      validate_pod_affinity(*pods, path.child(name), report);
   }
 }
 
@@ -131,8 +137,9 @@ void validate_tolerations(const api::JsonArray& tolerations, const Path& path, R
     const auto value = api::str(toleration, "value"), effect = api::str(toleration, "effect");
     if (!key.empty()) report.check(toleration_path.child("key"), key, api::check_qualified_name(key));
     if (key.empty() && op != "Exists") {
-      report.invalid(toleration_path.child("operator"), op,
-                     "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
+      report.invalid(
+          toleration_path.child("operator"), op,
+          "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
     }
     if (api::find(toleration, "tolerationSeconds") && effect != "NoExecute") {
       report.invalid(toleration_path.child("effect"), effect,
@@ -158,7 +165,8 @@ namespace {
 void validate_spread_domains(const Json& constraint, const Path& path, Report& report) {
   const Json* domains = api::find(constraint, "minDomains");
   if (domains == nullptr) return;
-  if (api::num(constraint, "minDomains") <= 0) report.invalid(path.child("minDomains"), *domains, "must be greater than 0");
+  if (api::num(constraint, "minDomains") <= 0)
+    report.invalid(path.child("minDomains"), *domains, "must be greater than 0");
   if (api::str(constraint, "whenUnsatisfiable") != "DoNotSchedule") {
     report.invalid(path.child("minDomains"), *domains,
                    fmt::format("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {}",
@@ -186,14 +194,16 @@ void validate_topology_spread(const api::JsonArray& constraints, const Path& pat
     const Path constraint_path = path[i];
     const auto skew = api::num(constraint, "maxSkew");
     if (skew <= 0) report.invalid(constraint_path.child("maxSkew"), skew, "must be greater than zero");
-    const auto topology = api::str(constraint, "topologyKey"), when = api::str(constraint, "whenUnsatisfiable");
+    const auto topology = api::str(constraint, "topologyKey"),
+               when = api::str(constraint, "whenUnsatisfiable");
     if (topology.empty()) {
       report.required(constraint_path.child("topologyKey"), "can not be empty");
     } else {
       report.check(constraint_path.child("topologyKey"), topology, api::check_qualified_name(topology));
     }
     if (when != "DoNotSchedule" && when != "ScheduleAnyway") {
-      report.not_supported(constraint_path.child("whenUnsatisfiable"), when, {"DoNotSchedule", "ScheduleAnyway"});
+      report.not_supported(constraint_path.child("whenUnsatisfiable"), when,
+                           {"DoNotSchedule", "ScheduleAnyway"});
     }
     const auto pair = fmt::format("{{{}, {}}}", topology, when);
     if (!seen.insert(pair).second) {
@@ -205,7 +215,8 @@ void validate_topology_spread(const api::JsonArray& constraints, const Path& pat
       check_enum(constraint, policy, {"Honor", "Ignore"}, constraint_path, report, Presence::kOptional);
     }
     validate_spread_label_keys(constraint, constraint_path, report);
-    validate_label_selector(api::find(constraint, "labelSelector"), constraint_path.child("labelSelector"), report);
+    validate_label_selector(api::find(constraint, "labelSelector"), constraint_path.child("labelSelector"),
+                            report);
   }
 }
 

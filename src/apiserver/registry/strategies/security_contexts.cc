@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::string_view kIdRange = "must be between 0 and 2147483647, inclusive";
 
-bool is_id(std::int64_t id) { return id >= 0 && id <= INT32_MAX; }
+bool is_id(std::int64_t id) {
+  return id >= 0 && id <= INT32_MAX;
+}
 
 void check_id(const Json& context, std::string_view field, const Path& path, Report& report) {
   if (const auto id = api::num(context, field); !is_id(id)) report.invalid(path.child(field), id, kIdRange);
@@ -25,7 +27,8 @@ void validate_profile(const Json& profile, std::string_view what, const Path& pa
   const Json* local = api::find(profile, "localhostProfile");
   const bool localhost = api::str(profile, "type") == "Localhost";
   if (localhost && (local == nullptr || text_of(*local).empty())) {
-    report.required(path.child("localhostProfile"), fmt::format("must be set when {} type is Localhost", what));
+    report.required(path.child("localhostProfile"),
+                    fmt::format("must be set when {} type is Localhost", what));
   } else if (!localhost && local != nullptr) {
     report.invalid(path.child("localhostProfile"), *local,
                    fmt::format("can only be set when {} type is Localhost", what));
@@ -70,8 +73,8 @@ void validate_sysctls(const Json& spec, const api::JsonArray& sysctls, const Pat
     if (name.starts_with("net.") && api::flag(spec, "hostNetwork")) {
       report.invalid(name_path, name, "may not be specified when 'hostNetwork' is set to true");
     }
-    const bool ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" ||
-                     name.starts_with("fs.mqueue.");
+    const bool ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
+                     name == "kernel.sem" || name.starts_with("fs.mqueue.");
     if (ipc && api::flag(spec, "hostIPC")) {
       report.invalid(name_path, name, "may not be specified when 'hostIPC' is set to true");
     }
@@ -80,7 +83,8 @@ void validate_sysctls(const Json& spec, const api::JsonArray& sysctls, const Pat
 
 bool adds_sys_admin(const Json& context) {
   const auto& added = api::list(context, "capabilities.add");
-  return std::any_of(added.begin(), added.end(), [](const Json& cap) { return text_of(cap) == "CAP_SYS_ADMIN"; });
+  return std::any_of(added.begin(), added.end(),
+                     [](const Json& cap) { return text_of(cap) == "CAP_SYS_ADMIN"; });
 }
 
 }  // namespace
@@ -102,7 +106,8 @@ void validate_container_security(const Json& context, const Path& path, Report& 
   const Json* escalation = api::find(context, "allowPrivilegeEscalation");
   if (escalation != nullptr && !api::flag(context, "allowPrivilegeEscalation")) {
     if (api::flag(context, "privileged")) {
-      report.invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+      report.invalid(path, context,
+                     "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     }
     if (adds_sys_admin(context)) {
       report.invalid(path, context,
@@ -128,8 +133,10 @@ void validate_pod_security_context(const Json& spec, const Path& path, Report& r
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (const auto id = api::num(groups[i], ""); !is_id(id)) report.invalid(groups_path[i], id, kIdRange);
   }
-  check_enum(*context, "fsGroupChangePolicy", {"Always", "OnRootMismatch"}, context_path, report, Presence::kOptional);
-  check_enum(*context, "supplementalGroupsPolicy", {"Merge", "Strict"}, context_path, report, Presence::kOptional);
+  check_enum(*context, "fsGroupChangePolicy", {"Always", "OnRootMismatch"}, context_path, report,
+             Presence::kOptional);
+  check_enum(*context, "supplementalGroupsPolicy", {"Merge", "Strict"}, context_path, report,
+             Presence::kOptional);
   validate_sysctls(spec, api::list(*context, "sysctls"), context_path.child("sysctls"), report);
   validate_profiles(*context, context_path, report);
 }

@@ -20,7 +20,8 @@ Error invalid_service(const Json& service, Cause cause) {
 class ServiceStrategy : public Strategy {
  public:
   explicit ServiceStrategy(const StrategySet::Environment& environment)
-      : allocator_(environment.cacher, environment.service_cidr, environment.node_port_first, environment.node_port_last) {}
+      : allocator_(environment.cacher, environment.service_cidr, environment.node_port_first,
+                   environment.node_port_last) {}
 
   void set_defaults(Json& service) const override { default_service_spec(ensure_object(service, "spec")); }
 
@@ -42,7 +43,8 @@ class ServiceStrategy : public Strategy {
     validate_service_spec(spec_of(service), Path("spec"), report);
   }
 
-  void validate_update(const WriteContext& context, const Json& service, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& service, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     validate_service_update(spec_of(service), spec_of(old), Path("spec"), report);
   }
@@ -58,7 +60,9 @@ class ServiceStrategy : public Strategy {
     return allocated;
   }
 
-  void release(const Json& service) override { allocator_.drop(std::string(api::str(service, "metadata.uid"))); }
+  void release(const Json& service) override {
+    allocator_.drop(std::string(api::str(service, "metadata.uid")));
+  }
 
  private:
   Result<void> allocate_all(const std::string& uid, Json& service, const Json& before) {
@@ -82,8 +86,10 @@ class ServiceStrategy : public Strategy {
     if (had || !api::check_ip(address).empty()) return ok();
     auto claimed = allocator_.claim_address(uid, address);
     if (claimed.ok()) return ok();
-    return invalid_service(service, api::invalid("spec.clusterIPs", api::to_json(Json(api::list(spec, "clusterIPs"))),
-                                                 fmt::format("failed to allocate IP {}: {}", address, claimed.error().message())));
+    return invalid_service(
+        service,
+        api::invalid("spec.clusterIPs", api::to_json(Json(api::list(spec, "clusterIPs"))),
+                     fmt::format("failed to allocate IP {}: {}", address, claimed.error().message())));
   }
 
   Result<void> allocate_node_ports(const std::string& uid, Json& service, const Json& before) {
@@ -101,8 +107,8 @@ class ServiceStrategy : public Strategy {
       if (std::find(had.begin(), had.end(), wanted) != had.end()) continue;
       auto claimed = allocator_.claim_port(uid, wanted);
       if (!claimed.ok()) {
-        return invalid_service(service, api::invalid(fmt::format("spec.ports[{}].nodePort", i), fmt::to_string(wanted),
-                                                     claimed.error().message()));
+        return invalid_service(service, api::invalid(fmt::format("spec.ports[{}].nodePort", i),
+                                                     fmt::to_string(wanted), claimed.error().message()));
       }
     }
     if (!needs_node_ports(spec)) return ok();
@@ -119,7 +125,9 @@ class ServiceStrategy : public Strategy {
 
   static bool same_protocol_has(const api::JsonArray& ports, const Json& port, int node_port) {
     for (const auto& other : ports) {
-      if (api::num(other, "nodePort") == node_port && api::str(other, "protocol") == api::str(port, "protocol")) return true;
+      if (api::num(other, "nodePort") == node_port &&
+          api::str(other, "protocol") == api::str(port, "protocol"))
+        return true;
     }
     return false;
   }
@@ -136,9 +144,10 @@ class ServiceStrategy : public Strategy {
     if (api::num(before, "healthCheckNodePort") == wanted) return ok();
     auto claimed = allocator_.claim_port(uid, wanted);
     if (claimed.ok()) return ok();
-    return invalid_service(service, api::invalid("spec.healthCheckNodePort", fmt::to_string(wanted),
-                                                 fmt::format("failed to allocate requested HealthCheck NodePort {}: {}",
-                                                             wanted, claimed.error().message())));
+    return invalid_service(
+        service, api::invalid("spec.healthCheckNodePort", fmt::to_string(wanted),
+                              fmt::format("failed to allocate requested HealthCheck NodePort {}: {}", wanted,
+                                          claimed.error().message())));
   }
 
   ServiceAllocator allocator_;

@@ -23,13 +23,16 @@ std::optional<std::uint32_t> parse_ipv4(const std::string& text) {
 }
 
 std::string format_ipv4(std::uint32_t address) {
-  return fmt::format("{}.{}.{}.{}", address >> 24, (address >> 16) & 255, (address >> 8) & 255, address & 255);
+  return fmt::format("{}.{}.{}.{}", address >> 24, (address >> 16) & 255, (address >> 8) & 255,
+                     address & 255);
 }
 
 // The size of the part that is left to those who name an address or port: a share, within bounds (KEP-3070).
 struct Band {
   std::uint32_t least, most, share;
-  std::uint32_t of(std::uint32_t size) const { return size < least ? 0 : std::clamp(size / share, least, most); }
+  std::uint32_t of(std::uint32_t size) const {
+    return size < least ? 0 : std::clamp(size / share, least, most);
+  }
 };
 constexpr Band kAddressBand{16, 256, 16}, kPortBand{16, 128, 32};
 
@@ -50,7 +53,8 @@ std::vector<std::string> service_addresses(const Json& spec) {
     }
   }
   const std::string single(api::str(spec, "clusterIP"));
-  if (!single.empty() && single != "None" && std::find(addresses.begin(), addresses.end(), single) == addresses.end()) {
+  if (!single.empty() && single != "None" &&
+      std::find(addresses.begin(), addresses.end(), single) == addresses.end()) {
     addresses.push_back(single);
   }
   return addresses;
@@ -59,7 +63,8 @@ std::vector<std::string> service_addresses(const Json& spec) {
 std::vector<int> service_node_ports(const Json& spec) {
   std::vector<int> ports;
   const auto add = [&](std::int64_t port) {
-    if (port != 0 && std::find(ports.begin(), ports.end(), port) == ports.end()) ports.push_back(static_cast<int>(port));
+    if (port != 0 && std::find(ports.begin(), ports.end(), port) == ports.end())
+      ports.push_back(static_cast<int>(port));
   };
   for (const auto& port : api::list(spec, "ports")) add(api::num(port, "nodePort"));
   add(api::num(spec, "healthCheckNodePort"));
@@ -111,7 +116,8 @@ void ServiceAllocator::add(const Json& service, int sign) {
 }
 
 bool ServiceAllocator::address_taken(const std::string& address, const std::string& uid) const {
-  if (const auto found = addresses_.find(address); found != addresses_.end() && found->second.uid != uid) return true;
+  if (const auto found = addresses_.find(address); found != addresses_.end() && found->second.uid != uid)
+    return true;
   return std::any_of(held_.begin(), held_.end(), [&](const auto& held) {
     return held.first != uid && held.second.addresses.contains(address);
   });
@@ -184,14 +190,17 @@ Result<int> ServiceAllocator::allocate_port(const std::string& uid) {
 Result<void> ServiceAllocator::claim_port(const std::string& uid, int port) {
   load();
   if (port < port_first_ || port > port_last_) {
-    return Error(Reason::kInvalid, fmt::format("provided port is not in the valid range. The range of valid ports is {}-{}",
-                                               port_first_, port_last_));
+    return Error(Reason::kInvalid,
+                 fmt::format("provided port is not in the valid range. The range of valid ports is {}-{}",
+                             port_first_, port_last_));
   }
   if (port_taken(port, uid)) return Error(Reason::kInvalid, "provided port is already allocated");
   held_[uid].ports.insert(port);
   return ok();
 }
 
-void ServiceAllocator::drop(const std::string& uid) { held_.erase(uid); }
+void ServiceAllocator::drop(const std::string& uid) {
+  held_.erase(uid);
+}
 
 }  // namespace mk::apiserver

@@ -14,9 +14,9 @@
 namespace mk::apiserver {
 
 // Which cluster addresses and node ports Services have. Nothing of it is stored: the truth is the Services
-// themselves, followed through the cache, plus the claims of writes that are on their way there. Addresses and
-// ports that nobody named are taken from the upper part of their range, so that the lower part stays free for
-// those that somebody will.
+// themselves, followed through the cache, plus the claims of writes that are on their way there. Addresses
+// and ports that nobody named are taken from the upper part of their range, so that the lower part stays free
+// for those that somebody will.
 class ServiceAllocator {
  public:
   // `cidr`: one IPv4 range, as checked by parse_cidr.

@@ -6,11 +6,14 @@ namespace mk::apiserver {
 
 using api::Json;
 
-bool needs_cluster_ip(const Json& spec) { return api::str(spec, "type", "ClusterIP") != "ExternalName"; }
+bool needs_cluster_ip(const Json& spec) {
+  return api::str(spec, "type", "ClusterIP") != "ExternalName";
+}
 
 bool needs_node_ports(const Json& spec) {
   const auto type = api::str(spec, "type");
-  return type == "NodePort" || (type == "LoadBalancer" && api::flag(spec, "allocateLoadBalancerNodePorts", true));
+  return type == "NodePort" ||
+         (type == "LoadBalancer" && api::flag(spec, "allocateLoadBalancerNodePorts", true));
 }
 
 bool needs_health_check_port(const Json& spec) {
@@ -37,7 +40,8 @@ void default_ports(Json& spec) {
     if (!port.is_object()) continue;
     default_text(port, "protocol", "TCP");
     const Json* target = api::find(port, "targetPort");
-    const bool unset = target == nullptr || (target->is_string() ? target->get_string().empty() : api::num(*target, "") == 0);
+    const bool unset = target == nullptr ||
+                       (target->is_string() ? target->get_string().empty() : api::num(*target, "") == 0);
     if (unset && api::find(port, "port")) api::set(port, "targetPort", api::num(port, "port"));
   }
 }
@@ -95,7 +99,8 @@ void keep_node_ports(Json& spec, const Json& old) {
   if (ports == nullptr) return;
   std::set<std::pair<std::string_view, std::int64_t>> used;
   for (const auto& port : *ports) {
-    if (api::num(port, "nodePort") != 0) used.emplace(api::str(port, "protocol", "TCP"), api::num(port, "nodePort"));
+    if (api::num(port, "nodePort") != 0)
+      used.emplace(api::str(port, "protocol", "TCP"), api::num(port, "nodePort"));
   }
   const auto take = [&](Json& port, const Json& before) {
     const auto node_port = api::num(before, "nodePort");
@@ -126,7 +131,8 @@ void keep_allocated(Json& spec, const Json& old) {
     }
   }
   if (needs_node_ports(spec) && needs_node_ports(old)) keep_node_ports(spec, old);
-  if (needs_health_check_port(spec) && needs_health_check_port(old) && api::num(spec, "healthCheckNodePort") == 0) {
+  if (needs_health_check_port(spec) && needs_health_check_port(old) &&
+      api::num(spec, "healthCheckNodePort") == 0) {
     copy_field(spec, old, "healthCheckNodePort");
   }
 }
@@ -140,7 +146,8 @@ void shed_node_ports(Json& spec, const Json& old) {
   for (auto& port : *ports) {
     const auto number = api::num(port, "nodePort");
     const auto& before = api::list(old, "ports");
-    const bool known = std::any_of(before.begin(), before.end(), [&](const Json& p) { return api::num(p, "nodePort") == number; });
+    const bool known = std::any_of(before.begin(), before.end(),
+                                   [&](const Json& p) { return api::num(p, "nodePort") == number; });
     if (known) api::erase(port, "nodePort");
   }
 }
@@ -152,7 +159,9 @@ void shed_type_fields(Json& spec, const Json& old) {
     if (same(spec, old, field)) api::erase(spec, field);
   };
   if (needs_cluster_ip(old) && !needs_cluster_ip(spec)) {
-    for (const auto field : {"clusterIPs", "clusterIP", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"}) shed(field);
+    for (const auto field :
+         {"clusterIPs", "clusterIP", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"})
+      shed(field);
   }
   if (needs_node_ports(old) && !needs_node_ports(spec)) {
     shed_node_ports(spec, old);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kOnce = "may not change once set";
 
-void validate_port(const Json& port, bool needs_name, std::set<std::string_view>& names, const Path& path, Report& report) {
+void validate_port(const Json& port, bool needs_name, std::set<std::string_view>& names, const Path& path,
+                   Report& report) {
   const auto name = api::str(port, "name");
   if (name.empty()) {
     if (needs_name) report.required(path.child("name"));
@@ -23,7 +24,8 @@ void validate_port(const Json& port, bool needs_name, std::set<std::string_view>
   const auto number = api::num(port, "port");
   if (!check_port_number(number).empty()) report.invalid(path.child("port"), number, kPortRange);
   check_enum(port, "protocol", {"SCTP", "TCP", "UDP"}, path, report);
-  if (const Json* target = api::find(port, "targetPort")) validate_port_ref(*target, path.child("targetPort"), report);
+  if (const Json* target = api::find(port, "targetPort"))
+    validate_port_ref(*target, path.child("targetPort"), report);
   if (const auto protocol = api::str(port, "appProtocol"); !protocol.empty()) {
     report.check(path.child("appProtocol"), protocol, api::check_qualified_name(protocol));
   }
@@ -43,7 +45,8 @@ void validate_ports(const Json& spec, const Path& path, Report& report) {
     const auto node_port = api::num(ports[i], "nodePort");
     if (!numbers.insert(fmt::format("{}/{}", protocol, api::num(ports[i], "port"))).second) {
       report.causes().push_back(api::duplicate(
-          port_path.str(), fmt::format("{{\"port\":{},\"protocol\":\"{}\"}}", api::num(ports[i], "port"), protocol)));
+          port_path.str(),
+          fmt::format("{{\"port\":{},\"protocol\":\"{}\"}}", api::num(ports[i], "port"), protocol)));
     }
     if (node_port == 0) continue;
     if (type == "ClusterIP" || type == "ExternalName") {
@@ -87,7 +90,8 @@ void validate_cluster_ips(const Json& spec, const Path& path, Report& report) {
 void validate_families(const Json& spec, const Path& path, Report& report) {
   if (!needs_cluster_ip(spec)) {
     for (const std::string_view field : {"ipFamilies", "ipFamilyPolicy"}) {
-      if (api::find(spec, field)) report.forbidden(path.child(field), "may not be set for ExternalName services");
+      if (api::find(spec, field))
+        report.forbidden(path.child(field), "may not be set for ExternalName services");
     }
     return;
   }
@@ -136,7 +140,8 @@ void validate_policies(const Json& spec, const Path& path, Report& report) {
   if (externally_accessible(spec)) {
     check_enum(spec, "externalTrafficPolicy", {"Cluster", "Local"}, path, report);
   } else if (!external.empty()) {
-    report.invalid(path.child("externalTrafficPolicy"), external, "may only be set for externally-accessible services");
+    report.invalid(path.child("externalTrafficPolicy"), external,
+                   "may only be set for externally-accessible services");
   }
   if (needs_cluster_ip(spec)) check_enum(spec, "internalTrafficPolicy", {"Cluster", "Local"}, path, report);
   const auto health = api::num(spec, "healthCheckNodePort");
@@ -146,7 +151,8 @@ void validate_policies(const Json& spec, const Path& path, Report& report) {
   }
   if (api::str(spec, "type") != "LoadBalancer") {
     for (const std::string_view field : {"allocateLoadBalancerNodePorts", "loadBalancerClass"}) {
-      if (api::find(spec, field)) report.forbidden(path.child(field), "may only be used when `type` is 'LoadBalancer'");
+      if (api::find(spec, field))
+        report.forbidden(path.child(field), "may only be used when `type` is 'LoadBalancer'");
     }
   } else if (!api::find(spec, "allocateLoadBalancerNodePorts")) {
     report.required(path.child("allocateLoadBalancerNodePorts"));

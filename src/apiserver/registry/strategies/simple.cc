@@ -30,6 +30,8 @@ class SimpleStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_simple(Rules rules) { return std::make_unique<SimpleStrategy>(std::move(rules)); }
+std::unique_ptr<Strategy> make_simple(Rules rules) {
+  return std::make_unique<SimpleStrategy>(std::move(rules));
+}
 
 }  // namespace mk::apiserver

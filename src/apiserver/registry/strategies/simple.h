@@ -20,15 +20,16 @@ struct Rules {
 std::unique_ptr<Strategy> make_simple(Rules rules);
 
 // Registration, by area.
-void add_config(StrategySet& set);         // ConfigMap, Secret, ServiceAccount, Event
-void add_cluster(StrategySet& set);        // Namespace, Node, Lease, RuntimeClass, PriorityClass
-void add_endpoints(StrategySet& set);      // Endpoints, EndpointSlice
-void add_quota(StrategySet& set);          // LimitRange, ResourceQuota
-void add_storage(StrategySet& set);        // volumes, claims, classes, CSI
-void add_policy(StrategySet& set);         // PodDisruptionBudget, HorizontalPodAutoscaler
+void add_config(StrategySet& set);     // ConfigMap, Secret, ServiceAccount, Event
+void add_cluster(StrategySet& set);    // Namespace, Node, Lease, RuntimeClass, PriorityClass
+void add_endpoints(StrategySet& set);  // Endpoints, EndpointSlice
+void add_quota(StrategySet& set);      // LimitRange, ResourceQuota
+void add_storage(StrategySet& set);    // volumes, claims, classes, CSI
+void add_policy(StrategySet& set);     // PodDisruptionBudget, HorizontalPodAutoscaler
 void add_rbac(StrategySet& set);
-void add_networking(StrategySet& set);     // Ingress, NetworkPolicy ...
+void add_networking(StrategySet& set);  // Ingress, NetworkPolicy ...
 void add_certificates(StrategySet& set);
-void add_registrations(StrategySet& set);  // webhooks, policies, APIService, CustomResourceDefinition, flow control
+void add_registrations(
+    StrategySet& set);  // webhooks, policies, APIService, CustomResourceDefinition, flow control
 
 }  // namespace mk::apiserver

@@ -41,7 +41,8 @@ void validate_update_strategy(const Json& spec, const Path& path, Report& report
     if (is_zero(unavailable)) report.invalid(unavailable_path, *unavailable, "cannot be 0");
     validate_at_most_100_percent(*unavailable, unavailable_path, report);
   } else {
-    report.invalid(strategy_path, *api::find(spec, "updateStrategy"), "must be 'RollingUpdate' or 'OnDelete'");
+    report.invalid(strategy_path, *api::find(spec, "updateStrategy"),
+                   "must be 'RollingUpdate' or 'OnDelete'");
   }
 }
 
@@ -63,7 +64,8 @@ class StatefulSetStrategy : public Strategy {
     default_text(spec, "podManagementPolicy", "OrderedReady");
     Json& strategy = ensure_object(spec, "updateStrategy");
     default_text(strategy, "type", "RollingUpdate");
-    if (api::str(strategy, "type") == "RollingUpdate") default_to(ensure_object(strategy, "rollingUpdate"), "partition", 0);
+    if (api::str(strategy, "type") == "RollingUpdate")
+      default_to(ensure_object(strategy, "rollingUpdate"), "partition", 0);
     Json& retention = ensure_object(spec, "persistentVolumeClaimRetentionPolicy");
     default_text(retention, "whenDeleted", "Retain");
     default_text(retention, "whenScaled", "Retain");
@@ -92,23 +94,27 @@ class StatefulSetStrategy : public Strategy {
     validate_endless_template(pod_template, "StatefulSet", path.child("template"), report);
   }
 
-  void validate_update(const WriteContext& context, const Json& set, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& set, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     const auto fixed = [](const Json& object) {
-      return without(spec_of(object), {"replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                                       "persistentVolumeClaimRetentionPolicy", "minReadySeconds"});
+      return without(spec_of(object),
+                     {"replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
+                      "persistentVolumeClaimRetentionPolicy", "minReadySeconds"});
     };
     if (fixed(set) != fixed(old)) {
-      report.forbidden(Path("spec"),
-                       "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-                       "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
-                       "'minReadySeconds' are forbidden");
+      report.forbidden(
+          Path("spec"),
+          "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+          "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+          "'minReadySeconds' are forbidden");
     }
   }
 
   void validate_status_update(const Json& set, const Json& old, Causes& causes) const override {
     Report report(causes);
-    if (const Json* status = api::find(set, "status")) validate_replica_status(*status, Path("status"), report);
+    if (const Json* status = api::find(set, "status"))
+      validate_replica_status(*status, Path("status"), report);
   }
 
  private:
@@ -136,6 +142,8 @@ class StatefulSetStrategy : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_stateful_set_strategy() { return std::make_unique<StatefulSetStrategy>(); }
+std::unique_ptr<Strategy> make_stateful_set_strategy() {
+  return std::make_unique<StatefulSetStrategy>();
+}
 
 }  // namespace mk::apiserver

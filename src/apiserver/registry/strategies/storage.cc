@@ -17,9 +17,9 @@ using api::Json;
 namespace {
 
 // Fields of a volume's spec that are not its source.
-const std::set<std::string_view> kVolumeFields{"capacity",     "accessModes",      "claimRef",    "persistentVolumeReclaimPolicy",
-                                               "volumeMode",   "storageClassName", "mountOptions", "nodeAffinity",
-                                               "volumeAttributesClassName"};
+const std::set<std::string_view> kVolumeFields{
+    "capacity",         "accessModes",  "claimRef",     "persistentVolumeReclaimPolicy", "volumeMode",
+    "storageClassName", "mountOptions", "nodeAffinity", "volumeAttributesClassName"};
 
 class PersistentVolumeStrategy : public Strategy {
  public:
@@ -47,7 +47,8 @@ class PersistentVolumeStrategy : public Strategy {
     }
     validate_capacity(spec, path, report);
     validate_source(spec, path, report);
-    check_enum(spec, "persistentVolumeReclaimPolicy", {"Delete", "Recycle", "Retain"}, path, report, Presence::kOptional);
+    check_enum(spec, "persistentVolumeReclaimPolicy", {"Delete", "Recycle", "Retain"}, path, report,
+               Presence::kOptional);
     check_enum(spec, "volumeMode", {"Block", "Filesystem"}, path, report, Presence::kOptional);
     if (const auto name = api::str(spec, "storageClassName"); !name.empty()) {
       report.check(path.child("storageClassName"), name, api::check_dns1123_subdomain(name));
@@ -60,10 +61,12 @@ class PersistentVolumeStrategy : public Strategy {
     }
   }
 
-  void validate_update(const WriteContext& context, const Json& volume, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& volume, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     if (source_of(spec_of(volume)) != source_of(spec_of(old))) {
-      report.forbidden(Path("spec.persistentvolumesource"), "spec.persistentvolumesource is immutable after creation");
+      report.forbidden(Path("spec.persistentvolumesource"),
+                       "spec.persistentvolumesource is immutable after creation");
     }
     check_immutable(volume, old, "spec.volumeMode", report);
     if (api::find(old, "spec.nodeAffinity")) check_immutable(volume, old, "spec.nodeAffinity", report);
@@ -97,7 +100,8 @@ class PersistentVolumeStrategy : public Strategy {
     if (count == 0) report.required(path, "must specify a volume type");
     const auto host = api::str(spec, "hostPath.path");
     if (host == "/" && api::str(spec, "persistentVolumeReclaimPolicy") == "Recycle") {
-      report.forbidden(path.child("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
+      report.forbidden(path.child("persistentVolumeReclaimPolicy"),
+                       "may not be 'recycle' for a hostPath mount of '/'");
     }
   }
 };
@@ -123,12 +127,14 @@ class ClaimStrategy : public Strategy {
     validate_claim_spec(spec_of(claim), Path("spec"), report);
   }
 
-  void validate_update(const WriteContext& context, const Json& claim, const Json& old, Causes& causes) const override {
+  void validate_update(const WriteContext& context, const Json& claim, const Json& old,
+                       Causes& causes) const override {
     Report report(causes);
     validate_fixed(claim, old, report);
     const bool bound = api::str(old, "status.phase") == "Bound";
     const Json* size = api::find(claim, "spec.resources.requests.storage");
-    const auto asked = read_quantity(size), before = read_quantity(api::find(old, "spec.resources.requests.storage"));
+    const auto asked = read_quantity(size),
+               before = read_quantity(api::find(old, "spec.resources.requests.storage"));
     const auto capacity = read_quantity(api::find(old, "status.capacity.storage"));
     const Path requests("spec.resources.requests.storage");
     if (bound && asked < before && asked <= capacity) {
@@ -150,19 +156,25 @@ class ClaimStrategy : public Strategy {
     // A class may be given later to a claim that left it to the default.
     if (!api::find(before, "storageClassName")) api::erase(now, "storageClassName");
     for (const auto field : {"dataSource", "dataSourceRef"}) {
-      if (!api::find(before, field) && api::find(claim, std::string("spec.") + field) == nullptr) api::erase(now, field);
+      if (!api::find(before, field) && api::find(claim, std::string("spec.") + field) == nullptr)
+        api::erase(now, field);
     }
     if (now != before) {
-      report.forbidden(Path("spec"),
-                       "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
-                       "bound claims\n");
+      report.forbidden(
+          Path("spec"),
+          "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+          "bound claims\n");
     }
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_persistent_volume_strategy() { return std::make_unique<PersistentVolumeStrategy>(); }
-std::unique_ptr<Strategy> make_claim_strategy() { return std::make_unique<ClaimStrategy>(); }
+std::unique_ptr<Strategy> make_persistent_volume_strategy() {
+  return std::make_unique<PersistentVolumeStrategy>();
+}
+std::unique_ptr<Strategy> make_claim_strategy() {
+  return std::make_unique<ClaimStrategy>();
+}
 
 }  // namespace mk::apiserver

@@ -27,14 +27,17 @@ void validate_class(const Json& object, Report& report) {
   check_enum(object, "volumeBindingMode", {"Immediate", "WaitForFirstConsumer"}, root, report);
   std::size_t i = 0;
   for (const auto& parameter : api::object(object, "parameters")) {
-    if (std::string_view(parameter.key()).empty()) report.invalid(Path("parameters"), "", "field can not be empty.");
+    if (std::string_view(parameter.key()).empty())
+      report.invalid(Path("parameters"), "", "field can not be empty.");
     if (++i > 512) return report.too_long(Path("parameters"), 512);
   }
 }
 
 void validate_class_update(const Json& object, const Json& old, Report& report) {
-  if (!same(object, old, "parameters")) report.forbidden(Path("parameters"), "updates to parameters are forbidden.");
-  if (!same(object, old, "provisioner")) report.forbidden(Path("provisioner"), "updates to provisioner are forbidden.");
+  if (!same(object, old, "parameters"))
+    report.forbidden(Path("parameters"), "updates to parameters are forbidden.");
+  if (!same(object, old, "provisioner"))
+    report.forbidden(Path("provisioner"), "updates to provisioner are forbidden.");
   if (!same(object, old, "reclaimPolicy")) {
     report.forbidden(Path("reclaimPolicy"), "updates to reclaimPolicy are forbidden.");
   }
@@ -43,14 +46,17 @@ void validate_class_update(const Json& object, const Json& old, Report& report) 
 void default_driver(Json& object) {
   Json& spec = ensure_object(object, "spec");
   default_to(spec, "attachRequired", true);
-  for (const auto field : {"podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"}) default_to(spec, field, false);
+  for (const auto field : {"podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"})
+    default_to(spec, field, false);
   default_text(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
-  if (api::list(spec, "volumeLifecycleModes").empty()) api::set(spec, "volumeLifecycleModes", api::JsonArray{"Persistent"});
+  if (api::list(spec, "volumeLifecycleModes").empty())
+    api::set(spec, "volumeLifecycleModes", api::JsonArray{"Persistent"});
 }
 
 void validate_driver(const Json& object, Report& report) {
   const Path path("spec");
-  check_enum(spec_of(object), "fsGroupPolicy", {"File", "None", "ReadWriteOnceWithFSType"}, path, report, Presence::kOptional);
+  check_enum(spec_of(object), "fsGroupPolicy", {"File", "None", "ReadWriteOnceWithFSType"}, path, report,
+             Presence::kOptional);
   for (const auto& mode : api::list(object, "spec.volumeLifecycleModes")) {
     if (mode != "Persistent" && mode != "Ephemeral") {
       report.not_supported(path.child("volumeLifecycleModes"), text_of(mode), {"Ephemeral", "Persistent"});
@@ -81,7 +87,9 @@ void validate_attachment(const Json& object, Report& report) {
   if (api::str(spec, "nodeName").empty()) report.required(path.child("nodeName"));
   const bool named = !api::str(spec, "source.persistentVolumeName").empty();
   const bool inlined = api::find(spec, "source.inlineVolumeSpec") != nullptr;
-  if (!named && !inlined) report.required(path.child("source"), "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+  if (!named && !inlined)
+    report.required(path.child("source"),
+                    "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
 }
 
 void validate_capacity(const Json& object, Report& report) {
@@ -98,13 +106,19 @@ void add_storage(StrategySet& set) {
   const auto add = [&](std::string_view resource, Rules rules) {
     set.add(std::string(resource) + ".storage.k8s.io", make_simple(std::move(rules)));
   };
-  add("storageclasses", {.defaults = default_class, .validate = validate_class, .validate_update = validate_class_update,
-                         .immutable = {"volumeBindingMode"}, .status = false});
-  add("csidrivers", {.defaults = default_driver, .validate = validate_driver,
-                     .immutable = {"spec.attachRequired", "spec.volumeLifecycleModes"}, .status = false});
+  add("storageclasses", {.defaults = default_class,
+                         .validate = validate_class,
+                         .validate_update = validate_class_update,
+                         .immutable = {"volumeBindingMode"},
+                         .status = false});
+  add("csidrivers", {.defaults = default_driver,
+                     .validate = validate_driver,
+                     .immutable = {"spec.attachRequired", "spec.volumeLifecycleModes"},
+                     .status = false});
   add("csinodes", {.validate = validate_csi_node, .status = false});
   add("volumeattachments", {.validate = validate_attachment, .immutable = {"spec"}});
-  add("csistoragecapacities", {.validate = validate_capacity, .immutable = {"nodeTopology", "storageClassName"}, .status = false});
+  add("csistoragecapacities",
+      {.validate = validate_capacity, .immutable = {"nodeTopology", "storageClassName"}, .status = false});
   add("volumeattributesclasses", {.immutable = {"driverName", "parameters"}, .status = false});
 }
 

@@ -13,7 +13,8 @@ Json TestCluster::parse(std::string_view yaml) {
 }
 
 const api::ResourceInfo& TestCluster::resource(const Json& object) {
-  const auto* found = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+  const auto* found =
+      api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
   if (found == nullptr) FAIL("no such kind: " << api::to_json(object));
   return *found;
 }
@@ -55,7 +56,8 @@ void decode(const api::ResourceInfo& info, Json& object) {
 
 Result<Json> TestCluster::create(Json object, bool with_admission) {
   const auto& info = resource(object);
-  if (info.namespaced && api::str(object, "metadata.namespace").empty()) api::set(object, "metadata.namespace", "default");
+  if (info.namespaced && api::str(object, "metadata.namespace").empty())
+    api::set(object, "metadata.namespace", "default");
   decode(info, object);
   auto request = context(object, "CREATE", "");
   Strategy& kind = strategies_.of(info);

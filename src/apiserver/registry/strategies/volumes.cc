@@ -37,7 +37,8 @@ void default_projected(Json& projected) {
 void default_volume(Json& volume) {
   if (!volume.is_object()) return;
   bool has_source = false;
-  for (const auto& field : volume.get_object()) has_source = has_source || (field.key() != "name" && !field.value().is_null());
+  for (const auto& field : volume.get_object())
+    has_source = has_source || (field.key() != "name" && !field.value().is_null());
   if (!has_source) volume.get_object()["emptyDir"] = api::JsonObject();
   for (const auto name : {"secret", "configMap", "downwardAPI"}) {
     if (Json* source = edit(volume, name)) default_to(*source, "defaultMode", kFileMode);
@@ -95,7 +96,8 @@ void validate_downward(const Json& source, const Path& path, Report& report) {
 
 void validate_token_projection(const Json& token, const Path& path, Report& report) {
   const auto seconds = api::num(token, "expirationSeconds", 3600);
-  if (seconds < 600) report.invalid(path.child("expirationSeconds"), seconds, "may not be less than 10 minutes");
+  if (seconds < 600)
+    report.invalid(path.child("expirationSeconds"), seconds, "may not be less than 10 minutes");
   if (seconds > (std::int64_t{1} << 32)) {
     report.invalid(path.child("expirationSeconds"), seconds, "may not be larger than 2^32 seconds");
   }
@@ -116,8 +118,8 @@ void gather_projected_paths(const Json& source, std::vector<std::string_view>& p
 
 void validate_projected_source(const Json& source, const Path& path, Report& report) {
   int count = 0;
-  for (const std::string_view name :
-       {"secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"}) {
+  for (const std::string_view name : {"secret", "configMap", "downwardAPI", "serviceAccountToken",
+                                      "clusterTrustBundle", "podCertificate"}) {
     const Json* part = api::member(source, name);
     if (part == nullptr) continue;
     const Path part_path = path.child(name);
@@ -154,9 +156,10 @@ void validate_projected(const Json& projected, const Path& path, Report& report)
 void validate_host_path(const Json& source, const Path& path, Report& report) {
   if (api::str(source, "path").empty()) return report.required(path.child("path"));
   check_no_backsteps(api::str(source, "path"), path.child("path"), report);
-  check_enum(source, "type",
-             {"", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"}, path,
-             report, Presence::kOptional);
+  check_enum(
+      source, "type",
+      {"", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"},
+      path, report, Presence::kOptional);
 }
 
 void validate_files_of(const Json& source, std::string_view name_field, const Path& path, Report& report) {
@@ -204,7 +207,8 @@ void validate_source(std::string_view name, const Json& source, const Path& path
     const Json* claim = api::find(source, "volumeClaimTemplate");
     const Path claim_path = path.child("volumeClaimTemplate");
     if (claim == nullptr) return report.required(claim_path);
-    if (const Json* spec = api::find(*claim, "spec")) validate_claim_spec(*spec, claim_path.child("spec"), report);
+    if (const Json* spec = api::find(*claim, "spec"))
+      validate_claim_spec(*spec, claim_path.child("spec"), report);
   }
 }
 

@@ -30,9 +30,9 @@ void check_selector_immutable(const Json& object, const Json& old, Report& repor
 }
 
 void validate_replica_status(const Json& status, const Path& path, Report& report) {
-  for (const std::string_view field : {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas",
-                                       "updatedReplicas", "currentReplicas", "unavailableReplicas",
-                                       "observedGeneration", "collisionCount"}) {
+  for (const std::string_view field :
+       {"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "updatedReplicas",
+        "currentReplicas", "unavailableReplicas", "observedGeneration", "collisionCount"}) {
     check_non_negative(status, field, path, report);
   }
   const auto total = api::num(status, "replicas"), ready = api::num(status, "readyReplicas");

@@ -77,29 +77,38 @@ TEST_CASE("defaults of a Deployment") {
 TEST_CASE("bad Deployments are refused in Kubernetes' words") {
   const auto yaml = manifest("apps/v1", "Deployment");
   const auto problems = [&](std::string_view patch) { return create_problems(yaml, patch); };
-  CHECK(problems("{spec: {replicas: -1}}") == Texts{"spec.replicas: Invalid value: -1: must be greater than or equal to 0"});
+  CHECK(problems("{spec: {replicas: -1}}") ==
+        Texts{"spec.replicas: Invalid value: -1: must be greater than or equal to 0"});
   CHECK(problems("{spec: {selector: null}}") == Texts{"spec.selector: Required value"});
   CHECK(problems("{spec: {selector: {matchLabels: null}}}") ==
         Texts{"spec.selector: Invalid value: {}: empty selector is invalid for deployment"});
   CHECK(problems("{spec: {template: {metadata: {labels: {app: y}}}}}") ==
-        Texts{"spec.template.metadata.labels: Invalid value: {\"app\":\"y\"}: `selector` does not match template `labels`"});
-  CHECK(problems("{spec: {template: {spec: {restartPolicy: Never}}}}") ==
-        Texts{"spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""});
-  CHECK(problems("{spec: {strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 0}}}}") ==
-        Texts{"spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"});
-  CHECK(problems("{spec: {strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}}}") ==
-        Texts{"spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"});
+        Texts{"spec.template.metadata.labels: Invalid value: {\"app\":\"y\"}: `selector` does not match "
+              "template `labels`"});
+  CHECK(
+      problems("{spec: {template: {spec: {restartPolicy: Never}}}}") ==
+      Texts{"spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\""});
+  CHECK(
+      problems("{spec: {strategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 0}}}}") ==
+      Texts{
+          "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"});
+  CHECK(
+      problems("{spec: {strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}}}") ==
+      Texts{
+          "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"});
   CHECK(problems("{spec: {strategy: {rollingUpdate: {maxUnavailable: 10}}, minReadySeconds: 600}}") ==
         Texts{"spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"});
   CHECK(problems("{spec: {strategy: {rollingUpdate: {maxSurge: lots}}}}") ==
-        Texts{"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"lots\": a valid percent string must be a numeric string "
+        Texts{"spec.strategy.rollingUpdate.maxSurge: Invalid value: \"lots\": a valid percent string must be "
+              "a numeric string "
               "followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"});
 }
 
 TEST_CASE("selectors of workloads never change") {
   for (const auto* kind : {"Deployment", "ReplicaSet", "DaemonSet"}) {
-    CHECK(update_problems(manifest("apps/v1", kind),
-                          "{spec: {selector: {matchLabels: {app: y}}, template: {metadata: {labels: {app: y}}}}}") ==
+    CHECK(update_problems(
+              manifest("apps/v1", kind),
+              "{spec: {selector: {matchLabels: {app: y}}, template: {metadata: {labels: {app: y}}}}}") ==
           Texts{"spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"y\"}}: field is immutable"});
   }
   CHECK(update_problems(manifest("apps/v1", "Deployment"), "{spec: {replicas: 5, paused: true}}") == Texts());
@@ -115,12 +124,16 @@ spec:
   template: {spec: {containers: [{name: c, image: i, volumeMounts: [{name: data, mountPath: /data}]}]}}
 )");
   CHECK(api::str(object, "spec.podManagementPolicy") == "OrderedReady");
-  CHECK(*api::find(object, "spec.updateStrategy") == TestCluster::parse("{type: RollingUpdate, rollingUpdate: {partition: 0}}"));
-  CHECK(*api::find(object, "spec.persistentVolumeClaimRetentionPolicy") == TestCluster::parse("{whenDeleted: Retain, whenScaled: Retain}"));
+  CHECK(*api::find(object, "spec.updateStrategy") ==
+        TestCluster::parse("{type: RollingUpdate, rollingUpdate: {partition: 0}}"));
+  CHECK(*api::find(object, "spec.persistentVolumeClaimRetentionPolicy") ==
+        TestCluster::parse("{whenDeleted: Retain, whenScaled: Retain}"));
   CHECK(api::str(api::list(object, "spec.volumeClaimTemplates")[0], "spec.volumeMode") == "Filesystem");
   CHECK(update_problems(yaml, "{spec: {serviceName: other}}") ==
-        Texts{"spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
-              "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+        Texts{"spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', "
+              "'template', "
+              "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+              "'minReadySeconds' are "
               "forbidden"});
   CHECK(create_problems(yaml, "{spec: {podManagementPolicy: Random}}") ==
         Texts{"spec.podManagementPolicy: Invalid value: \"Random\": must be 'OrderedReady' or 'Parallel'"});
@@ -133,37 +146,45 @@ TEST_CASE("DaemonSets") {
   CHECK(*api::find(object, "spec.updateStrategy") ==
         TestCluster::parse("{type: RollingUpdate, rollingUpdate: {maxUnavailable: 1, maxSurge: 0}}"));
   CHECK(api::Object(object).annotation("deprecated.daemonset.template.generation") == "1");
-  auto updated = cluster.update(TestCluster::patched(object, "{spec: {template: {spec: {hostNetwork: true}}}}"), object);
+  auto updated =
+      cluster.update(TestCluster::patched(object, "{spec: {template: {spec: {hostNetwork: true}}}}"), object);
   REQUIRE(updated.ok());
   CHECK(api::Object(*updated).annotation("deprecated.daemonset.template.generation") == "2");
-  CHECK(create_problems(yaml, "{spec: {updateStrategy: {rollingUpdate: {maxUnavailable: 1, maxSurge: 1}}}}") ==
-        Texts{"spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"});
+  CHECK(
+      create_problems(yaml, "{spec: {updateStrategy: {rollingUpdate: {maxUnavailable: 1, maxSurge: 1}}}}") ==
+      Texts{"spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when "
+            "maxUnavailable is non-zero"});
 }
 
 TEST_CASE("ReplicationControllers go by the labels of their pods") {
   TestCluster cluster;
   const std::string yaml =
-      "{apiVersion: v1, kind: ReplicationController, metadata: {name: x, namespace: default}, spec: {template: {metadata: "
+      "{apiVersion: v1, kind: ReplicationController, metadata: {name: x, namespace: default}, spec: "
+      "{template: {metadata: "
       "{labels: {app: x}}, spec: {containers: [{name: c, image: i}]}}}}";
   const Json object = made(cluster, yaml);
   CHECK(*api::find(object, "spec.selector") == TestCluster::parse("{app: x}"));
   CHECK(*api::find(object, "metadata.labels") == TestCluster::parse("{app: x}"));
   CHECK(create_problems(yaml, "{spec: {selector: {app: y}}}") ==
-        Texts{"spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`"});
-  CHECK(create_problems(yaml, "{spec: {template: null}}") == Texts{"spec.selector: Required value", "spec.template: Required value"});
+        Texts{"spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match "
+              "template `labels`"});
+  CHECK(create_problems(yaml, "{spec: {template: null}}") ==
+        Texts{"spec.selector: Required value", "spec.template: Required value"});
 }
 
 TEST_CASE("Jobs find their pods by uid") {
   TestCluster cluster;
   const Json job = made(cluster, kJob);
   const std::string uid(api::str(job, "metadata.uid"));
-  CHECK(api::object(job, "spec.selector.matchLabels").at("batch.kubernetes.io/controller-uid") == api::text(uid));
+  CHECK(api::object(job, "spec.selector.matchLabels").at("batch.kubernetes.io/controller-uid") ==
+        api::text(uid));
   const auto& labels = api::object(job, "spec.template.metadata.labels");
   CHECK(labels.at("controller-uid") == api::text(uid));
   CHECK(labels.at("batch.kubernetes.io/job-name") == "pi");
   CHECK(labels.at("job-name") == "pi");
   CHECK(*api::find(job, "metadata.labels") == TestCluster::parse("{app: pi}"));
-  const std::pair<const char*, std::int64_t> numbers[] = {{"completions", 1}, {"parallelism", 1}, {"backoffLimit", 6}};
+  const std::pair<const char*, std::int64_t> numbers[] = {
+      {"completions", 1}, {"parallelism", 1}, {"backoffLimit", 6}};
   for (const auto& [field, value] : numbers) CHECK(api::num(job, std::string("spec.") + field) == value);
   CHECK(api::str(job, "spec.completionMode") == "NonIndexed");
   CHECK(api::str(job, "spec.podReplacementPolicy") == "TerminatingOrFailed");
@@ -178,7 +199,8 @@ TEST_CASE("bad Jobs are refused in Kubernetes' words") {
   CHECK(create_problems(kJob, "{spec: {backoffLimitPerIndex: 1}}") ==
         Texts{"spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"});
   CHECK(create_problems(kJob, "{spec: {manualSelector: true}}") == Texts{"spec.selector: Required value"});
-  CHECK(update_problems(kJob, "{spec: {completions: 3}}") == Texts{"spec.completions: Invalid value: 3: field is immutable"});
+  CHECK(update_problems(kJob, "{spec: {completions: 3}}") ==
+        Texts{"spec.completions: Invalid value: 3: field is immutable"});
   CHECK(update_problems(kJob, "{spec: {parallelism: 3, suspend: true}}") == Texts());
   const auto changed = update_problems(kJob, "{spec: {template: {spec: {hostNetwork: true}}}}");
   REQUIRE(changed.size() == 1);
@@ -189,7 +211,9 @@ TEST_CASE("bad Jobs are refused in Kubernetes' words") {
 TEST_CASE("a suspended Job may still be steered") {
   TestCluster cluster;
   const Json job = made(cluster, kJob, "{spec: {suspend: true}}");
-  CHECK(TestCluster::problems(cluster.update(TestCluster::patched(job, "{spec: {template: {spec: {nodeSelector: {a: b}}}}}"), job)) == Texts());
+  CHECK(TestCluster::problems(cluster.update(
+            TestCluster::patched(job, "{spec: {template: {spec: {nodeSelector: {a: b}}}}}"), job)) ==
+        Texts());
 }
 
 TEST_CASE("CronJobs") {
@@ -201,15 +225,18 @@ TEST_CASE("CronJobs") {
   CHECK(create_problems(kCron, "{spec: {schedule: often}}") ==
         Texts{"spec.schedule: Invalid value: \"often\": expected exactly 5 fields, found 1: [often]"});
   CHECK(create_problems(kCron, "{spec: {schedule: 'TZ=UTC * * * * *'}}") ==
-        Texts{"spec.schedule: Invalid value: \"TZ=UTC * * * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"});
+        Texts{"spec.schedule: Invalid value: \"TZ=UTC * * * * *\": cannot use TZ or CRON_TZ in schedule, use "
+              "timeZone field instead"});
   CHECK(create_problems(kCron, "{spec: {timeZone: Nowhere/Land}}") ==
         Texts{"spec.timeZone: Invalid value: \"Nowhere/Land\": unknown time zone Nowhere/Land"});
   CHECK(create_problems(kCron, "{spec: {concurrencyPolicy: Maybe}}") ==
-        Texts{"spec.concurrencyPolicy: Unsupported value: \"Maybe\": supported values: \"Allow\", \"Forbid\", \"Replace\""});
+        Texts{"spec.concurrencyPolicy: Unsupported value: \"Maybe\": supported values: \"Allow\", "
+              "\"Forbid\", \"Replace\""});
 }
 
 TEST_CASE("schedules") {
-  for (const auto* good : {"* * * * *", "0 12 1-15/2 jan,MAR mon-fri", "@daily", "@every 1h30m", "*/15 0 * * 0"}) {
+  for (const auto* good :
+       {"* * * * *", "0 12 1-15/2 jan,MAR mon-fri", "@daily", "@every 1h30m", "*/15 0 * * 0"}) {
     CHECK(check_cron_schedule(good) == "");
   }
   CHECK(check_cron_schedule("60 * * * *") == "end of range (60) above maximum (59): 60");
@@ -217,5 +244,6 @@ TEST_CASE("schedules") {
   CHECK(check_cron_schedule("5-1 * * * *") == "beginning of range (5) beyond end of range (1): 5-1");
   CHECK(check_cron_schedule("*/0 * * * *") == "step of range should be a positive number: */0");
   CHECK(check_cron_schedule("@never") == "unrecognized descriptor: @never");
-  CHECK(check_cron_schedule("x * * * *") == "failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax");
+  CHECK(check_cron_schedule("x * * * *") ==
+        "failed to parse int from x: strconv.Atoi: parsing \"x\": invalid syntax");
 }
