@@ -13,6 +13,7 @@
 #include "mk/base/ids.h"
 #include "mk/base/log.h"
 #include "mk/pki/jwt.h"
+#include "mk/rt/event.h"
 #include "mk/rt/group.h"
 #include "registry/subresources.h"
 
@@ -56,6 +57,8 @@ class Server : public ApiServer {
   void add_virtual_resources();
   Result<void> listen();
   rt::Task<> compact();
+  rt::Task<> keep_bootstrapped();
+  BootstrapOptions bootstrap_options() const;
   std::string issuer() const { return "https://kubernetes.default.svc." + options_.cluster_domain; }
 
   rt::Loop& loop_;
@@ -78,6 +81,7 @@ class Server : public ApiServer {
   std::unique_ptr<Join> join_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::unique_ptr<client::Client>> clients_;  // by user
+  rt::Event own_removed_;
   rt::Group group_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -154,15 +158,36 @@ rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
   add_virtual_resources();
-  BootstrapOptions own;
-  own.service_cidr = options_.service_cidr;
-  own.advertise_address = options_.advertise_address;
-  own.port = options_.port;
-  own.ca_pem = options_.ca_pem;
-  MK_CO_TRY(co_await bootstrap(*registry_, std::move(own)));
+  MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
+  group_.spawn("keep bootstrapped", keep_bootstrapped());
   group_.spawn("compact", compact());
   co_return ok();
+}
+
+BootstrapOptions Server::bootstrap_options() const {
+  BootstrapOptions out;
+  out.service_cidr = options_.service_cidr;
+  out.advertise_address = options_.advertise_address;
+  out.port = options_.port;
+  out.ca_pem = options_.ca_pem;
+  return out;
+}
+
+// The kubernetes Service and its endpoints come back when somebody deletes them.
+rt::Task<> Server::keep_bootstrapped() {
+  const api::Key own("default", "kubernetes");
+  for (const auto& resource : {api::resources::kServices, api::resources::kEndpoints, api::resources::kEndpointSlices}) {
+    cacher_.resource(resource).on_change([this, own](const CacheEvent& event) {
+      if (event.removed && event.after.key() == own) own_removed_.notify_all();
+    });
+  }
+  for (;;) {
+    co_await own_removed_.wait();
+    co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
+    auto restored = co_await bootstrap(*registry_, bootstrap_options());
+    if (!restored.ok()) kLog.warn("cannot restore the cluster's own objects", "error", restored.error().message());
+  }
 }
 
 Result<void> Server::listen() {

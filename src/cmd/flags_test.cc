@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "mk/base/files.h"
+#include "mk/base/temp_dir.h"
 #include "mk/cmd/flags.h"
 #include "node_flags.h"
 
@@ -30,16 +31,6 @@ struct Settings {
   }
 };
 
-class TempDir {
- public:
-  TempDir() {
-    char pattern[] = "/tmp/mk-cmd-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~TempDir() { (void)remove_tree(path); }
-  std::string path;
-};
-
 }  // namespace
 
 TEST_CASE("flags take their value behind a blank or an equals sign, switches need none") {
@@ -63,7 +54,7 @@ TEST_CASE("a bad flag is refused with its name") {
 
 TEST_CASE("the file is weaker than the environment, and that than the command line") {
   TempDir dir;
-  const std::string file = dir.path + "/config.yaml";
+  const std::string file = dir.path() + "/config.yaml";
   REQUIRE(write_file(file, "data-dir: /file\nhttps-listen-port: 1\nnode-label: [a=1]\nunknown-key: 5\n").ok());
   REQUIRE(make_dirs(file + ".d").ok());
   REQUIRE(write_file(file + ".d/10.yaml", "https-listen-port: 2\nnode-label+:\n- b=2\n").ok());
@@ -82,7 +73,7 @@ TEST_CASE("the file is weaker than the environment, and that than the command li
 
 TEST_CASE("a config file that is no map of settings is refused with its path") {
   TempDir dir;
-  const std::string file = dir.path + "/config.yaml";
+  const std::string file = dir.path() + "/config.yaml";
   for (const char* text : {"[1, 2]", "data-dir: {a: b}", "a: [", "debug: 7"}) {
     REQUIRE(write_file(file, text).ok());
     Settings s;
@@ -94,9 +85,9 @@ TEST_CASE("a config file that is no map of settings is refused with its path") {
 
 TEST_CASE("a token may come from a file") {
   TempDir dir;
-  REQUIRE(write_file(dir.path + "/token", "secret\n").ok());
+  REQUIRE(write_file(dir.path() + "/token", "secret\n").ok());
   cmd::NodeFlags flags;
-  REQUIRE(flags.read({"--config", dir.path + "/none.yaml", "--token-file", dir.path + "/token", "--server", "https://a:1"}).ok());
+  REQUIRE(flags.read({"--config", dir.path() + "/none.yaml", "--token-file", dir.path() + "/token", "--server", "https://a:1"}).ok());
   CHECK(flags.options().token == "secret");
   CHECK(flags.options().join == "https://a:1");
 }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "mk/base/files.h"
+#include "mk/base/temp_dir.h"
 #include "mk/pki/token.h"
 #include "network_settings.h"
 #include "server_files.h"
@@ -13,19 +14,9 @@ namespace {
 
 constexpr std::int64_t kNow = 1'800'000'000, kDay = 86400;
 
-class TempDir {
- public:
-  TempDir() {
-    char pattern[] = "/tmp/mk-node-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~TempDir() { (void)remove_tree(path); }
-  std::string path;
-};
-
 node::Options options_in(const TempDir& dir) {
   node::Options options;
-  options.data_dir = dir.path;
+  options.data_dir = dir.path();
   return options;
 }
 
@@ -100,7 +91,7 @@ TEST_CASE("a key that does not belong to its certificate is refused, not overwri
   TempDir dir;
   REQUIRE(node::load_server_files(options_in(dir), {}, {}, kNow).ok());
   const auto other = pki::make_ca("other", kNow, kNow + kDay);
-  REQUIRE(write_file(dir.path + "/server/tls/ca.key", other.key_pem, 0600).ok());
+  REQUIRE(write_file(dir.path() + "/server/tls/ca.key", other.key_pem, 0600).ok());
   const auto result = node::load_server_files(options_in(dir), {}, {}, kNow);
   REQUIRE(!result.ok());
   CHECK(result.error().message().find("do not belong together") != std::string::npos);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "mk/base/files.h"
+#include "mk/base/temp_dir.h"
 #include "mk/rt/group.h"
 #include "mk/store/store.h"
 #include "sqlite.h"
@@ -12,19 +13,6 @@ using namespace mk;
 using namespace mk::store;
 
 namespace {
-
-class TempDir {
- public:
-  TempDir() {
-    char pattern[] = "/tmp/mk-store-XXXXXX";
-    path_ = ::mkdtemp(pattern);
-  }
-  ~TempDir() { (void)remove_tree(path_); }
-  std::string path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 Options options(const TempDir& dir) {
   Options out;
