@@ -183,10 +183,14 @@ rt::Task<Result<void>> KubeletServer::serve_streams(std::shared_ptr<net::Exchang
     co_return Error(Reason::kBadRequest, "you must specify at least 1 of stdin, stdout, stderr");
   if (!exchange->wants_websocket()) co_return Error(Reason::kBadRequest, "mk streams over WebSockets: use kubectl 1.30 or later (SPDY is not supported)");
   auto& runtime = *context_.runtime.containers;
-  auto session = attach ? co_await runtime.attach(container.id, options) : co_await runtime.exec(container.id, options);
-  if (!session.ok()) co_return std::move(session).error();
+  // First the socket: a client that is refused an upgrade tries older protocols instead of showing the error.
   auto socket = co_await exchange->accept_websocket(stream_protocols());
   if (!socket.ok()) co_return ok();
+  auto session = attach ? co_await runtime.attach(container.id, options) : co_await runtime.exec(container.id, options);
+  if (!session.ok()) {
+    co_await refuse_stream_session(std::move(*socket), std::move(session).error());
+    co_return ok();
+  }
   co_await run_stream_session(std::move(*socket), std::move(*session), options);
   co_return ok();
 }

@@ -25,10 +25,17 @@ rt::Task<> both(rt::Task<> first, rt::Task<> second) {
   co_await rt::race(last_of(std::move(first), left), last_of(std::move(second), left));
 }
 
+bool speaks_base64(const net::WebSocket& socket) { return socket.subprotocol().find("base64") != std::string::npos; }
+
+std::string frame_of(unsigned char channel, const std::string& data, bool base64) {
+  std::string frame(1, base64 ? static_cast<char>('0' + channel) : static_cast<char>(channel));
+  return frame + (base64 ? base64_encode(data) : data);
+}
+
 class StreamSession {
  public:
   StreamSession(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session, ExecOptions options)
-      : socket_(std::move(socket)), session_(std::move(session)), options_(std::move(options)), base64_(socket_->subprotocol().substr(0, 6) == "base64") {}
+      : socket_(std::move(socket)), session_(std::move(session)), options_(std::move(options)), base64_(speaks_base64(*socket_)) {}
 
   rt::Task<> run() {
     // Tells the client that the streams are open.
@@ -41,9 +48,7 @@ class StreamSession {
   rt::Task<Result<void>> send(unsigned char channel, std::string data) {
     while (writing_) co_await written_.wait();
     writing_ = true;
-    std::string frame(1, base64_ ? static_cast<char>('0' + channel) : static_cast<char>(channel));
-    frame += base64_ ? base64_encode(data) : data;
-    net::WebSocket::Message message(!base64_, std::move(frame));
+    net::WebSocket::Message message(!base64_, frame_of(channel, data, base64_));
     auto result = co_await socket_->write(std::move(message));
     writing_ = false;
     written_.notify_one();
@@ -111,7 +116,7 @@ std::string exit_status_json(const Result<int>& exit_code) {
   if (!exit_code.ok()) {
     status["status"] = "Failure";
     status["reason"] = "InternalError";
-    status["message"] = text("error executing command in container: " + exit_code.error().message());
+    status["message"] = text("Internal error occurred: error executing command in container: " + exit_code.error().message());
     status["details"] = JsonObject{{"causes", JsonArray{JsonObject{{"message", text(exit_code.error().message())}}}}};
     status["code"] = 500;
   } else if (*exit_code != 0) {
@@ -128,6 +133,13 @@ std::string exit_status_json(const Result<int>& exit_code) {
 rt::Task<> run_stream_session(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session, ExecOptions options) {
   StreamSession stream(std::move(socket), std::move(session), std::move(options));
   co_await stream.run();
+}
+
+rt::Task<> refuse_stream_session(std::unique_ptr<net::WebSocket> socket, Error error) {
+  const bool base64 = speaks_base64(*socket);
+  const Result<int> failed = std::move(error);
+  net::WebSocket::Message message(!base64, frame_of(kError, exit_status_json(failed), base64));
+  if ((co_await socket->write(std::move(message))).ok()) co_await socket->close(1000, "");
 }
 
 }  // namespace mk::kubelet

@@ -18,4 +18,7 @@ std::vector<std::string> stream_protocols();
 // What the error channel carries at the end.
 std::string exit_status_json(const Result<int>& exit_code);
 
+// For a program that cannot be started: tells why on the error channel, and closes.
+rt::Task<> refuse_stream_session(std::unique_ptr<net::WebSocket> socket, Error error);
+
 }  // namespace mk::kubelet
