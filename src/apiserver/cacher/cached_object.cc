@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstring>
 
+#include "cacher/event_versions.h"
 #include "mk/base/assert.h"
 
 namespace mk::apiserver {
@@ -33,6 +34,7 @@ std::uint32_t append_metadata(std::string& out, const JsonObject& metadata) {
 }  // namespace
 
 SharedBytes encode_stored(const Json& object) {
+  if (is_shown_event(object)) return encode_stored(event_for_store(object));
   std::string out(sizeof(std::uint32_t), '\0');
   out.push_back('{');
   std::uint32_t hole = 0;
@@ -61,6 +63,11 @@ api::Object decode_stored(std::string_view stored, store::Revision revision) {
   if (stored[hole] != '}') out.push_back(',');
   out.append(stored.substr(hole));
   return api::Object(SharedBytes(std::move(out)));
+}
+
+api::Object decode_stored(const api::Gvr& resource, std::string_view stored, store::Revision revision) {
+  api::Object object = decode_stored(stored, revision);
+  return is_event_view(resource) ? api::Object(event_for_view(object.json())) : object;
 }
 
 }  // namespace mk::apiserver

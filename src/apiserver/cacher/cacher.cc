@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "cacher/cached_object.h"
+#include "cacher/event_versions.h"
 #include "mk/base/strings.h"
 
 namespace mk::apiserver {
 namespace {
 
 constexpr std::size_t kLoadPage = 500;
+const std::string kEvents = "events";
 
 // The previous state of an object that left a filter, as of the change that made it leave.
 api::Object at_revision(const api::Object& object, store::Revision revision) {
@@ -137,6 +139,24 @@ rt::Task<Result<void>> Cacher::load() {
   co_return ok();
 }
 
+ResourceCache& Cacher::resource(const api::Gvr& gvr) { return is_event_view(gvr) ? event_view() : resource(gvr.qualified()); }
+
+api::Object Cacher::get(const api::Gvr& gvr, const api::Key& key) {
+  const api::Object object = resource(stored_as(gvr).qualified()).get(key);
+  return object && is_event_view(gvr) ? api::Object(event_for_view(object.json())) : object;
+}
+
+ResourceCache& Cacher::event_view() {
+  if (event_view_) return *event_view_;
+  event_view_ = std::make_unique<ResourceCache>();
+  resource(kEvents).for_each("", [this](const api::Object& object) {
+    event_view_->load(object.key(), api::Object(event_for_view(object.json())), parse_int(object.resource_version()).value_or(0));
+    return true;
+  });
+  event_view_->oldest_ = revision();
+  return *event_view_;
+}
+
 ResourceCache& Cacher::resource(const std::string& qualified) {
   auto& cache = resources_[qualified];
   if (!cache) {
@@ -153,17 +173,24 @@ void Cacher::feed(const std::vector<store::Change>& changes) {
     event.removed = change.removed;
     event.after = decode_stored(change.value, change.revision);
     const auto slash = change.key.find('/');
-    resource(change.key.substr(0, slash)).apply(std::move(event), object_key(change.key));
+    const std::string qualified = change.key.substr(0, slash);
+    if (event_view_ && qualified == kEvents) {
+      CacheEvent shown = event;
+      shown.after = api::Object(event_for_view(event.after.json()));
+      event_view_->apply(std::move(shown), object_key(change.key));
+    }
+    resource(qualified).apply(std::move(event), object_key(change.key));
   }
 }
 
 std::string Cacher::store_prefix(const api::Gvr& gvr, const std::string& ns) {
   // Cluster-scoped objects have an empty namespace part, so that every key has the same three.
-  return ns.empty() ? gvr.qualified() + "/" : gvr.qualified() + "/" + ns + "/";
+  const std::string prefix = stored_as(gvr).qualified() + "/";
+  return ns.empty() ? prefix : prefix + ns + "/";
 }
 
 std::string Cacher::store_key(const api::Gvr& gvr, const api::Key& key) {
-  return gvr.qualified() + "/" + key.ns + "/" + key.name;
+  return stored_as(gvr).qualified() + "/" + key.ns + "/" + key.name;
 }
 
 api::Key Cacher::object_key(std::string_view store_key) {

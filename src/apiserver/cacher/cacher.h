@@ -101,8 +101,8 @@ class Cacher {
   // Reads everything; call once, before anything else.
   rt::Task<Result<void>> load();
 
-  ResourceCache& resource(const api::Gvr& gvr) { return resource(gvr.qualified()); }
-  api::Object get(const api::Gvr& gvr, const api::Key& key) { return resource(gvr).get(key); }
+  ResourceCache& resource(const api::Gvr& gvr);
+  api::Object get(const api::Gvr& gvr, const api::Key& key);
   store::Revision revision() const { return store_.revision(); }
   store::Store& store() { return store_; }
 
@@ -113,10 +113,13 @@ class Cacher {
 
  private:
   ResourceCache& resource(const std::string& qualified);
+  // Events as events.k8s.io shows them; filled when first listed or watched, since few clients ask.
+  ResourceCache& event_view();
   void feed(const std::vector<store::Change>& changes);
 
   store::Store& store_;
   std::unordered_map<std::string, std::unique_ptr<ResourceCache>> resources_;
+  std::unique_ptr<ResourceCache> event_view_;
   store::Revision loaded_ = 0;
 };
 

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "cacher/event_versions.h"
 #include "mk/api/resource.h"
 #include "mk/base/files.h"
 #include "mk/base/strings.h"
@@ -86,7 +87,7 @@ std::string Metrics::text(Cacher& cacher) const {
   out += fmt::format("# TYPE apiserver_current_inflight_requests gauge\napiserver_current_inflight_requests {}\n", in_flight_);
   out += "# TYPE apiserver_storage_objects gauge\n";
   for (const auto& resource : api::builtin_resources()) {
-    if (!resource.has_verb("list")) continue;
+    if (!resource.has_verb("list") || is_event_view(resource.gvr)) continue;
     out += fmt::format("apiserver_storage_objects{{resource=\"{}\"}} {}\n", resource.gvr.qualified(),
                        cacher.resource(resource.gvr).size());
   }

@@ -87,7 +87,7 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
     if (!page.ok()) co_return std::move(page).error();
     for (const auto& entry : page->entries) {
       after = entry.key;
-      Object object = decode_stored(entry.value, entry.revision);
+      Object object = decode_stored(resource.gvr, entry.value, entry.revision);
       if (filter.matches(object)) out.items.push_back(std::move(object));
     }
     if (!page->more) co_return out;

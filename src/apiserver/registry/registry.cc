@@ -197,7 +197,7 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   }
   Object stored = cacher_.get(context.resource->gvr, key_of(context));
   // Somebody may have changed or removed it since; then the answer is what we wrote.
-  if (!stored || revision_of(stored) != *revision) stored = decode_stored(encode_stored(object), *revision);
+  if (!stored || revision_of(stored) != *revision) stored = decode_stored(context.resource->gvr, encode_stored(object), *revision);
   co_return Written{std::move(stored), true};
 }
 
@@ -374,7 +374,7 @@ rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Obje
   }
   if (goes) strategies_.of(*context.resource).release(object);
   Object stored = goes ? Object() : cacher_.get(gvr, key_of(context));
-  if (!stored || revision_of(stored) != *revision) stored = decode_stored(bytes, *revision);
+  if (!stored || revision_of(stored) != *revision) stored = decode_stored(gvr, bytes, *revision);
   co_return Written{std::move(stored), false};
 }
 

@@ -101,7 +101,7 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
     co_return std::move(revision).error();
   }
   strategy.release(before.json());
-  co_return Deleted{decode_stored(encode_stored(before.json()), *revision), true};
+  co_return Deleted{decode_stored(context.resource->gvr, encode_stored(before.json()), *revision), true};
 }
 
 }  // namespace mk::apiserver
