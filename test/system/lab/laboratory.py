@@ -64,9 +64,9 @@ def missing_features():
         "network namespaces": ["unshare", "--net", "true"],
         "PID and mount namespaces": ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"],
         "veth and bridge": ["unshare", "--net", "sh", "-c",
-                            "ip link add b type bridge && ip link add v type veth peer name w"],
+                            "ip link add br0 type bridge && ip link add veth0 type veth peer name veth1"],
         "vxlan": ["unshare", "--net", "sh", "-c",
-                  "ip link set lo up && ip link add x type vxlan id 1 dev lo dstport 8472"],
+                  "ip link set lo up && ip link add vxlan0 type vxlan id 1 dev lo dstport 8472"],
         "iptables nat": ["unshare", "--net", "iptables", "-w", "-t", "nat", "-S"],
         "overlayfs": ["unshare", "--mount", "sh", "-c",
                       "mount -t tmpfs t /mnt && mkdir /mnt/l /mnt/u /mnt/w /mnt/m && "
