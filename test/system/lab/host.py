@@ -43,6 +43,11 @@ class Host:
                       ("link", "set", "lo", "up"), ("route", "add", "default", "via", lab.NETWORK + ".1")):
             run("nsenter", "-t", str(self._pid), "-n", "ip", *words)
 
+    @property
+    def first_pid(self):
+        """Of the host's first process, as the laboratory sees it; all others of the host descend from it."""
+        return self._pid
+
     def enter(self, *words):
         return ["nsenter", "-t", str(self._pid), "-n", "-m", "-u", "-i", "-p", "--", *words]
 
