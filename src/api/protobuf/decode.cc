@@ -18,7 +18,7 @@ Error malformed(std::string_view what) { return Error(Reason::kBadRequest, fmt::
 // A message of at most three scalar fields, read without a table.
 struct Small {
   std::uint64_t number[4] = {};
-  std::string_view text[4];
+  std::string_view text[4] = {"", "", "", ""};  // never null: Boost.JSON copies from an empty text too
 
   bool read(std::string_view bytes) {
     WireReader in(bytes);
@@ -138,7 +138,7 @@ class Decoder {
   }
 
   bool map_entry(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out, int depth) {
-    std::string_view bytes, key;
+    std::string_view bytes, key = "";
     if (!length_delimited(owner, field, wire, in, bytes)) return false;
     Json value;
     bool have_value = false;
@@ -312,7 +312,7 @@ class Decoder {
 };
 
 struct Envelope {
-  std::string_view api_version, kind, raw, encoding, content_type;
+  std::string_view api_version = "", kind = "", raw = "", encoding = "", content_type = "";
 };
 
 Result<Envelope> open_envelope(std::string_view body) {
