@@ -8,9 +8,12 @@ using namespace mk;
 using namespace mk::apiserver;
 
 TEST_CASE("an Event of events.k8s.io is stored as core/v1 and shown as it was") {
-  const auto shown = api::parse_json(R"({"kind":"Event","apiVersion":"events.k8s.io/v1","metadata":{"name":"e","namespace":"n"},
+  const auto shown =
+      api::parse_json(
+          R"({"kind":"Event","apiVersion":"events.k8s.io/v1","metadata":{"name":"e","namespace":"n"},
     "regarding":{"kind":"Pod","name":"p"},"note":"text","reportingController":"c","reportingInstance":"i","action":"a","type":"Normal",
-    "deprecatedCount":3,"deprecatedSource":{"component":"s"},"deprecatedFirstTimestamp":"2026-01-02T03:04:05Z"})").value();
+    "deprecatedCount":3,"deprecatedSource":{"component":"s"},"deprecatedFirstTimestamp":"2026-01-02T03:04:05Z"})")
+          .value();
   const auto stored = event_for_store(shown);
   CHECK(api::str(stored, "apiVersion") == "v1");
   CHECK(api::str(stored, "involvedObject.name") == "p");

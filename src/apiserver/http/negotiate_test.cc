@@ -25,15 +25,19 @@ TEST_CASE("a client that prefers protobuf keeps its next choice for what has no 
 }
 
 TEST_CASE("tables and aggregated discovery have no protobuf form, partial objects have") {
-  const auto table = negotiate("application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/json;as=Table;g=meta.k8s.io;v=v1");
+  const auto table = negotiate(
+      "application/vnd.kubernetes.protobuf;as=Table;g=meta.k8s.io;v=v1,application/"
+      "json;as=Table;g=meta.k8s.io;v=v1");
   REQUIRE(table.ok());
   CHECK(table->encoding == Encoding::kJson);
   CHECK(table->transform == Transform::kTable);
-  const auto partial = negotiate("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+  const auto partial =
+      negotiate("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
   REQUIRE(partial.ok());
   CHECK(partial->encoding == Encoding::kProtobuf);
   CHECK(partial->transform == Transform::kPartial);
-  const auto discovery = negotiate("application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  const auto discovery =
+      negotiate("application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
   CHECK_FALSE(discovery.ok());
 }
 
