@@ -1,5 +1,7 @@
 #include "protobuf/tables.h"
 
+#include "protobuf/presence.h"
+
 #include <algorithm>
 #include <cctype>
 #include <map>
@@ -159,7 +161,6 @@ class Tables {
     const Type* type =
         message.form == Form::kPlain ? builtin_schema().type(schema_name(message.name)) : nullptr;
     if (type && type->fields.empty()) type = nullptr;
-    const auto present = presence_of(message.name);
     Cursor in(body);
     while (in.next_is('"')) {
       Field field;
@@ -175,8 +176,8 @@ class Tables {
       if (field.label == Label::kMap)
         value.remove_prefix(value.find(',') + 1);  // keys are strings, all of them
       set_scalar(field, value);
-      field.presence = present.find("\"" + std::string(field.name) + "\"") != std::string_view::npos;
       if (type) name_as_json(field, *type);
+      field.presence = has_presence(field.name);
       message.fields.push_back(field);
     }
     std::sort(message.fields.begin(), message.fields.end(),
@@ -205,16 +206,6 @@ class Tables {
     } else {
       field.inlined = field.label == Label::kOptional && field.scalar == Scalar::kMessage;
     }
-  }
-
-  // The list of a message's scalars with presence, as text: ["replicas","paused"].
-  static std::string_view presence_of(std::string_view message) {
-    const auto facts = embedded_protobuf_presence();
-    const std::string key = "\"" + std::string(message) + "\":[";
-    const auto at = facts.find(key);
-    if (at == std::string_view::npos) return {};
-    const auto list = facts.substr(at + key.size());
-    return list.substr(0, list.find(']'));
   }
 
   std::mutex mutex_;
