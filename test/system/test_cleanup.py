@@ -10,6 +10,8 @@ from lab.wait import eventually
 
 
 class Cleanup(unittest.TestCase):
+    maxDiff = None
+
     def setUp(self):
         self.cluster = Cluster(fixture.lab, "leaver")
         self.addCleanup(self.cluster.host.end)

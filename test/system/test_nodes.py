@@ -56,7 +56,7 @@ class TwoNodes(unittest.TestCase):
     def fetch(self, asker, address, path="/name"):
         text = f"printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} 80"
         out = self.cluster.exec(self.space, asker["metadata"]["name"], "sh", "-c", text).stdout
-        return out.rpartition("\r\n\r\n")[2].strip()
+        return out.rpartition("\n\n")[2].strip()
 
     def test_a_service_reaches_pods_of_both_from_both(self):
         pods = self.web()
@@ -133,7 +133,7 @@ class Joining(unittest.TestCase):
         good = self.cluster.token()
         wrong_password = good[:-4] + ("aaaa" if not good.endswith("aaaa") else "bbbb")
         wrong_authority = good[:3] + ("0" if good[3] != "0" else "1") + good[4:]
-        for token, word in ((wrong_password, "nauthorized"), (wrong_authority, "CA"), ("nonsense", "token")):
+        for token, word in ((wrong_password, "token is wrong"), (wrong_authority, "CA"), ("nonsense", "token")):
             with self.subTest(token=word):
                 _, process, log = self.attempt("stranger", token)
                 self.assertNotEqual(process.wait(20), 0)

@@ -47,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self):
-        words = self.path.strip("/").split("/")
+        words = self.path.partition("?")[0].strip("/").split("/")
         if words == ["v2"]:
             return self.answer(200, b"{}")
         _, name, kind, reference = words
@@ -132,15 +132,14 @@ class Registries(unittest.TestCase):
 
     def refused(self, name, *words):
         self.make(name)
-        told = []
 
         def condition():
             state = self.waiting(name)
-            told.append(state.get("message", ""))
-            return state["reason"] in ("ErrImagePull", "ImagePullBackOff") and any(
-                all(word in text for word in words) for text in told)
+            assert state["reason"] in ("ErrImagePull", "ImagePullBackOff"), state
+            assert all(word in state["message"] for word in words), state
+            return True
 
-        eventually(condition, 60, f"a reason with {words}; told: {told}")
+        eventually(condition, 30, f"a reason with {words}")
 
     def mended(self, name):
         self.behaviour.mended.add(name)

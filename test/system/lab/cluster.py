@@ -25,7 +25,7 @@ class Cluster:
     def node_flags(self, host, data):
         return ["--data-dir", data, "--node-name", host.name, "--node-ip", host.address,
                 "--root-cgroup", host.cgroup, "--config", os.path.join(host.folder, "config.yaml"),
-                "--private-registry", self.registries, "--resolv-conf", os.path.join(self.lab.folder, "resolv.conf")]
+                "--private-registry", self.registries, "--resolv-conf", self.lab.resolv_conf]
 
     def server_words(self):
         words = [self.lab.mk, "server", *self.node_flags(self.host, self.data),

@@ -30,7 +30,7 @@ class Host:
         os.makedirs(self.folder, exist_ok=True)
         self._init = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "--propagation", "private", sys.executable, INIT, name], stdout=subprocess.PIPE)
+             "--propagation", "private", sys.executable, INIT, name, lab.resolv_conf], stdout=subprocess.PIPE)
         if self._init.stdout.readline() != b"ready\n":
             raise RuntimeError(f"cannot make namespaces for host {name}")
         self._pid = children(self._init.pid)[0]

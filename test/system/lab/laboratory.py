@@ -28,7 +28,8 @@ class Laboratory:
         run("ip", "link", "add", self.BRIDGE, "type", "bridge")
         run("ip", "addr", "add", f"{self.NETWORK}.1/24", "dev", self.BRIDGE)
         run("ip", "link", "set", self.BRIDGE, "up")
-        with open(os.path.join(folder, "resolv.conf"), "w", encoding="ascii") as out:
+        self.resolv_conf = os.path.join(folder, "resolv.conf")
+        with open(self.resolv_conf, "w", encoding="ascii") as out:
             out.write(f"nameserver {self.NETWORK}.1\n")
 
     def host(self, name):
