@@ -15,10 +15,11 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 class BenchLaboratory(Laboratory):
-    def hosts_of_measurement(self):
-        """The hosts made since the last call."""
-        made, self._hosts = self._hosts, []
-        return made
+    def end_hosts(self):
+        """Ends the hosts of a measurement, before the next."""
+        for host in self._hosts:
+            host.end()
+        self._hosts.clear()
 
     def write_tools_image(self, path):
         write_tarball(path, [tools_image()])

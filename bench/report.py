@@ -46,8 +46,8 @@ class Row:
 
 
 class Report:
-    def __init__(self, binary):
-        self.binary, self.rows, self.failures = binary, {}, []
+    def __init__(self, binary, version):
+        self.binary, self.version, self.rows, self.failures = binary, version, {}, []
         self._began, self._load = time.time(), os.getloadavg()
 
     def add(self, name, unit, value):
@@ -65,14 +65,14 @@ class Report:
             cells = [cell.ljust(width) if column in (0, 4) else cell.rjust(width)
                      for column, (cell, width) in enumerate(zip(line, widths))]
             print("  ".join(cells).rstrip())
-        print(f"\n{self.binary} on {os.cpu_count()} cores, Linux {platform.release()}; "
+        print(f"\n{self.binary} ({self.version}) on {os.cpu_count()} cores, Linux {platform.release()}; "
               f"load average {self._load[0]:.1f} before, {os.getloadavg()[0]:.1f} after")
         for failure in self.failures:
             print("FAILED " + failure)
 
     def write_json(self, path):
-        whole = {"binary": self.binary, "began": self._began, "cores": os.cpu_count(), "kernel": platform.release(),
-                 "machine": platform.machine(), "load_before": self._load, "load_after": os.getloadavg(),
+        whole = {"binary": self.binary, "version": self.version, "began": self._began, "cores": os.cpu_count(),
+                 "kernel": platform.release(), "machine": platform.machine(), "load_before": self._load, "load_after": os.getloadavg(),
                  "failures": self.failures, "rows": [row.as_json() for row in self.rows.values()]}
         with open(path + ".new", "w", encoding="utf-8") as out:
             json.dump(whole, out, indent=1)

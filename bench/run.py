@@ -12,6 +12,7 @@ import glob
 import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,8 +65,7 @@ def measure_all(arguments, bench):
         except Exception as error:  # noqa: one measurement that fails must not cost the others
             traceback.print_exc()
             bench.report.failed(name, error)
-        for host in bench.lab.hosts_of_measurement():
-            host.end()
+        bench.lab.end_hosts()
 
 
 def run_inside(arguments):
@@ -75,7 +75,8 @@ def run_inside(arguments):
     # A copy: a build that goes on beside must not change the program under measurement.
     binary = shutil.copy(arguments.binary, os.path.join(arguments.inside, "mk"))
     lab = BenchLaboratory(binary, arguments.inside, os.path.basename(arguments.inside))
-    report = Report(arguments.binary)
+    version = subprocess.run([binary, "version"], capture_output=True, text=True, check=True).stdout.strip()
+    report = Report(arguments.binary, version)
     bench = Bench(arguments, lab, report)
     try:
         lab.write_tools_image(bench.image)
@@ -105,6 +106,7 @@ def run_outside(arguments):
     os.chmod(folder, 0o755)
     words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
              sys.executable, os.path.abspath(__file__), *sys.argv[1:], "--inside", folder]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that what follows is tidied up
     try:
         return subprocess.run(words, check=False).returncode
     except KeyboardInterrupt:

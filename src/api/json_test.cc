@@ -134,3 +134,13 @@ TEST_CASE("an object is bytes or JSON, each made from the other") {
   REQUIRE(controller_of(owned) != nullptr);
   CHECK(str(*controller_of(owned), "name") == "p");
 }
+
+TEST_CASE("YAML: text without a node is refused, not read forever") {
+  for (const char* text : {",", "]", "}", ",\xc3\xa4", "a: 1\n---\n,"}) {
+    INFO(text);
+    CHECK_FALSE(parse_yaml_documents(text).ok());
+  }
+  const auto documents = parse_yaml_documents("---\n---\na: 1\n...\n---\nb: 2\n---\n");
+  REQUIRE(documents.ok());
+  CHECK(documents->size() == 2);
+}

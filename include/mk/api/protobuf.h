@@ -9,8 +9,8 @@
 #include "mk/base/bytes.h"
 
 // Kubernetes' protobuf form of the built-in API: "k8s\0" and a runtime.Unknown envelope around the message of
-// the kind. Made from and turned into JSON as Kubernetes' own types would write it. Tables are built for a kind
-// when it is first used; a process that never meets protobuf pays nothing. Thread-safe.
+// the kind. Made from and turned into JSON as Kubernetes' own types would write it. Tables are built for a
+// kind when it is first used; a process that never meets protobuf pays nothing. Thread-safe.
 namespace mk::api {
 
 inline constexpr std::string_view kProtobufMediaType = "application/vnd.kubernetes.protobuf";
@@ -18,9 +18,9 @@ inline constexpr std::string_view kProtobufMediaType = "application/vnd.kubernet
 // True if the kind has a message: built-in kinds, their lists, Status, the option kinds; no CRD, no Table.
 bool has_protobuf(const Gvk& kind);
 
-// An object with apiVersion and kind from the envelope. Zero values of fields without presence are left out, as
-// Go's omitempty does, so that defaults apply. Unknown fields are skipped. Memory stays proportional to the
-// body. kBadRequest for what is malformed, too deep or of no known kind.
+// An object with apiVersion and kind from the envelope. Zero values of fields without presence are left out,
+// as Go's omitempty does, so that defaults apply. Unknown fields are skipped. Memory stays proportional to
+// the body. kBadRequest for what is malformed, too deep or of no known kind.
 Result<Json> decode_protobuf(std::string_view body);
 
 // kInternalError if the kind has no message or a value does not have its field's type.

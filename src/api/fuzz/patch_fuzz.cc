@@ -5,8 +5,10 @@
 // The first byte chooses the kind of patch, the rest is the patch of a small Pod.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mk::api;
-  static const Json pod = parse_json(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","labels":{"a":"b"}},
-    "spec":{"containers":[{"name":"c","image":"i","ports":[{"containerPort":1}]}],"tolerations":[{"key":"k"}]}})").value();
+  static const Json pod =
+      parse_json(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","labels":{"a":"b"}},
+    "spec":{"containers":[{"name":"c","image":"i","ports":[{"containerPort":1}]}],"tolerations":[{"key":"k"}]}})")
+          .value();
   static const Type& type = *builtin_schema().type(Gvk{"", "v1", "Pod"});
   if (size == 0) return 0;
   const auto patch = parse_json({reinterpret_cast<const char*>(data + 1), size - 1});

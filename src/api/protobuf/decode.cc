@@ -13,12 +13,14 @@ namespace mk::api {
 namespace protobuf {
 namespace {
 
-Error malformed(std::string_view what) { return Error(Reason::kBadRequest, fmt::format("proto: {}", what)); }
+Error malformed(std::string_view what) {
+  return Error(Reason::kBadRequest, fmt::format("proto: {}", what));
+}
 
 // A message of at most three scalar fields, read without a table.
 struct Small {
   std::uint64_t number[4] = {};
-  std::string_view text[4];
+  std::string_view text[4] = {"", "", "", ""};  // never null: Boost.JSON copies from an empty text too
 
   bool read(std::string_view bytes) {
     WireReader in(bytes);
@@ -27,7 +29,8 @@ struct Small {
       unsigned wire = 0;
       if (!in.tag(field, wire)) return false;
       const bool known = field < 4 && (wire == kVarint || wire == kBytes);
-      if (known ? !(wire == kVarint ? in.varint(number[field]) : in.bytes(text[field])) : !in.skip(wire)) return false;
+      if (known ? !(wire == kVarint ? in.varint(number[field]) : in.bytes(text[field])) : !in.skip(wire))
+        return false;
     }
     return true;
   }
@@ -63,9 +66,12 @@ class Decoder {
     error_ = malformed(what);
     return false;
   }
-  bool broken(const Message& message) { return fail(fmt::format("{}: truncated or malformed field", message.name)); }
+  bool broken(const Message& message) {
+    return fail(fmt::format("{}: truncated or malformed field", message.name));
+  }
 
-  bool field(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out, int depth) {
+  bool field(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out,
+             int depth) {
     if (field.label == Label::kMap) return map_entry(owner, field, wire, in, out, depth);
     if (field.label == Label::kRepeated) return repeated(owner, field, wire, in, out, depth);
     if (field.scalar != Scalar::kMessage) return optional_scalar(owner, field, wire, in, out);
@@ -87,7 +93,8 @@ class Decoder {
     return message(*field.message, bytes, slot.get_object(), depth + 1);
   }
 
-  bool length_delimited(const Message& owner, const Field& field, unsigned wire, WireReader& in, std::string_view& bytes) {
+  bool length_delimited(const Message& owner, const Field& field, unsigned wire, WireReader& in,
+                        std::string_view& bytes) {
     if (wire != kBytes) return wrong_wire(owner, field, wire);
     return in.bytes(bytes) || broken(owner);
   }
@@ -104,7 +111,8 @@ class Decoder {
     return truth && !*truth;
   }
 
-  bool optional_scalar(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out) {
+  bool optional_scalar(const Message& owner, const Field& field, unsigned wire, WireReader& in,
+                       JsonObject& out) {
     Json value;
     if (!scalar(owner, field, wire, in, value)) return false;
     if (!field.presence && !field.zero_shown && is_zero(value)) {
@@ -115,7 +123,8 @@ class Decoder {
     return true;
   }
 
-  bool repeated(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out, int depth) {
+  bool repeated(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out,
+                int depth) {
     Json& slot = out[field.name];
     if (!slot.is_array()) slot.emplace_array();
     JsonArray& elements = slot.get_array();
@@ -137,8 +146,9 @@ class Decoder {
     return true;
   }
 
-  bool map_entry(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out, int depth) {
-    std::string_view bytes, key;
+  bool map_entry(const Message& owner, const Field& field, unsigned wire, WireReader& in, JsonObject& out,
+                 int depth) {
+    std::string_view bytes, key = "";
     if (!length_delimited(owner, field, wire, in, bytes)) return false;
     Json value;
     bool have_value = false;
@@ -176,10 +186,12 @@ class Decoder {
     return true;
   }
 
-  bool element(const Message& owner, const Field& field, unsigned wire, WireReader& in, Json& out, int depth) {
+  bool element(const Message& owner, const Field& field, unsigned wire, WireReader& in, Json& out,
+               int depth) {
     if (field.scalar != Scalar::kMessage) return scalar(owner, field, wire, in, out);
     std::string_view bytes;
-    return length_delimited(owner, field, wire, in, bytes) && message_value(*field.message, bytes, out, depth + 1);
+    return length_delimited(owner, field, wire, in, bytes) &&
+           message_value(*field.message, bytes, out, depth + 1);
   }
 
   bool message_value(const Message& type, std::string_view bytes, Json& out, int depth) {
@@ -194,7 +206,8 @@ class Decoder {
     switch (field.scalar) {
       case Scalar::kString:
         if (!length_delimited(owner, field, wire, in, bytes)) return false;
-        if (!valid_utf8(bytes)) return fail(fmt::format("field {} of {} is no valid UTF-8", field.name, owner.name));
+        if (!valid_utf8(bytes))
+          return fail(fmt::format("field {} of {} is no valid UTF-8", field.name, owner.name));
         out = text(bytes);
         return true;
       case Scalar::kBytes:
@@ -206,11 +219,13 @@ class Decoder {
         if (!in.fixed64(number)) return broken(owner);
         double real = 0;
         std::memcpy(&real, &number, sizeof real);
-        if (real - real != 0) return fail(fmt::format("field {} of {} is not a finite number", field.name, owner.name));
+        if (real - real != 0)
+          return fail(fmt::format("field {} of {} is not a finite number", field.name, owner.name));
         out = real;
         return true;
       }
-      default: break;
+      default:
+        break;
     }
     if (wire != kVarint) return wrong_wire(owner, field, wire);
     if (!in.varint(number)) return broken(owner);
@@ -228,9 +243,12 @@ class Decoder {
   bool special(const Message& type, std::string_view bytes, Json& out, int depth) {
     if (depth > kDepthMax) return fail("messages are nested too deeply");
     switch (type.form) {
-      case Form::kSchemaOrArray: return schema_or(type, bytes, "jSONSchemas", out, depth);
-      case Form::kSchemaOrBool: return schema_or(type, bytes, "allows", out, depth);
-      case Form::kSchemaOrStrings: return schema_or(type, bytes, "property", out, depth);
+      case Form::kSchemaOrArray:
+        return schema_or(type, bytes, "jSONSchemas", out, depth);
+      case Form::kSchemaOrBool:
+        return schema_or(type, bytes, "allows", out, depth);
+      case Form::kSchemaOrStrings:
+        return schema_or(type, bytes, "property", out, depth);
       case Form::kItems: {
         JsonObject fields;
         if (!message(type, bytes, fields, depth)) return false;
@@ -238,16 +256,23 @@ class Decoder {
         out = items ? *items : Json(JsonArray());
         return true;
       }
-      default: break;
+      default:
+        break;
     }
     Small small;
     if (!small.read(bytes)) return broken(type);
     switch (type.form) {
-      case Form::kTime: case Form::kMicroTime: return time(type, bytes, small, out);
-      case Form::kDuration: return out = text(duration_text(static_cast<std::int64_t>(small.number[1]))), true;
-      case Form::kQuantity: return quantity(small.text[1], out);
-      case Form::kIntOrString: return int_or_string(small, out);
-      default: return raw(small.text[1], out, depth);
+      case Form::kTime:
+      case Form::kMicroTime:
+        return time(type, bytes, small, out);
+      case Form::kDuration:
+        return out = text(duration_text(static_cast<std::int64_t>(small.number[1]))), true;
+      case Form::kQuantity:
+        return quantity(small.text[1], out);
+      case Form::kIntOrString:
+        return int_or_string(small, out);
+      default:
+        return raw(small.text[1], out, depth);
     }
   }
 
@@ -283,7 +308,8 @@ class Decoder {
 
   bool raw(std::string_view bytes, Json& out, int depth) {
     if (bytes.empty()) return true;
-    auto parsed = bytes.starts_with(kMagic) ? decode_envelope(bytes, depth + 1) : parse_json(bytes, kRawDepthMax);
+    auto parsed =
+        bytes.starts_with(kMagic) ? decode_envelope(bytes, depth + 1) : parse_json(bytes, kRawDepthMax);
     if (!parsed.ok()) {
       error_ = std::move(parsed).error();
       return false;
@@ -312,12 +338,14 @@ class Decoder {
 };
 
 struct Envelope {
-  std::string_view api_version, kind, raw, encoding, content_type;
+  std::string_view api_version = "", kind = "", raw = "", encoding = "", content_type = "";
 };
 
 Result<Envelope> open_envelope(std::string_view body) {
   if (!body.starts_with(kMagic))
-    return malformed("the body does not start with \"k8s\\0\": send runtime.Unknown behind this prefix, or JSON with Content-Type application/json");
+    return malformed(
+        "the body does not start with \"k8s\\0\": send runtime.Unknown behind this prefix, or JSON with "
+        "Content-Type application/json");
   Envelope out;
   WireReader in(body.substr(kMagic.size()));
   while (!in.done()) {
@@ -326,7 +354,8 @@ Result<Envelope> open_envelope(std::string_view body) {
     if (!in.tag(number, wire)) return malformed("truncated or malformed runtime.Unknown");
     std::string_view bytes;
     const bool known = number <= unknown::kContentType;
-    if (known && wire != kBytes) return malformed(fmt::format("wrong wireType = {} in runtime.Unknown", wire));
+    if (known && wire != kBytes)
+      return malformed(fmt::format("wrong wireType = {} in runtime.Unknown", wire));
     if (known ? !in.bytes(bytes) : !in.skip(wire)) return malformed("truncated or malformed runtime.Unknown");
     if (number == unknown::kRaw) out.raw = bytes;
     if (number == unknown::kContentEncoding) out.encoding = bytes;
@@ -337,7 +366,8 @@ Result<Envelope> open_envelope(std::string_view body) {
     out.api_version = meta.text[unknown::kApiVersion];
     out.kind = meta.text[unknown::kKind];
   }
-  if (!valid_utf8(out.api_version) || !valid_utf8(out.kind)) return malformed("runtime.TypeMeta is no valid UTF-8");
+  if (!valid_utf8(out.api_version) || !valid_utf8(out.kind))
+    return malformed("runtime.TypeMeta is no valid UTF-8");
   if (!out.encoding.empty()) return malformed("contentEncoding must be empty: send the object uncompressed");
   return out;
 }
@@ -347,12 +377,15 @@ Result<Json> decode_envelope(std::string_view body, int depth) {
   if (envelope.content_type == "application/json") return parse_json(envelope.raw, kRawDepthMax);
   if (!envelope.content_type.empty() && envelope.content_type != kProtobufMediaType)
     return malformed("contentType must be empty, application/json or application/vnd.kubernetes.protobuf");
-  if (envelope.kind.empty()) return Error(Reason::kBadRequest, "Object 'Kind' is missing in the protobuf envelope");
+  if (envelope.kind.empty())
+    return Error(Reason::kBadRequest, "Object 'Kind' is missing in the protobuf envelope");
   const auto* type = find_message(parse_gvk(envelope.api_version, envelope.kind));
   if (!type || type->form != Form::kPlain)
-    return Error(Reason::kBadRequest,
-                 fmt::format("no kind \"{}\" is registered for version \"{}\" in protobuf; send it as application/json",
-                             envelope.kind, envelope.api_version));
+    return Error(
+        Reason::kBadRequest,
+        fmt::format(
+            "no kind \"{}\" is registered for version \"{}\" in protobuf; send it as application/json",
+            envelope.kind, envelope.api_version));
   Json out = JsonObject{{"kind", text(envelope.kind)}, {"apiVersion", text(envelope.api_version)}};
   Decoder decoder;
   if (!decoder.message(*type, envelope.raw, out.get_object(), depth)) return decoder.take_error();
@@ -362,6 +395,8 @@ Result<Json> decode_envelope(std::string_view body, int depth) {
 }  // namespace
 }  // namespace protobuf
 
-Result<Json> decode_protobuf(std::string_view body) { return protobuf::decode_envelope(body, 0); }
+Result<Json> decode_protobuf(std::string_view body) {
+  return protobuf::decode_envelope(body, 0);
+}
 
 }  // namespace mk::api

@@ -13,8 +13,8 @@ struct Unit {
   std::string_view name;
   std::uint64_t nanoseconds;
 };
-constexpr Unit kUnits[] = {{"ns", 1},        {"us", 1'000},        {"ms", 1'000'000},
-                           {"s", kSecond},   {"m", 60 * kSecond},  {"h", 3600 * kSecond}};
+constexpr Unit kUnits[] = {{"ns", 1},      {"us", 1'000},       {"ms", 1'000'000},
+                           {"s", kSecond}, {"m", 60 * kSecond}, {"h", 3600 * kSecond}};
 
 // value / unit in decimal without trailing zeros: 1500000000, 1e9 -> "1.5".
 std::string decimal(std::uint64_t value, std::uint64_t unit) {
@@ -32,7 +32,8 @@ std::string decimal(std::uint64_t value, std::uint64_t unit) {
 std::string duration_text(std::int64_t nanoseconds) {
   if (nanoseconds == 0) return "0s";
   const bool negative = nanoseconds < 0;
-  const auto value = negative ? ~static_cast<std::uint64_t>(nanoseconds) + 1 : static_cast<std::uint64_t>(nanoseconds);
+  const auto value =
+      negative ? ~static_cast<std::uint64_t>(nanoseconds) + 1 : static_cast<std::uint64_t>(nanoseconds);
   std::string out = negative ? "-" : "";
   if (value < 1'000) return out + std::to_string(value) + "ns";
   if (value < 1'000'000) return out + decimal(value, 1'000) + "\u00b5s";

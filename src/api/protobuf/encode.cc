@@ -50,7 +50,9 @@ class Encoder {
     error_ = Error(Reason::kInternalError, "protobuf: " + std::move(what));
     return false;
   }
-  bool mismatch(const Field& field) { return fail(fmt::format("field {} has a value of another type", field.name)); }
+  bool mismatch(const Field& field) {
+    return fail(fmt::format("field {} has a value of another type", field.name));
+  }
 
   // Fields of an inlined message stand in `object`; without any of them the message is not written at all.
   bool inlined(const Field& field, const JsonObject& object, int depth) {
@@ -112,12 +114,17 @@ class Encoder {
       }
       case Scalar::kDouble: {
         if (!value.is_number()) return mismatch(field);
-        return out_.real(number, value.is_double() ? value.get_double() : static_cast<double>(integer(value).value_or(0))), true;
+        return out_.real(number, value.is_double() ? value.get_double()
+                                                   : static_cast<double>(integer(value).value_or(0))),
+               true;
       }
-      case Scalar::kInt32: case Scalar::kInt64: break;
+      case Scalar::kInt32:
+      case Scalar::kInt64:
+        break;
     }
     const auto whole = integer(value);
-    if (!whole || (field.scalar == Scalar::kInt32 && (*whole > INT32_MAX || *whole < INT32_MIN))) return mismatch(field);
+    if (!whole || (field.scalar == Scalar::kInt32 && (*whole > INT32_MAX || *whole < INT32_MIN)))
+      return mismatch(field);
     return out_.number(number, *whole), true;
   }
 
@@ -128,7 +135,9 @@ class Encoder {
         const auto* object = value.if_object();
         return object ? message(type, *object, depth) : mismatch(field);
       }
-      case Form::kTime: case Form::kMicroTime: return time(field, type.form, value);
+      case Form::kTime:
+      case Form::kMicroTime:
+        return time(field, type.form, value);
       case Form::kDuration: {
         const auto* text = value.if_string();
         const auto nanos = text ? parse_duration(*text) : std::nullopt;
@@ -140,11 +149,16 @@ class Encoder {
         if (!text && !value.is_number()) return mismatch(field);
         return out_.bytes(1, text ? std::string(*text) : to_json(value)), true;
       }
-      case Form::kIntOrString: return int_or_string(field, value);
-      case Form::kRaw: return out_.bytes(1, to_json(value)), true;
-      case Form::kItems: return items(field, value);
-      case Form::kSchemaOrArray: return schema_or(type, value, "jSONSchemas", value.is_array(), depth);
-      case Form::kSchemaOrStrings: return schema_or(type, value, "property", value.is_array(), depth);
+      case Form::kIntOrString:
+        return int_or_string(field, value);
+      case Form::kRaw:
+        return out_.bytes(1, to_json(value)), true;
+      case Form::kItems:
+        return items(field, value);
+      case Form::kSchemaOrArray:
+        return schema_or(type, value, "jSONSchemas", value.is_array(), depth);
+      case Form::kSchemaOrStrings:
+        return schema_or(type, value, "property", value.is_array(), depth);
       case Form::kSchemaOrBool:
         if (!value.is_bool()) out_.number(1, 1);  // a schema allows what it describes
         return schema_or(type, value, "allows", value.is_bool(), depth);
@@ -196,7 +210,8 @@ class Encoder {
 };
 
 Error no_message(const Gvk& kind) {
-  return Error(Reason::kInternalError, fmt::format("kind \"{}\" of {} has no protobuf form", kind.kind, kind.api_version()));
+  return Error(Reason::kInternalError,
+               fmt::format("kind \"{}\" of {} has no protobuf form", kind.kind, kind.api_version()));
 }
 
 // Everything of the envelope that comes before the message's bytes.
@@ -266,7 +281,8 @@ Result<ProtobufList> ProtobufList::begin(const Gvk& list_kind, const Json& metad
 }
 
 Result<void> ProtobufList::add(const Json& item) {
-  MK_ASSIGN(std::string piece, protobuf::encode_field(*static_cast<const protobuf::Field*>(item_field_), item));
+  MK_ASSIGN(std::string piece,
+            protobuf::encode_field(*static_cast<const protobuf::Field*>(item_field_), item));
   size_ += piece.size();
   pieces_.emplace_back(std::move(piece));
   return ok();

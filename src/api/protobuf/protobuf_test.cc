@@ -19,31 +19,43 @@ std::string bytes_of(std::string_view hex_text) {
   for (const char c : hex_text) {
     if (c != ' ' && c != '\n') digits.push_back(c);
   }
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) out.push_back(static_cast<char>(digit(digits[i]) * 16 + digit(digits[i + 1])));
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+    out.push_back(static_cast<char>(digit(digits[i]) * 16 + digit(digits[i + 1])));
   return out;
 }
 
-// Random values that survive: no nulls, no empty containers (protobuf cannot tell them from none), canonical text.
+// Random values that survive: no nulls, no empty containers (protobuf cannot tell them from none), canonical
+// text.
 class Generator {
  public:
   explicit Generator(std::uint32_t seed) : state_(seed) {}
 
   Json value(const Type& type, int depth) {
     switch (type.kind) {
-      case Type::Kind::kObject: return fields(type, depth);
-      case Type::Kind::kMap: return JsonObject{{word(), value(*type.element, depth - 1)}};
+      case Type::Kind::kObject:
+        return fields(type, depth);
+      case Type::Kind::kMap:
+        return JsonObject{{word(), value(*type.element, depth - 1)}};
       case Type::Kind::kArray: {
         JsonArray out;
         for (auto n = 1 + below(2); n > 0; --n) out.push_back(value(*type.element, depth - 1));
         return out;
       }
-      case Type::Kind::kString: return string(type);
-      case Type::Kind::kInteger: return type.format == "int64" && below(2) ? Json(-5'000'000'000) : Json(static_cast<std::int64_t>(below(5)) - 2 ? 3 : -7);
-      case Type::Kind::kNumber: return 1.5;
-      case Type::Kind::kBoolean: return true;
-      case Type::Kind::kIntOrString: return below(2) ? Json(static_cast<std::int64_t>(below(9))) : Json("10%");
-      case Type::Kind::kQuantity: return "1500m";
-      case Type::Kind::kAny: return any(type);
+      case Type::Kind::kString:
+        return string(type);
+      case Type::Kind::kInteger:
+        return type.format == "int64" && below(2) ? Json(-5'000'000'000)
+                                                  : Json(static_cast<std::int64_t>(below(5)) - 2 ? 3 : -7);
+      case Type::Kind::kNumber:
+        return 1.5;
+      case Type::Kind::kBoolean:
+        return true;
+      case Type::Kind::kIntOrString:
+        return below(2) ? Json(static_cast<std::int64_t>(below(9))) : Json("10%");
+      case Type::Kind::kQuantity:
+        return "1500m";
+      case Type::Kind::kAny:
+        return any(type);
     }
     return nullptr;
   }
@@ -99,7 +111,9 @@ Json round_trip(const Json& object) {
   return *decoded;
 }
 
-Json json(std::string_view text) { return parse_json(text).value(); }
+Json json(std::string_view text) {
+  return parse_json(text).value();
+}
 
 // k8s\0, TypeMeta{v1, kind}, raw.
 std::string wrapped(std::string_view kind, std::string_view raw) {
@@ -137,11 +151,14 @@ TEST_CASE("every built-in kind goes to protobuf and back unchanged") {
 }
 
 TEST_CASE("lists, subresources, options and Status have a form; tables and custom kinds have none") {
-  for (const Gvk& kind : {Gvk{"", "v1", "PodList"}, Gvk{"autoscaling", "v1", "Scale"}, Gvk{"policy", "v1", "Eviction"},
-                          Gvk{"authentication.k8s.io", "v1", "TokenRequest"}, Gvk{"authorization.k8s.io", "v1", "SelfSubjectAccessReview"},
-                          Gvk{"apps", "v1", "DeleteOptions"}, Gvk{"", "v1", "DeleteOptions"}, Gvk{"", "v1", "Status"},
-                          Gvk{"", "v1", "APIResourceList"}, Gvk{"", "v1", "Binding"}, Gvk{"meta.k8s.io", "v1", "PartialObjectMetadataList"},
-                          Gvk{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"}, Gvk{"apiregistration.k8s.io", "v1", "APIService"}}) {
+  for (const Gvk& kind :
+       {Gvk{"", "v1", "PodList"}, Gvk{"autoscaling", "v1", "Scale"}, Gvk{"policy", "v1", "Eviction"},
+        Gvk{"authentication.k8s.io", "v1", "TokenRequest"},
+        Gvk{"authorization.k8s.io", "v1", "SelfSubjectAccessReview"}, Gvk{"apps", "v1", "DeleteOptions"},
+        Gvk{"", "v1", "DeleteOptions"}, Gvk{"", "v1", "Status"}, Gvk{"", "v1", "APIResourceList"},
+        Gvk{"", "v1", "Binding"}, Gvk{"meta.k8s.io", "v1", "PartialObjectMetadataList"},
+        Gvk{"apiextensions.k8s.io", "v1", "CustomResourceDefinition"},
+        Gvk{"apiregistration.k8s.io", "v1", "APIService"}}) {
     INFO(kind.kind);
     CHECK(has_protobuf(kind));
   }
@@ -168,21 +185,21 @@ TEST_CASE("a Namespace and a Pod, byte by byte") {
             "terminationGracePeriodSeconds":0}})");
   const auto pod_bytes = bytes_of(
       "6b 38 73 00"
-      "0a 09 0a 02 76 31 12 03 50 6f 64"        // typeMeta {v1, Pod}
-      "12 4d"                                   // raw
-      "0a 11"                                   //   metadata
-      "0a 01 70"                                //     name "p"
-      "42 04 08 05 10 00"                       //     creationTimestamp {5, 0}
-      "5a 06 0a 01 6b 12 01 76"                 //     labels {k: v}
-      "12 38"                                   //   spec
-      "0a 0e 0a 01 64"                          //     volumes {name "d",
-      "12 09 12 07 12 05 0a 03 31 47 69"        //       volumeSource {emptyDir {sizeLimit {"1Gi"}}}}
-      "12 24 0a 01 63"                          //     containers {name "c",
+      "0a 09 0a 02 76 31 12 03 50 6f 64"           // typeMeta {v1, Pod}
+      "12 4d"                                      // raw
+      "0a 11"                                      //   metadata
+      "0a 01 70"                                   //     name "p"
+      "42 04 08 05 10 00"                          //     creationTimestamp {5, 0}
+      "5a 06 0a 01 6b 12 01 76"                    //     labels {k: v}
+      "12 38"                                      //   spec
+      "0a 0e 0a 01 64"                             //     volumes {name "d",
+      "12 09 12 07 12 05 0a 03 31 47 69"           //       volumeSource {emptyDir {sizeLimit {"1Gi"}}}}
+      "12 24 0a 01 63"                             //     containers {name "c",
       "42 0c 0a 0a 0a 03 63 70 75 12 03 0a 01 31"  //    resources {limits {cpu: {"1"}}},
-      "52 11 0a 0d 12 0b 12 09"                 //       livenessProbe {handler {httpGet {port
-      "08 01 10 00 1a 03 77 65 62"              //         {string, 0, "web"}}}
-      "20 03"                                   //         periodSeconds 3}}
-      "20 00"                                   //     terminationGracePeriodSeconds 0
+      "52 11 0a 0d 12 0b 12 09"                    //       livenessProbe {handler {httpGet {port
+      "08 01 10 00 1a 03 77 65 62"                 //         {string, 0, "web"}}}
+      "20 03"                                      //         periodSeconds 3}}
+      "20 00"                                      //     terminationGracePeriodSeconds 0
       "1a 00 22 00");
   CHECK(hex(encode_protobuf(pod).value()) == hex(pod_bytes));
   CHECK(decode_protobuf(pod_bytes).value() == pod);
@@ -190,16 +207,22 @@ TEST_CASE("a Namespace and a Pod, byte by byte") {
 
 TEST_CASE("zero means unset but for fields with presence and fields that JSON always shows") {
   // Go writes every scalar without presence: namespace "", generation 0; replicas 0 was really said.
-  const auto raw = bytes_of("0a 0b 0a 01 61 12 00 1a 00 38 00 42 00"  // metadata {a, "", "", generation 0, creationTimestamp {}}
-                            "12 06 08 00 28 00 38 00");                // spec {replicas, minReadySeconds, paused}
+  const auto raw = bytes_of(
+      "0a 0b 0a 01 61 12 00 1a 00 38 00 42 00"  // metadata {a, "", "", generation 0, creationTimestamp {}}
+      "12 06 08 00 28 00 38 00");               // spec {replicas, minReadySeconds, paused}
   std::string body = wrapped("Deployment", raw);
   body.replace(body.find("v1"), 2, "apps/v1");
   body[body.find("apps/v1") - 1] = 7;
   body[5] = static_cast<char>(body[5] + 5);
-  CHECK(decode_protobuf(body).value() ==
-        json(R"({"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"a"},"spec":{"replicas":0}})"));
-  const auto options = decode_protobuf(wrapped("DeleteOptions", bytes_of("08 00 22 0a 42 61 63 6b 67 72 6f 75 6e 64")));
-  CHECK(options.value() == json(R"({"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0,"propagationPolicy":"Background"})"));
+  CHECK(
+      decode_protobuf(body).value() ==
+      json(R"({"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"a"},"spec":{"replicas":0}})"));
+  const auto options =
+      decode_protobuf(wrapped("DeleteOptions", bytes_of("08 00 22 0a 42 61 63 6b 67 72 6f 75 6e 64")));
+  CHECK(
+      options.value() ==
+      json(
+          R"({"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0,"propagationPolicy":"Background"})"));
 }
 
 TEST_CASE("special forms") {
@@ -213,14 +236,18 @@ TEST_CASE("special forms") {
   const auto review = json(R"({"kind":"SubjectAccessReview","apiVersion":"authorization.k8s.io/v1",
     "spec":{"extra":{"scopes":["a","b"],"none":[]},"nonResourceAttributes":{"path":"/"}}})");
   CHECK(round_trip(review) == review);
-  const auto lease = json(R"({"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"1969-12-31T23:59:59.000001Z"}})");
+  const auto lease = json(
+      R"({"kind":"Lease","apiVersion":"coordination.k8s.io/v1","spec":{"renewTime":"1969-12-31T23:59:59.000001Z"}})");
   CHECK(round_trip(lease) == lease);
-  const auto secret = json(R"({"kind":"Secret","apiVersion":"v1","data":{"a":"AAEC/w==","empty":""},"stringData":{"":"x"}})");
+  const auto secret =
+      json(R"({"kind":"Secret","apiVersion":"v1","data":{"a":"AAEC/w==","empty":""},"stringData":{"":"x"}})");
   CHECK(round_trip(secret) == secret);
-  const auto hook = json(R"({"kind":"ValidatingWebhookConfiguration","apiVersion":"admissionregistration.k8s.io/v1",
+  const auto hook =
+      json(R"({"kind":"ValidatingWebhookConfiguration","apiVersion":"admissionregistration.k8s.io/v1",
     "webhooks":[{"name":"w","rules":[{"operations":["*"],"apiGroups":[""],"scope":"*"}]}]})");
   CHECK(round_trip(hook) == hook);
-  const auto revision = json(R"({"kind":"ControllerRevision","apiVersion":"apps/v1","data":{"spec":[1,2,{"x":null}]},"revision":3})");
+  const auto revision = json(
+      R"({"kind":"ControllerRevision","apiVersion":"apps/v1","data":{"spec":[1,2,{"x":null}]},"revision":3})");
   CHECK(round_trip(revision) == revision);
   CHECK(protobuf::duration_text(5'430'000'000'000) == "1h30m30s");
   CHECK(protobuf::duration_text(-1'500'000'000) == "-1.5s");
@@ -262,26 +289,33 @@ TEST_CASE("malformed bodies are refused with a reason") {
   CHECK(refused("{}").find("application/json") != std::string::npos);
   CHECK(refused(std::string("k8s\0", 4)).find("'Kind' is missing") != std::string::npos);
   CHECK(refused(wrapped("Widget", "")).find("no kind \"Widget\"") != std::string::npos);
-  refused(wrapped("Pod", bytes_of("0a 05 0a")));                                 // shorter than it says
-  refused(wrapped("Pod", bytes_of("0a ff ff ff ff ff ff ff ff ff 01")));          // 2^64-1 bytes
-  refused(wrapped("Pod", bytes_of("0a ff ff ff ff ff ff ff ff ff ff 01")));       // a varint of 11 bytes
-  refused(wrapped("Pod", bytes_of("00 00")));                                     // field 0
-  refused(wrapped("Pod", bytes_of("0e 00")));                                     // wire type 6
-  refused(wrapped("Pod", bytes_of("9c 06")));                                     // the end of no group
-  refused(wrapped("Pod", bytes_of("0a 03 0a 01 ff")));                            // no UTF-8
-  CHECK(refused(wrapped("Pod", bytes_of("08 01"))).find("wrong wireType = 0 for field metadata") != std::string::npos);
+  refused(wrapped("Pod", bytes_of("0a 05 0a")));                             // shorter than it says
+  refused(wrapped("Pod", bytes_of("0a ff ff ff ff ff ff ff ff ff 01")));     // 2^64-1 bytes
+  refused(wrapped("Pod", bytes_of("0a ff ff ff ff ff ff ff ff ff ff 01")));  // a varint of 11 bytes
+  refused(wrapped("Pod", bytes_of("00 00")));                                // field 0
+  refused(wrapped("Pod", bytes_of("0e 00")));                                // wire type 6
+  refused(wrapped("Pod", bytes_of("9c 06")));                                // the end of no group
+  refused(wrapped("Pod", bytes_of("0a 03 0a 01 ff")));                       // no UTF-8
+  CHECK(refused(wrapped("Pod", bytes_of("08 01"))).find("wrong wireType = 0 for field metadata") !=
+        std::string::npos);
   refused(wrapped("Pod", bytes_of("0a 0e 42 0c 08 ff ff ff ff ff ff ff ff 7f 10 00")));  // a year beyond 9999
-  CHECK(decode_protobuf(wrapped("Pod", bytes_of("9b 06 08 01 9c 06"))).ok());    // an unknown group is skipped
+  CHECK(decode_protobuf(wrapped("Pod", bytes_of("9b 06 08 01 9c 06"))).ok());  // an unknown group is skipped
   CHECK(decode_protobuf(wrapped("Pod", bytes_of("a1 06 01 02 03 04 05 06 07 08 a5 06 01 02 03 04"))).ok());
-  const auto good = encode_protobuf(json(R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","labels":{"k":"v"}},"spec":{"containers":[{"name":"c"}]}})")).value();
-  for (std::size_t size = 0; size < good.size(); ++size) (void)decode_protobuf(std::string_view(good).substr(0, size)).ok();
+  const auto good =
+      encode_protobuf(
+          json(
+              R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","labels":{"k":"v"}},"spec":{"containers":[{"name":"c"}]}})"))
+          .value();
+  for (std::size_t size = 0; size < good.size(); ++size)
+    (void)decode_protobuf(std::string_view(good).substr(0, size)).ok();
 }
 
 TEST_CASE("nesting is bounded") {
   // A schema within a schema within ...: "not" is field 28 of JSONSchemaProps.
   Json schema = JsonObject{{"type", "string"}};
   for (int i = 0; i < 400; ++i) schema = JsonObject{{"not", schema}};
-  Json crd = json(R"({"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","spec":{"versions":[{"schema":{}}]}})");
+  Json crd = json(
+      R"({"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1","spec":{"versions":[{"schema":{}}]}})");
   crd.at("spec").at("versions").at(0).at("schema").as_object()["openAPIV3Schema"] = schema;
   const auto decoded = decode_protobuf(encode_protobuf(crd).value());
   REQUIRE_FALSE(decoded.ok());
@@ -290,5 +324,7 @@ TEST_CASE("nesting is bounded") {
 
 TEST_CASE("UTF-8 as JSON allows it") {
   CHECK(protobuf::valid_utf8("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"));
-  for (const char* bad : {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\xff"}) CHECK_FALSE(protobuf::valid_utf8(bad));
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\xff"})
+    CHECK_FALSE(protobuf::valid_utf8(bad));
 }

@@ -1,5 +1,7 @@
 #include "protobuf/tables.h"
 
+#include "protobuf/presence.h"
+
 #include <algorithm>
 #include <cctype>
 #include <map>
@@ -93,7 +95,9 @@ bool same_name(std::string_view protobuf, std::string_view json) {
   std::size_t at = 0;
   for (const char c : json) {
     if (c == '-' || c == '$') continue;
-    if (at == protobuf.size() || std::tolower(static_cast<unsigned char>(c)) != std::tolower(static_cast<unsigned char>(protobuf[at]))) return false;
+    if (at == protobuf.size() ||
+        std::tolower(static_cast<unsigned char>(c)) != std::tolower(static_cast<unsigned char>(protobuf[at])))
+      return false;
     ++at;
   }
   return at == protobuf.size();
@@ -154,9 +158,9 @@ class Tables {
   }
 
   void fill(Message& message, std::string_view body) {
-    const Type* type = message.form == Form::kPlain ? builtin_schema().type(schema_name(message.name)) : nullptr;
+    const Type* type =
+        message.form == Form::kPlain ? builtin_schema().type(schema_name(message.name)) : nullptr;
     if (type && type->fields.empty()) type = nullptr;
-    const auto present = presence_of(message.name);
     Cursor in(body);
     while (in.next_is('"')) {
       Field field;
@@ -169,13 +173,15 @@ class Tables {
       MK_ASSERT(in.take(']'));
       in.take(',');
       field.label = label == "map" ? Label::kMap : label == "repeated" ? Label::kRepeated : Label::kOptional;
-      if (field.label == Label::kMap) value.remove_prefix(value.find(',') + 1);  // keys are strings, all of them
+      if (field.label == Label::kMap)
+        value.remove_prefix(value.find(',') + 1);  // keys are strings, all of them
       set_scalar(field, value);
-      field.presence = present.find("\"" + std::string(field.name) + "\"") != std::string_view::npos;
       if (type) name_as_json(field, *type);
+      field.presence = has_presence(field.name);
       message.fields.push_back(field);
     }
-    std::sort(message.fields.begin(), message.fields.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    std::sort(message.fields.begin(), message.fields.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
   }
 
   void set_scalar(Field& field, std::string_view type) {
@@ -202,16 +208,6 @@ class Tables {
     }
   }
 
-  // The list of a message's scalars with presence, as text: ["replicas","paused"].
-  static std::string_view presence_of(std::string_view message) {
-    const auto facts = embedded_protobuf_presence();
-    const std::string key = "\"" + std::string(message) + "\":[";
-    const auto at = facts.find(key);
-    if (at == std::string_view::npos) return {};
-    const auto list = facts.substr(at + key.size());
-    return list.substr(0, list.find(']'));
-  }
-
   std::mutex mutex_;
   std::vector<std::pair<std::string_view, std::string_view>> index_;  // name, fields as text
   std::map<std::string_view, std::unique_ptr<Message>> messages_;
@@ -220,11 +216,15 @@ class Tables {
 }  // namespace
 
 const Field* Message::by_number(std::uint64_t number) const {
-  const auto found = std::lower_bound(fields.begin(), fields.end(), number, [](const Field& field, std::uint64_t wanted) { return field.number < wanted; });
+  const auto found =
+      std::lower_bound(fields.begin(), fields.end(), number,
+                       [](const Field& field, std::uint64_t wanted) { return field.number < wanted; });
   return found != fields.end() && found->number == number ? &*found : nullptr;
 }
 
-const Message* find_message(std::string_view name) { return Tables::instance().find(name); }
+const Message* find_message(std::string_view name) {
+  return Tables::instance().find(name);
+}
 
 const Message* find_message(const Gvk& kind) {
   if (const auto* type = builtin_schema().type(kind)) return find_message(message_name(type->name));
@@ -232,7 +232,8 @@ const Message* find_message(const Gvk& kind) {
   const bool meta = kind.group == "meta.k8s.io" && kind.version == "v1";
   const bool any_group = kind.kind == "DeleteOptions" || kind.kind == "Status";
   if (meta || any_group) return find_message(std::string(kMetaV1) + kind.kind);
-  if (kind.group.empty() && kind.version == "v1" && kind.kind == "List") return find_message("k8s.io.api.core.v1.List");
+  if (kind.group.empty() && kind.version == "v1" && kind.kind == "List")
+    return find_message("k8s.io.api.core.v1.List");
   return nullptr;
 }
 

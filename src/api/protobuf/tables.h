@@ -15,7 +15,7 @@ enum class Scalar : std::uint8_t { kString, kBytes, kInt32, kInt64, kBool, kDoub
 // How a message looks in JSON; all but kPlain are no JSON objects of its fields.
 enum class Form : std::uint8_t {
   kPlain,
-  kTime,             // {seconds, nanos} <-> RFC 3339
+  kTime,  // {seconds, nanos} <-> RFC 3339
   kMicroTime,
   kDuration,         // {duration: nanoseconds} <-> "1m30s"
   kQuantity,         // {string}
@@ -35,9 +35,9 @@ struct Field {
   std::uint32_t number = 0;
   Label label = Label::kOptional;
   Scalar scalar = Scalar::kString;  // of the element, or of a map's value
-  bool inlined = false;     // the fields of `message` stand in the JSON of the message around it
-  bool presence = false;    // zero is a value of its own, not "unset"
-  bool zero_shown = false;  // the JSON form has the field even when it is zero
+  bool inlined = false;             // the fields of `message` stand in the JSON of the message around it
+  bool presence = false;            // zero is a value of its own, not "unset"
+  bool zero_shown = false;          // the JSON form has the field even when it is zero
 };
 
 struct Message {

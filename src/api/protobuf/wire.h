@@ -46,7 +46,8 @@ class WireReader {
     std::string_view bytes;
     if (!raw(8, bytes)) return false;
     out = 0;
-    for (int i = 7; i >= 0; --i) out = out << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+    for (int i = 7; i >= 0; --i)
+      out = out << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
     return true;
   }
 

@@ -20,10 +20,5 @@ mk_api_protobuf_begin:
     .incbin "protobuf.json"
 mk_api_protobuf_end:
 
-    .global mk_api_protobuf_presence_begin
-    .global mk_api_protobuf_presence_end
-mk_api_protobuf_presence_begin:
-    .incbin "protobuf_presence.json"
-mk_api_protobuf_presence_end:
 
     .section .note.GNU-stack,"",%progbits

@@ -6,7 +6,6 @@ extern "C" {
 extern const char mk_api_schema_begin[], mk_api_schema_end[];
 extern const char mk_api_discovery_begin[], mk_api_discovery_end[];
 extern const char mk_api_protobuf_begin[], mk_api_protobuf_end[];
-extern const char mk_api_protobuf_presence_begin[], mk_api_protobuf_presence_end[];
 }
 
 namespace mk::api {
@@ -21,11 +20,6 @@ std::string_view embedded_discovery() {
 
 std::string_view embedded_protobuf() {
   return {mk_api_protobuf_begin, static_cast<std::size_t>(mk_api_protobuf_end - mk_api_protobuf_begin)};
-}
-
-std::string_view embedded_protobuf_presence() {
-  return {mk_api_protobuf_presence_begin,
-          static_cast<std::size_t>(mk_api_protobuf_presence_end - mk_api_protobuf_presence_begin)};
 }
 
 bool is_prerelease(std::string_view name) {

@@ -44,9 +44,20 @@ Json tagged_scalar(const std::string& tag, const std::string& text) {
 // Builds one document's Json from parser events.
 class Builder final : public YAML::EventHandler {
  public:
-  Json take() { return std::move(root_); }
+  explicit Builder(int start = -1) : start_(start) {}
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  // Empties the builder for the next document.
+  Json take() {
+    Json root = std::move(root_);
+    *this = Builder(start_);
+    return root;
+  }
+
+  // The library leaves a stray "," or "]" where it is and would make documents of it forever.
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (mark.pos <= start_) throw Refused{mark.line, "did not find expected node content"};
+    start_ = mark.pos;
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { put(mark.line, Json(), anchor); }
@@ -150,6 +161,7 @@ class Builder final : public YAML::EventHandler {
     }
   }
 
+  int start_;  // of the document; the next one starts behind it
   Json root_;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Anchored> anchors_;
@@ -167,7 +179,7 @@ Result<std::vector<Json>> parse_yaml_documents(std::string_view text) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    for (Builder builder; parser.HandleNextDocument(builder); builder = Builder()) documents.push_back(builder.take());
+    for (Builder builder; parser.HandleNextDocument(builder);) documents.push_back(builder.take());
   } catch (const YAML::Exception& error) {
     return yaml_error(error.mark.line, error.msg);
   } catch (const Refused& refused) {

@@ -21,7 +21,8 @@ constexpr Names kNames[] = {
     {"lastTimestamp", "deprecatedLastTimestamp"},
 };
 
-Json renamed(const Json& event, std::string_view Names::*from, std::string_view Names::*to, std::string_view version) {
+Json renamed(const Json& event, std::string_view Names::*from, std::string_view Names::*to,
+             std::string_view version) {
   JsonObject out;
   const auto* fields = event.if_object();
   if (!fields) return out;
@@ -38,13 +39,21 @@ Json renamed(const Json& event, std::string_view Names::*from, std::string_view 
 
 }  // namespace
 
-bool is_event_view(const api::Gvr& gvr) { return gvr.group == kGroup && gvr.resource == "events"; }
+bool is_event_view(const api::Gvr& gvr) {
+  return gvr.group == kGroup && gvr.resource == "events";
+}
 
-api::Gvr stored_as(const api::Gvr& gvr) { return is_event_view(gvr) ? api::Gvr{"", "v1", "events"} : gvr; }
+api::Gvr stored_as(const api::Gvr& gvr) {
+  return is_event_view(gvr) ? api::Gvr{"", "v1", "events"} : gvr;
+}
 
-Json event_for_view(const Json& stored) { return renamed(stored, &Names::stored, &Names::shown, kVersion); }
+Json event_for_view(const Json& stored) {
+  return renamed(stored, &Names::stored, &Names::shown, kVersion);
+}
 
-Json event_for_store(const Json& shown) { return renamed(shown, &Names::shown, &Names::stored, "v1"); }
+Json event_for_store(const Json& shown) {
+  return renamed(shown, &Names::shown, &Names::stored, "v1");
+}
 
 bool is_shown_event(const Json& object) {
   return api::str(object, "apiVersion") == kVersion && api::str(object, "kind") == "Event";
