@@ -16,7 +16,7 @@ FUNCTION_LINES = 75
 BANS = (  # pattern, rooms where it is allowed, what to do instead
     (re.compile(r"\bco_spawn\b"), {"rt"}, "spawn in a rt::Group, which ends what it began"),
     (re.compile(r"#include\s*<boost/(beast|asio/ssl)"), {"net"}, "use the doors of net"),
-    (re.compile(r"\bdetached\b"), {"rt"}, "nothing runs unowned: use a rt::Group"),
+    (re.compile(r"\basio::detached\b"), {"rt"}, "nothing runs unowned: use a rt::Group"),
     (re.compile(r"\.detach\(\)"), {"rt"}, "nothing runs unowned: use the blocking pool"),
 )
 OPENS_FUNCTION = re.compile(r"^( {0,2})[A-Za-z_~].*\)[^;]*\{$")
