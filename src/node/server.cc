@@ -68,7 +68,9 @@ Result<void> ServerRole::prepare() {
   files_ = std::move(files).value();
   store::Options store;
   store.dir = options_.data_dir + "/server/db";
-  MK_ASSIGN(store_, store::open_store(process_.loop, std::move(store)));
+  auto opened = store::open_store(process_.loop, std::move(store));
+  if (!opened.ok()) return std::move(opened).error().wrap("cannot use the data directory " + options_.data_dir);
+  store_ = std::move(opened).value();
   return ok();
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import threading
 import unittest
 
@@ -17,18 +18,20 @@ class Misbehaviour:
     """What the registry does wrong, by the image's name; counts requests."""
 
     def __init__(self):
-        self.image = tools_image("any")
+        self.images = {}
         self.release = threading.Event()
         self.mended = set()
         self.cut = {}
         self.ranges = []
 
-    def manifest(self, name):
-        data = self.image.blobs[self.image.digest]
-        return data
+    def image(self, name):
+        """Of its own for each name: a layer the node has already would not be asked for."""
+        if name not in self.images:
+            self.images[name] = tools_image(name, name.encode() + os.urandom(200000))
+        return self.images[name]
 
     def blob(self, name, digest):
-        data = self.image.blobs[digest]
+        data = self.image(name).blobs[digest]
         if name == "lies" and name not in self.mended:
             return b"\0" * len(data)
         if name == "short" and name not in self.mended:
@@ -62,10 +65,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.blob(name, reference)
 
     def manifest(self, name, reference):
-        data = self.behaviour.manifest(name)
+        image = self.behaviour.image(name)
+        data = image.blobs[image.digest]
         if reference.startswith("sha256:") and reference != "sha256:" + hashlib.sha256(data).hexdigest():
             return self.answer(404, b"{}")
-        return self.answer(200, data, {"Content-Type": MANIFEST_TYPE, "Docker-Content-Digest": self.behaviour.image.digest})
+        return self.answer(200, data, {"Content-Type": MANIFEST_TYPE, "Docker-Content-Digest": image.digest})
 
     def blob(self, name, digest):
         data = self.behaviour.blob(name, digest)

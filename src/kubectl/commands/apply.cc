@@ -43,7 +43,7 @@ class Applier {
 
  private:
   Result<void> apply_on_server(const Document& document, const Target& target) {
-    std::string query = flags_.write.query();
+    std::string query = flags_.write.validated_query();
     query += flags_.force_conflicts ? "&force=true" : "&force=false";
     auto result = session_.send("PATCH", target.path() + query, document.object, "application/apply-patch+yaml");
     if (!result && result.error().is(Reason::kConflict)) return conflict_text(result.error());
@@ -79,7 +79,7 @@ class Applier {
     if (flags_.write.client_only()) return flags_.write.report(call_.io, object, "created");
     Target collection = target;
     collection.name.clear();
-    auto made = session_.send("POST", collection.path() + flags_.write.query(), object);
+    auto made = session_.send("POST", collection.path() + flags_.write.validated_query(), object);
     if (!made) return in_context(made.error(), fmt::format("error when creating \"{}\"", document.source));
     return flags_.write.report(call_.io, *made, "created");
   }
@@ -93,7 +93,7 @@ class Applier {
     const Json patch = three_way_patch(type, original, with_last_applied(document.object), live);
     if (patch.as_object().empty()) return flags_.write.report(call_.io, live, "unchanged");
     if (flags_.write.client_only()) return flags_.write.report(call_.io, live, "configured");
-    auto result = patch_object(session_, target, patch, type ? kStrategic : kMerge, flags_.write);
+    auto result = session_.send("PATCH", target.path() + flags_.write.validated_query(), patch, type ? kStrategic : kMerge);
     if (!result) return in_context(result.error(), fmt::format("error when applying patch:\n{}\nto:\nName: \"{}\", Namespace: \"{}\"\nfor: \"{}\": error when patching \"{}\"",
                                                                api::to_json(patch), target.name, target.ns, document.source, document.source));
     return flags_.write.report(call_.io, *result, "configured");

@@ -111,7 +111,7 @@ Result<int> create_from_files(Invocation& call, const FileFlags& files, const Wr
     auto target = target_of(*session, document.object);
     if (!target) return std::move(target).error();
     target->name.clear();
-    auto made = session->send("POST", target->path() + flags.query(), document.object);
+    auto made = session->send("POST", target->path() + flags.validated_query(), document.object);
     if (made.ok()) {
       MK_TRY(flags.report(call.io, *made, "created"));
       continue;
@@ -157,7 +157,7 @@ Result<int> run_replace(Invocation& call) {
   MK_ASSIGN(auto documents, read_documents(files, call.io));
   for (auto& document : documents) {
     MK_ASSIGN(const Target target, target_of(*session, document.object));
-    MK_ASSIGN(const Json made, session->send("PUT", target.path() + flags.query(), document.object));
+    MK_ASSIGN(const Json made, session->send("PUT", target.path() + flags.validated_query(), document.object));
     MK_TRY(flags.report(call.io, made, "replaced"));
   }
   return 0;

@@ -14,12 +14,14 @@ void WriteFlags::bind(Flags& flags, std::string manager) {
       .text("output", 'o', output)
       .text("field-manager", 0, field_manager)
       .boolean("show-managed-fields", 0, show_managed_fields)
-      .ignored("validate", 0, false)
+      .optional_text("validate", 0, validation, "strict")
       .ignored("save-config", 0, false)
       .ignored("record", 0, false);
 }
 
 Result<void> WriteFlags::check() const {
+  const bool known = validation == "strict" || validation == "true" || validation == "warn" || validation == "ignore" || validation == "false";
+  if (!known) return usage_error(fmt::format("invalid - validate option \"{}\"; must be one of: strict (or true), warn, ignore (or false)", validation));
   if (dry_run == "none" || dry_run == "client" || dry_run == "server" || dry_run == "false") return ok();
   return usage_error(fmt::format("Invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\".", dry_run));
 }
@@ -28,6 +30,11 @@ std::string WriteFlags::query() const {
   std::string out = "?fieldManager=" + url_encode(field_manager);
   if (dry_run == "server") out += "&dryRun=All";
   return out;
+}
+
+std::string WriteFlags::validated_query() const {
+  const bool ignore = validation == "ignore" || validation == "false";
+  return query() + "&fieldValidation=" + (ignore ? "Ignore" : validation == "warn" ? "Warn" : "Strict");
 }
 
 Result<void> WriteFlags::report(Io& io, const Json& object, std::string_view verb) const {
@@ -51,7 +58,7 @@ Result<int> create_and_report(Invocation& call, const WriteFlags& flags, Json ob
   MK_ASSIGN(Session* session, call.connect());
   MK_ASSIGN(Target target, target_of(*session, object));
   target.name.clear();
-  auto made = session->send("POST", target.path() + flags.query(), object);
+  auto made = session->send("POST", target.path() + flags.validated_query(), object);
   const auto kind = api::str(object, "kind");
   const bool says_what_failed = kind == "ConfigMap" || kind == "Deployment" || kind == "ServiceAccount";
   if (!made && says_what_failed && made.error().is(Reason::kAlreadyExists)) {

@@ -7,7 +7,8 @@
 namespace mk::kubectl {
 
 struct WriteFlags {
-  std::string dry_run = "none";  // none, client, server
+  std::string dry_run = "none";       // none, client, server
+  std::string validation = "strict";  // strict, warn, ignore (also true, false): what unknown fields are
   std::string output, field_manager;
   bool show_managed_fields = false;
 
@@ -16,6 +17,7 @@ struct WriteFlags {
   Result<void> check() const;  // after parsing
   bool client_only() const { return dry_run == "client"; }
   std::string query() const;   // "?fieldManager=...&dryRun=All"
+  std::string validated_query() const;  // the same for whole objects: unknown fields are refused, as --validate says
 
   // "pod/x created (server dry run)", or the object as -o says.
   Result<void> report(Io& io, const api::Json& object, std::string_view verb) const;

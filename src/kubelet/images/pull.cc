@@ -148,13 +148,17 @@ Result<StoredImage> install_image(ImageParts& parts, const ImageConfig& config, 
 Result<StoredImage> pull_image(ImageParts& parts, const Reference& reference, const std::vector<RegistryAuth>& credentials) {
   const auto endpoints = parts.registries.endpoints(reference);
   Error last(Reason::kNotFound, "no registry to ask");
+  // A mirror's own reason is told too: it is what the writer of registries.yaml has to mend.
+  std::string mirrors;
   for (const auto& endpoint : endpoints) {
     auto image = pull_from(parts, endpoint, reference, credentials);
     if (image.ok()) return image;
     last = std::move(image).error();
-    if (&endpoint != &endpoints.back())
-      kLog.warn("mirror failed, asking the next", "image", reference.str(), "mirror", endpoint.host, "error", last.message());
+    if (&endpoint == &endpoints.back()) break;
+    kLog.warn("mirror failed, asking the next", "image", reference.str(), "mirror", endpoint.host, "error", last.message());
+    mirrors += "mirror " + last.message() + "; ";
   }
+  if (!mirrors.empty()) last = Error(last.reason(), mirrors + last.message());
   return std::move(last).wrap("failed to pull image \"" + reference.str() + "\"");
 }
 

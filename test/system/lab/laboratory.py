@@ -51,8 +51,9 @@ class Laboratory:
         return self._images
 
 
-def tools_image(name=TOOLS):
+def tools_image(name=TOOLS, extra=b""):
     layer = guestbook_images.base_layer()
+    layer.text("/extra", extra.hex())
     # A shell as PID 1 ignores TERM; this one ends at once, as a well-behaved program does.
     layer.text("/bin/serve", "#!/bin/sh\ntrap 'exit 0' TERM INT\necho started\nsleep 100000 &\nwait\n", 0o755)
     return Image(name, [layer], {"Cmd": ["/bin/serve"], "Env": ["PATH=/bin"]})
