@@ -188,12 +188,17 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     co_await answer_error(call, std::move(context).error());
     co_return;
   }
+  const auto* make = virtuals_.find(call.resource->gvr, call.info.subresource);
+  if (make == nullptr && (!call.info.subresource.empty() || !call.info.name.empty())) {
+    co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
+    co_return;
+  }
   auto object = body(call, *context);
   if (!object.ok()) {
     co_await answer_error(call, std::move(object).error());
     co_return;
   }
-  if (const auto* make = virtuals_.find(call.resource->gvr, call.info.subresource)) {
+  if (make != nullptr) {
     auto made = co_await (*make)(*context, std::move(object).value());
     call.warnings = unrepeated(std::move(context->warnings));
     if (made.ok()) {
@@ -201,10 +206,6 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     } else {
       co_await answer_error(call, std::move(made).error());
     }
-    co_return;
-  }
-  if (!call.info.subresource.empty() || !call.info.name.empty()) {
-    co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
     co_return;
   }
   auto written = co_await registry_.create(*context, std::move(object).value());
