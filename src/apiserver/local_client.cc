@@ -178,6 +178,10 @@ class LocalClient : public client::Client {
     context.dry_run = options.dry_run;
     context.force = options.force;
     context.now = rt::format_time(registry_.clock().now());
+    context.may_create = [this, asked = attributes("create", resource.gvr, key.ns, key.name, subresource)]() -> Result<void> {
+      const Decision decision = authorizer_.authorize(asked);
+      return decision.allowed ? ok() : Result<void>(forbidden_error(asked, decision));
+    };
     return context;
   }
 

@@ -104,7 +104,7 @@ void Server::build() {
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
-  resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_);
+  resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
   Paths::Options paths;
   paths.version = options_.version;
   paths.server_address = options_.advertise_address + ":" + std::to_string(options_.port);

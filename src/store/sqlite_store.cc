@@ -239,9 +239,11 @@ Result<std::unique_ptr<Store>> open_store(rt::Loop& loop, Options options) {
   if (auto made = make_dirs(options.dir, 0700); !made.ok())
     return std::move(made).error().wrap("cannot use the data directory");
   MK_ASSIGN(auto lock, DirLock::take(options.dir));
-  MK_ASSIGN(auto table, ChangeTable::open(options.dir + "/state.db"));
+  const std::string path = options.dir + "/state.db";
+  auto table = ChangeTable::open(path);
+  if (!table.ok()) return std::move(table).error().wrap("cannot open the store " + path);
   return std::unique_ptr<Store>(
-      std::make_unique<SqliteStore>(loop, std::move(options), std::move(lock), std::move(table)));
+      std::make_unique<SqliteStore>(loop, std::move(options), std::move(lock), std::move(table).value()));
 }
 
 }  // namespace mk::store

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kLoadPage = 500;
 const std::string kEvents = "events";
+// How much of the past is replayed at a start: enough for watches to resume, few enough to be ready at once.
+constexpr store::Revision kReplayMax = 5000;
+// Resources whose last changes a power cut may lose (store::Durability::kLazy).
+constexpr const char* kLazilyWritten[] = {"events", "events.events.k8s.io", "leases.coordination.k8s.io"};
 
 // The previous state of an object that left a filter, as of the change that made it leave.
 api::Object at_revision(const api::Object& object, store::Revision revision) {
@@ -22,27 +26,27 @@ api::Object at_revision(const api::Object& object, store::Revision revision) {
 
 std::optional<WatchItem> CacheWatcher::try_next() { return items_.try_pop(); }
 
-void CacheWatcher::offer(const CacheEvent& event) {
-  seen_ = event.revision;
-  if (items_.closed()) return;
-  const api::Object& any = event.after ? event.after : event.before;
-  if (!filter_.name.empty() || !filter_.ns.empty()) {
-    if (!filter_.admits(any.key())) return;
-  }
-  const bool matched = event.before && filter_.matches(event.before);
-  const bool matches = !event.removed && filter_.matches(event.after);
-  if (!matched && !matches) return;
-  if (items_.size() >= kBehindMax) {
-    lagging_ = true;
-    items_.close();
+void CacheWatcher::push(WatchItem item) {
+  if (items_.size() < kBehindMax) {
+    items_.push(std::move(item));
     return;
   }
+  lagging_ = true;
+  items_.close();
+}
+
+void CacheWatcher::offer(const CacheEvent& event) {
+  if (event.revision <= seen_) return;
+  seen_ = event.revision;
+  if (items_.closed() || !filter_.admits(event.key)) return;
+  const bool matched = event.before && filter_.selects(event.before);
+  const bool matches = !event.removed && filter_.selects(event.after);
   if (matches) {
     const auto type = matched ? WatchItem::Type::kModified : WatchItem::Type::kAdded;
-    items_.push(WatchItem(type, event.after, event.revision));
-  } else {
+    push(WatchItem(type, event.after, event.revision));
+  } else if (matched) {
     api::Object gone = event.removed ? event.after : at_revision(event.before, event.revision);
-    items_.push(WatchItem(WatchItem::Type::kDeleted, std::move(gone), event.revision));
+    push(WatchItem(WatchItem::Type::kDeleted, std::move(gone), event.revision));
   }
 }
 
@@ -58,18 +62,30 @@ void ResourceCache::for_each(const std::string& ns, const std::function<bool(con
   }
 }
 
-std::vector<api::Object> ResourceCache::list(const Filter& filter) const {
-  std::vector<api::Object> out;
-  if (!filter.name.empty() && !filter.ns.empty()) {
-    const api::Object object = get(api::Key(filter.ns, filter.name));
-    if (object && filter.matches(object)) out.push_back(object);
-    return out;
+std::vector<api::Object> ResourceCache::list(const Filter& filter) const { return page(filter, 0).items; }
+
+ResourceCache::Page ResourceCache::page(const Filter& filter, std::size_t limit) const {
+  Page out;
+  const bool inside = filter.looks_inside();
+  // Cluster-scoped objects have no namespace, so this finds them too; others are looked for in every namespace.
+  if (!filter.name.empty()) {
+    const auto found = objects_.find(api::Key(filter.ns, filter.name));
+    if (found != objects_.end() && (!inside || filter.selects(found->second))) {
+      out.items.push_back(found->second);
+      out.last = found->first;
+    }
+    if (found != objects_.end() || !filter.ns.empty()) return out;
   }
-  const bool look_inside = !filter.labels.everything() || !filter.fields.empty();
   auto at = filter.ns.empty() ? objects_.begin() : objects_.lower_bound(api::Key(filter.ns, ""));
   for (; at != objects_.end() && (filter.ns.empty() || at->first.ns == filter.ns); ++at) {
-    if (!filter.admits(at->first)) continue;
-    if (!look_inside || filter.matches(at->second)) out.push_back(at->second);
+    if (!filter.admits(at->first) || (inside && !filter.selects(at->second))) continue;
+    if (limit != 0 && out.items.size() == limit) {
+      ++out.behind;
+      if (inside) break;
+      continue;
+    }
+    out.items.push_back(at->second);
+    if (limit != 0 && out.items.size() == limit) out.last = at->first;
   }
   return out;
 }
@@ -92,30 +108,30 @@ void ResourceCache::load(const api::Key& key, api::Object object, store::Revisio
   changed_ = std::max(changed_, revision);
 }
 
-void ResourceCache::remember(const CacheEvent& event) {
-  recent_.push_back(event);
+void ResourceCache::remember(CacheEvent event) {
+  recent_.push_back(std::move(event));
   if (recent_.size() > kRememberMax) {
     oldest_ = recent_.front().revision;
     recent_.pop_front();
   }
 }
 
-void ResourceCache::apply(CacheEvent event, const api::Key& key) {
-  const auto found = objects_.find(key);
+void ResourceCache::apply(CacheEvent event) {
+  const auto found = objects_.find(event.key);
   if (found != objects_.end()) event.before = found->second;
-  if (event.removed) {
-    if (found != objects_.end()) objects_.erase(found);
-  } else {
-    objects_[key] = event.after;
+  if (!event.removed) {
+    objects_[event.key] = event.after;
+  } else if (found != objects_.end()) {
+    objects_.erase(found);
   }
   changed_ = event.revision;
-  remember(event);
   for (const auto& handler : handlers_) handler(event);
   std::erase_if(watchers_, [&](const std::weak_ptr<CacheWatcher>& weak) {
     const auto watcher = weak.lock();
     if (watcher) watcher->offer(event);
     return !watcher;
   });
+  remember(std::move(event));
 }
 
 Cacher::Cacher(store::Store& store) : store_(store) {
@@ -123,20 +139,59 @@ Cacher::Cacher(store::Store& store) : store_(store) {
 }
 
 rt::Task<Result<void>> Cacher::load() {
+  const store::Revision now = store_.revision();
+  MK_CO_ASSIGN(const store::Revision last, co_await last_change());
+  const store::Revision since = std::max(store_.compacted(), last - kReplayMax);
+  MK_CO_TRY(co_await load_state(since));
+  loaded_ = since;
+  for (auto& [name, cache] : resources_) cache->oldest_ = since;
+  MK_CO_TRY(co_await replay(since));
+  if (last == now) co_return ok();
+  // Revisions were skipped: mk was killed and lazily written changes may be lost that watchers have seen. Only
+  // a new list tells them.
+  for (const char* lazy : kLazilyWritten) resource(lazy).oldest_ = now;
+  co_return ok();
+}
+
+rt::Task<Result<void>> Cacher::load_state(store::Revision at) {
+  if (at == 0) co_return ok();  // nothing was ever compacted: history tells everything
   std::string after;
   for (;;) {
-    MK_CO_ASSIGN(auto page, co_await store_.range("", after, kLoadPage, 0));
+    MK_CO_ASSIGN(auto page, co_await store_.range("", after, kLoadPage, at));
     for (const auto& entry : page.entries) {
       const auto slash = entry.key.find('/');
       resource(entry.key.substr(0, slash))
           .load(object_key(entry.key), decode_stored(entry.value, entry.revision), entry.revision);
     }
-    if (!page.more) break;
+    if (!page.more) co_return ok();
     after = page.entries.back().key;
   }
-  loaded_ = store_.revision();
-  for (auto& [name, cache] : resources_) cache->oldest_ = loaded_;
-  co_return ok();
+}
+
+// The revision of the last change that history has (of compaction, if it has none): after a crash, the store's own
+// revision is ahead of it.
+rt::Task<Result<store::Revision>> Cacher::last_change() {
+  store::Revision low = store_.compacted(), high = store_.revision();
+  // Invariant: no change is above `high`, and if any is above compacted(), the last is above or at `low`.
+  while (low < high) {
+    const store::Revision probe = high - 1 - (high == store_.revision() ? 0 : (high - 1 - low) / 2);
+    MK_CO_ASSIGN(const auto changes, co_await store_.history(probe, 1));
+    if (changes.empty()) {
+      high = probe;
+    } else {
+      low = changes.front().revision;
+    }
+  }
+  co_return low;
+}
+
+rt::Task<Result<void>> Cacher::replay(store::Revision since) {
+  for (;;) {
+    MK_CO_ASSIGN(const auto changes, co_await store_.history(since, kLoadPage));
+    if (changes.empty()) co_return ok();
+    feed(changes);
+    since = changes.back().revision;
+  }
 }
 
 ResourceCache& Cacher::resource(const api::Gvr& gvr) { return is_event_view(gvr) ? event_view() : resource(gvr.qualified()); }
@@ -171,15 +226,15 @@ void Cacher::feed(const std::vector<store::Change>& changes) {
     CacheEvent event;
     event.revision = change.revision;
     event.removed = change.removed;
+    event.key = object_key(change.key);
     event.after = decode_stored(change.value, change.revision);
-    const auto slash = change.key.find('/');
-    const std::string qualified = change.key.substr(0, slash);
+    const std::string qualified = change.key.substr(0, change.key.find('/'));
     if (event_view_ && qualified == kEvents) {
       CacheEvent shown = event;
       shown.after = api::Object(event_for_view(event.after.json()));
-      event_view_->apply(std::move(shown), object_key(change.key));
+      event_view_->apply(std::move(shown));
     }
-    resource(qualified).apply(std::move(event), object_key(change.key));
+    resource(qualified).apply(std::move(event));
   }
 }
 

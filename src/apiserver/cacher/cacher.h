@@ -22,6 +22,7 @@ namespace mk::apiserver {
 struct CacheEvent {
   store::Revision revision = 0;
   bool removed = false;
+  api::Key key;
   api::Object before, after;
 };
 
@@ -44,17 +45,19 @@ class CacheWatcher {
   rt::Task<std::optional<WatchItem>> next() { return items_.pop(); }
   std::optional<WatchItem> try_next();
   bool lagging() const { return lagging_; }
-  // All changes up to here have been looked at: what a bookmark may say once the queue is empty.
-  store::Revision seen() const { return seen_; }
+  // Nothing waits to be taken: the subscriber has seen all there is up to the cacher's revision, which is what a
+  // bookmark may say.
+  bool caught_up() const { return items_.size() == 0 && !items_.closed(); }
 
  private:
   friend class ResourceCache;
   void offer(const CacheEvent& event);
+  void push(WatchItem item);
 
   static constexpr std::size_t kBehindMax = 10'000;
-  Filter filter_;
+  const Filter filter_;
   rt::Channel<WatchItem> items_;
-  store::Revision seen_ = 0;
+  store::Revision seen_ = 0;  // changes up to here have been looked at
   bool lagging_ = false;
 };
 
@@ -67,6 +70,14 @@ class ResourceCache {
   std::size_t size() const { return objects_.size(); }
   // In the order of namespace and name.
   std::vector<api::Object> list(const Filter& filter) const;
+  struct Page {
+    std::vector<api::Object> items;
+    api::Key last;           // of the last item
+    std::size_t behind = 0;  // how many more match
+  };
+  // The first `limit` (0: all). What is behind a full page is counted only without selectors, by keys alone; with
+  // them `behind` is 1 if there is any more.
+  Page page(const Filter& filter, std::size_t limit) const;
   // `visit` returns false to stop.
   void for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const;
 
@@ -81,8 +92,8 @@ class ResourceCache {
  private:
   friend class Cacher;
   void load(const api::Key& key, api::Object object, store::Revision revision);
-  void apply(CacheEvent event, const api::Key& key);
-  void remember(const CacheEvent& event);
+  void apply(CacheEvent event);
+  void remember(CacheEvent event);
 
   static constexpr std::size_t kRememberMax = 1000;  // changes kept for resuming watches
   std::map<api::Key, api::Object> objects_;
@@ -98,7 +109,8 @@ class Cacher {
  public:
   explicit Cacher(store::Store& store);
 
-  // Reads everything; call once, before anything else.
+  // Reads everything; call once, before anything else. Recent changes are replayed from the store's history, so
+  // that watches from before a restart resume without a gap.
   rt::Task<Result<void>> load();
 
   ResourceCache& resource(const api::Gvr& gvr);
@@ -115,6 +127,9 @@ class Cacher {
   ResourceCache& resource(const std::string& qualified);
   // Events as events.k8s.io shows them; filled when first listed or watched, since few clients ask.
   ResourceCache& event_view();
+  rt::Task<Result<void>> load_state(store::Revision at);
+  rt::Task<Result<store::Revision>> last_change();
+  rt::Task<Result<void>> replay(store::Revision since);
   void feed(const std::vector<store::Change>& changes);
 
   store::Store& store_;

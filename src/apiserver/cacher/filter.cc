@@ -60,9 +60,7 @@ std::string selected_value(const api::Object& object, const std::string& path) {
 
 }  // namespace
 
-bool Filter::matches(const api::Object& object) const {
-  if (!ns.empty() && object.ns() != ns) return false;
-  if (!name.empty() && object.name() != name) return false;
+bool Filter::selects(const api::Object& object) const {
   if (!labels.everything() && !labels.matches(api::object(object.json(), "metadata.labels"))) return false;
   return std::all_of(fields.begin(), fields.end(), [&](const api::FieldTerm& term) {
     return (selected_value(object, term.path) == term.value) == term.equal;

@@ -17,6 +17,20 @@ std::string name_asked(const Call& call) {
   return call.info.name.empty() && one ? std::string(selector.substr(kByName.size())) : call.info.name;
 }
 
+// Counts a request while it runs, also one that is cancelled.
+class InFlight {
+ public:
+  explicit InFlight(Metrics& metrics) : metrics_(metrics) { metrics_.request_started(); }
+  ~InFlight() { metrics_.request_ended(); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  Metrics& metrics_;
+};
+
+}  // namespace
+
 Attributes attributes_of(const Call& call) {
   Attributes out;
   out.user = call.user;
@@ -34,8 +48,6 @@ Attributes attributes_of(const Call& call) {
   return out;
 }
 
-}  // namespace
-
 rt::Task<> Front::handle(std::shared_ptr<net::Exchange> exchange) {
   const net::Request& request = exchange->request();
   const auto path = url_decode(request.path(), false).value_or(std::string(request.path()));
@@ -43,9 +55,10 @@ rt::Task<> Front::handle(std::shared_ptr<net::Exchange> exchange) {
   Call call(exchange, parse_request(request.method, path, query.flag("watch") && query.has("watch")));
   call.audit_id = new_uid();
   const auto started = parts_.clock.mono();
-  parts_.metrics.request_started();
+  const InFlight running(parts_.metrics);
   co_await answer(call);
-  parts_.metrics.request_ended();
+  // What does not exist has no series of its own: clients could make any number of them.
+  if (call.resource == nullptr) call.info.group = call.info.resource = call.info.subresource = "";
   parts_.metrics.count(call.info, call.status, parts_.clock.mono() - started);
 }
 

@@ -1,5 +1,8 @@
 #include "http/resource_handlers.h"
 
+#include <algorithm>
+
+#include "http/front.h"
 #include "http/presentation.h"
 #include "http/status.h"
 #include "mk/api/protobuf.h"
@@ -41,6 +44,29 @@ client::ListOptions list_options(const Call& call) {
   return options;
 }
 
+// Does the resource, or its subresource, have this verb? Streams to nodes are looked at elsewhere.
+bool serves(const api::ResourceInfo& resource, const std::string& subresource, const std::string& verb) {
+  if (subresource.empty()) return resource.has_verb(verb);
+  const auto& verbs = resource.subresource(subresource)->verbs;
+  return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
+}
+
+// Kinds whose deletion answers with the object even when it is gone at once; the others answer with a Status.
+bool answers_deleted(const api::Gvr& gvr) {
+  constexpr std::string_view kKinds[] = {"pods",           "services",       "serviceaccounts", "persistentvolumes",
+                                         "podtemplates",   "resourcequotas", "persistentvolumeclaims"};
+  return gvr.group.empty() && std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
+}
+
+// Each warning once, in order.
+std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
+  std::vector<std::string> out;
+  for (auto& warning : warnings) {
+    if (std::find(out.begin(), out.end(), warning) == out.end()) out.push_back(std::move(warning));
+  }
+  return out;
+}
+
 }  // namespace
 
 rt::Task<> ResourceHandlers::handle(Call& call) {
@@ -51,6 +77,10 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
   }
   if (!info.subresource.empty() && call.resource->subresource(info.subresource) == nullptr) {
     co_await answer_error(call, not_found(call.resource->gvr, info.name + "/" + info.subresource));
+    co_return;
+  }
+  if (!serves(*call.resource, info.subresource, info.verb)) {
+    co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
     co_return;
   }
   if (info.subresource == "scale") {
@@ -131,6 +161,12 @@ Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
   }
   context.dry_run = !dry_run.empty();
   context.force = call.query.flag("force");
+  context.may_create = [this, &call]() -> Result<void> {
+    Attributes asked = attributes_of(call);
+    asked.verb = "create";
+    const Decision decision = authorizer_.authorize(asked);
+    return decision.allowed ? ok() : Result<void>(forbidden_error(asked, decision));
+  };
   return context;
 }
 
@@ -150,7 +186,7 @@ Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
 }
 
 rt::Task<> ResourceHandlers::answer_written(Call& call, WriteContext& context, Result<Written> written) {
-  call.warnings = std::move(context.warnings);
+  call.warnings = unrepeated(std::move(context.warnings));
   if (!written.ok()) {
     co_await answer_error(call, std::move(written).error());
     co_return;
@@ -164,23 +200,24 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     co_await answer_error(call, std::move(context).error());
     co_return;
   }
+  const auto* make = virtuals_.find(call.resource->gvr, call.info.subresource);
+  if (make == nullptr && (!call.info.subresource.empty() || !call.info.name.empty())) {
+    co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
+    co_return;
+  }
   auto object = body(call, *context);
   if (!object.ok()) {
     co_await answer_error(call, std::move(object).error());
     co_return;
   }
-  if (const auto* make = virtuals_.find(call.resource->gvr, call.info.subresource)) {
+  if (make != nullptr) {
     auto made = co_await (*make)(*context, std::move(object).value());
-    call.warnings = std::move(context->warnings);
+    call.warnings = unrepeated(std::move(context->warnings));
     if (made.ok()) {
       co_await answer_json(call, 201, *made);
     } else {
       co_await answer_error(call, std::move(made).error());
     }
-    co_return;
-  }
-  if (!call.info.subresource.empty() || !call.info.name.empty()) {
-    co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
     co_return;
   }
   auto written = co_await registry_.create(*context, std::move(object).value());
@@ -254,8 +291,7 @@ rt::Task<> ResourceHandlers::remove(Call& call) {
     co_return;
   }
   const Object object = deleted->object;
-  const bool shows_object = !deleted->gone || call.resource->gvr.resource == "pods";
-  if (shows_object) {
+  if (!deleted->gone || answers_deleted(call.resource->gvr)) {
     co_await answer_object(call, 200, object);
     co_return;
   }

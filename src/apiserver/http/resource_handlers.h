@@ -14,8 +14,8 @@ namespace mk::apiserver {
 // Answers requests for resources, one function for each verb.
 class ResourceHandlers {
  public:
-  ResourceHandlers(Registry& registry, VirtualResources& virtuals, NodeProxy& nodes)
-      : registry_(registry), virtuals_(virtuals), nodes_(nodes) {}
+  ResourceHandlers(Registry& registry, VirtualResources& virtuals, NodeProxy& nodes, Authorizer& authorizer)
+      : registry_(registry), virtuals_(virtuals), nodes_(nodes), authorizer_(authorizer) {}
 
   rt::Task<> handle(Call& call);
 
@@ -40,6 +40,7 @@ class ResourceHandlers {
   Registry& registry_;
   VirtualResources& virtuals_;
   NodeProxy& nodes_;
+  Authorizer& authorizer_;
 };
 
 }  // namespace mk::apiserver

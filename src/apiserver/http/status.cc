@@ -15,6 +15,7 @@ JsonObject details_of(const Error& error) {
   if (!error.kind.empty()) details["kind"] = api::text(error.kind);
   JsonArray causes;
   for (const auto& cause : error.causes) {
+    if (cause.field == kContinueField) continue;
     JsonObject item;
     item["reason"] = api::text(cause.type);
     item["message"] = api::text(cause.message);
@@ -32,7 +33,11 @@ Json status_of(const Error& error) {
   JsonObject status;
   status["kind"] = "Status";
   status["apiVersion"] = "v1";
-  status["metadata"] = JsonObject();
+  JsonObject metadata;
+  for (const auto& cause : error.causes) {
+    if (cause.field == kContinueField) metadata["continue"] = api::text(cause.message);
+  }
+  status["metadata"] = std::move(metadata);
   status["status"] = "Failure";
   status["message"] = api::text(error.message());
   if (const auto reason = to_string(error.reason()); !reason.empty()) status["reason"] = api::text(reason);

@@ -2,6 +2,7 @@
 #include "http/resource_handlers.h"
 #include "http/status.h"
 #include "mk/api/protobuf.h"
+#include "mk/api/validation.h"
 #include "mk/base/ids.h"
 #include "mk/base/strings.h"
 
@@ -74,14 +75,21 @@ client::WatchOptions watch_options(const Call& call) {
   return options;
 }
 
-Result<void> check_watch(const Call& call, const client::WatchOptions& options) {
+Error invalid_match(Cause cause) {
+  std::vector<Cause> causes;
+  causes.push_back(std::move(cause));
+  return api::invalid_object(api::Gvk{"meta.k8s.io", "v1", "ListOptions"}, "", std::move(causes));
+}
+
+Result<void> check_watch(const Call& call) {
   const auto match = call.query.get("resourceVersionMatch");
-  if (!options.send_initial_events && !match.empty())
-    return Error(Reason::kInvalid, "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-                                   "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
-  if (options.send_initial_events && match != "NotOlderThan")
-    return Error(Reason::kInvalid, "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: "
-                                   "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  const bool initial = call.query.has("sendInitialEvents");
+  if (!initial && !match.empty())
+    return invalid_match(api::forbidden("resourceVersionMatch",
+                                        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+  if (initial && match != "NotOlderThan")
+    return invalid_match(api::forbidden("resourceVersionMatch",
+                                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
   return ok();
 }
 
@@ -113,14 +121,14 @@ rt::Task<Result<void>> send_initial(Stream& stream) {
 }
 
 // Sends what is there and waits for more, until the watcher ends or the client goes.
-rt::Task<> send_changes(Stream& stream, rt::Clock& clock) {
+rt::Task<> send_changes(Stream& stream, rt::Clock& clock, Cacher& cacher) {
   for (;;) {
     auto item = co_await rt::with_timeout(clock, kBookmarkEvery, stream.start.watcher->next());
     std::vector<SharedBytes> chunks;
     if (!item) {
-      if (!stream.bookmarks) continue;
-      const auto seen = std::max(stream.start.watcher->seen(), stream.start.revision);
-      append_event(chunks, stream.call, "BOOKMARK", bookmark(*stream.call.resource, seen, false));
+      if (!stream.bookmarks || !stream.start.watcher->caught_up()) continue;
+      // Up to now, not to the resource's own last change: watches of quiet resources, too, can resume from it.
+      append_event(chunks, stream.call, "BOOKMARK", bookmark(*stream.call.resource, cacher.revision(), false));
     } else if (!*item) {
       append_error(chunks, stream.call, Error(Reason::kExpired, "the watch fell too far behind; list again"));
       (void)co_await stream.body->write(std::move(chunks));
@@ -149,8 +157,11 @@ rt::Task<> until_over(Stream& stream, rt::Clock& clock, std::int64_t timeout_sec
 }  // namespace
 
 rt::Task<> ResourceHandlers::watch(Call& call) {
-  const client::WatchOptions options = watch_options(call);
-  auto checked = check_watch(call, options);
+  client::WatchOptions options = watch_options(call);
+  const bool any_version = options.resource_version.empty() || options.resource_version == "0";
+  if (any_version && call.query.has("sendInitialEvents") && !options.send_initial_events)
+    options.resource_version = std::to_string(registry_.cacher().revision());  // what is new from now on
+  auto checked = check_watch(call);
   auto start = checked.ok() ? start_watch(registry_.cacher(), *call.resource, call.info.ns, options)
                             : Result<WatchStart>(checked.error());
   if (!start.ok() && !start.error().is(Reason::kExpired)) {
@@ -174,7 +185,7 @@ rt::Task<> ResourceHandlers::watch(Call& call) {
   stream.bookmarks = options.allow_bookmarks;
   if (!(co_await send_initial(stream)).ok()) co_return;
   rt::Clock& clock = registry_.clock();
-  co_await rt::race(send_changes(stream, clock), until_over(stream, clock, options.timeout_seconds));
+  co_await rt::race(send_changes(stream, clock, registry_.cacher()), until_over(stream, clock, options.timeout_seconds));
   (void)co_await stream.body->finish();
 }
 

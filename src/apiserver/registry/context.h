@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct WriteContext {
   bool force = false;         // apply
   std::vector<std::string> warnings;  // sent as Warning headers
   std::string now;            // metav1.Time of this request
+  // Asked before an apply or update makes an object that is not there: that takes the right to create.
+  std::function<Result<void>()> may_create;
 };
 
 }  // namespace mk::apiserver

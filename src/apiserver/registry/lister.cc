@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "cacher/cached_object.h"
+#include "http/status.h"
+#include "mk/api/validation.h"
 #include "mk/base/strings.h"
 
 namespace mk::apiserver {
@@ -48,6 +50,16 @@ Result<store::Revision> parse_revision(std::string_view text) {
   return *value;
 }
 
+Error invalid_options(Cause cause) {
+  std::vector<Cause> causes;
+  causes.push_back(std::move(cause));
+  return api::invalid_object(api::Gvk{"meta.k8s.io", "v1", "ListOptions"}, "", std::move(causes));
+}
+
+Error forbidden_match(const std::string& why) {
+  return invalid_options(api::forbidden("resourceVersionMatch", "resourceVersionMatch " + why));
+}
+
 Result<void> check_options(const client::ListOptions& options) {
   const auto& match = options.resource_version_match;
   if (match.empty()) {
@@ -55,20 +67,17 @@ Result<void> check_options(const client::ListOptions& options) {
       return Error(Reason::kBadRequest, "specifying resource version is not allowed when using continue");
     return ok();
   }
-  if (match != "Exact" && match != "NotOlderThan")
-    return Error(Reason::kBadRequest, "resourceVersionMatch: Unsupported value: \"" + match +
-                                          "\": supported values: \"Exact\", \"NotOlderThan\"");
-  if (!options.continue_token.empty())
-    return Error(Reason::kBadRequest, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for continue");
-  if (options.resource_version.empty())
-    return Error(Reason::kBadRequest, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (!options.continue_token.empty()) return forbidden_match("is forbidden for continue");
+  if (options.resource_version.empty()) return forbidden_match("is forbidden unless resourceVersion is provided");
   if (match == "Exact" && options.resource_version == "0")
-    return Error(Reason::kBadRequest, "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
-  return ok();
+    return forbidden_match("\"exact\" is forbidden for resourceVersion \"0\"");
+  if (match == "Exact" || match == "NotOlderThan") return ok();
+  return invalid_options(api::not_supported("resourceVersionMatch", match, {"Exact", "NotOlderThan"}));
 }
 
 Error too_large(store::Revision asked, store::Revision now) {
-  Error error(Reason::kTimeout, "Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(now));
+  Error error(Reason::kTimeout,
+              "Timeout: Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(now));
   error.retry_after_seconds = 1;
   error.causes.emplace_back("", "ResourceVersionTooLarge", "Too large resource version");
   return error;
@@ -87,8 +96,9 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
     if (!page.ok()) co_return std::move(page).error();
     for (const auto& entry : page->entries) {
       after = entry.key;
+      if (!filter.admits(Cacher::object_key(entry.key))) continue;
       Object object = decode_stored(resource.gvr, entry.value, entry.revision);
-      if (filter.matches(object)) out.items.push_back(std::move(object));
+      if (filter.selects(object)) out.items.push_back(std::move(object));
     }
     if (!page->more) co_return out;
     if (limit > 0 && static_cast<std::int64_t>(out.items.size()) >= limit) break;
@@ -100,13 +110,11 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
 ListResult list_from_cache(Cacher& cacher, const api::ResourceInfo& resource, const Filter& filter, std::int64_t limit) {
   ListResult out;
   out.revision = cacher.revision();
-  out.items = cacher.resource(resource.gvr).list(filter);
-  if (limit <= 0 || static_cast<std::int64_t>(out.items.size()) <= limit) return out;
-  const auto kept = static_cast<std::size_t>(limit);
-  if (filter.labels.everything() && filter.fields.empty())
-    out.remaining = static_cast<std::int64_t>(out.items.size() - kept);
-  out.items.resize(kept);
-  out.continue_token = encode_position(Position{out.revision, Cacher::store_key(resource.gvr, out.items.back().key())});
+  auto page = cacher.resource(resource.gvr).page(filter, limit > 0 ? static_cast<std::size_t>(limit) : 0);
+  out.items = std::move(page.items);
+  if (page.behind == 0) return out;
+  if (!filter.looks_inside()) out.remaining = static_cast<std::int64_t>(page.behind);
+  out.continue_token = encode_position(Position{out.revision, Cacher::store_key(resource.gvr, page.last)});
   return out;
 }
 
@@ -118,7 +126,7 @@ Error expired_page(const Position& position, store::Revision now) {
               "remainder of the results. Continuing with the provided token results in an inconsistent list - objects "
               "that were created, modified, or deleted between the time the first chunk was returned and now may show "
               "up in the list.");
-  error.causes.emplace_back("metadata.continue", "continue", encode_position(Position{now, position.after}));
+  error.causes.emplace_back(std::string(kContinueField), "", encode_position(Position{now, position.after}));
   return error;
 }
 

@@ -1,5 +1,8 @@
 #include "registry/registry.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "cacher/cached_object.h"
 #include "mk/api/patch.h"
 #include "mk/base/strings.h"
@@ -49,24 +52,65 @@ const api::Type& type_of(const api::ResourceInfo& resource) {
   return *type;
 }
 
-// Equal but for the revision and the times in managedFields: nothing to write.
-bool same_content(const Json& object, const Json& old) {
-  Json a = object, b = old;
-  for (Json* side : {&a, &b}) {
-    api::erase(*side, "metadata.resourceVersion");
-    api::erase(*side, "metadata.managedFields");
+// Are two JSON objects equal but for the member `skipped` of both, and with the members of `deeper` compared by
+// `same` instead?
+template <class Same>
+bool equal_except(const Json& a, const Json& b, std::string_view skipped, std::string_view deeper, Same same) {
+  const auto *left = a.if_object(), *right = b.if_object();
+  if (left == nullptr || right == nullptr) return a == b;
+  std::size_t seen = 0;
+  for (const auto& [key, value] : *left) {
+    if (key == skipped) continue;
+    const Json* other = right->if_contains(key);
+    if (other == nullptr || !(key == deeper ? same(value, *other) : value == *other)) return false;
+    ++seen;
   }
-  if (a != b) return false;
-  const auto &mine = api::list(object, "metadata.managedFields"), &theirs = api::list(old, "metadata.managedFields");
-  if (mine.size() != theirs.size()) return false;
-  for (std::size_t i = 0; i < mine.size(); ++i) {
-    Json left = mine[i], right = theirs[i];
-    api::erase(left, "time");
-    api::erase(right, "time");
-    if (left != right) return false;
-  }
-  return true;
+  return seen + (right->contains(skipped) ? 1 : 0) == right->size();
 }
+
+bool same_ownership(const Json& a, const Json& b) {
+  const auto *mine = a.if_array(), *theirs = b.if_array();
+  if (mine == nullptr || theirs == nullptr || mine->size() != theirs->size()) return a == b;
+  return std::equal(mine->begin(), mine->end(), theirs->begin(), [](const Json& left, const Json& right) {
+    return equal_except(left, right, "time", "", std::equal_to<Json>());
+  });
+}
+
+bool same_metadata(const Json& a, const Json& b) {
+  return equal_except(a, b, "resourceVersion", "managedFields", same_ownership);
+}
+
+// Equal but for the revision and the times in managedFields: nothing to write.
+bool same_content(const Json& object, const Json& old) { return equal_except(object, old, "", "metadata", same_metadata); }
+
+// What the client expects to change, by what it sent in metadata.
+Result<void> check_expected(const WriteContext& context, const Json& sent, const Object& current) {
+  const std::string_view uid = api::str(sent, "metadata.uid"), version = api::str(sent, "metadata.resourceVersion");
+  if (!uid.empty() && uid != current.uid())
+    return write_conflict(context.resource->gvr, context.name,
+                          "Precondition failed: UID in precondition: " + std::string(uid) +
+                              ", UID in object meta: " + std::string(current.uid()));
+  if (!version.empty() && version != "0" && version != current.resource_version())
+    return write_conflict(context.resource->gvr, context.name);
+  return ok();
+}
+
+// An object that is being deleted gets no new reasons to stay.
+void validate_finalizers(const Json& object, const Json& old, std::vector<Cause>& causes) {
+  if (api::find(old, "metadata.deletionTimestamp") == nullptr) return;
+  std::string added;
+  for (const Json& name : finalizers(object)) {
+    const auto& before = finalizers(old);
+    if (std::find(before.begin(), before.end(), name) != before.end()) continue;
+    added.append(added.empty() ? "" : ", ").append(api::to_json(name));
+  }
+  if (added.empty()) return;
+  causes.push_back(api::forbidden("metadata.finalizers",
+                                  "no new finalizers can be added if the object is being deleted, found new "
+                                  "finalizers []string{" + added + "}"));
+}
+
+Result<void> check_may_create(const WriteContext& context) { return context.may_create ? context.may_create() : ok(); }
 
 Error invalid(const WriteContext& context, const Json& object, std::vector<Cause> causes) {
   return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
@@ -124,8 +168,11 @@ Result<void> Registry::check_identity(const WriteContext& context, Json& object)
                                           ") does not match the expected kind (" + want.kind + ")");
   const std::string_view ns = api::str(object, "metadata.namespace");
   if (context.resource->namespaced && !ns.empty() && ns != context.ns)
-    return Error(Reason::kBadRequest,
-                 "the namespace of the provided object does not match the namespace sent on the request");
+    return Error(Reason::kBadRequest, context.name.empty()
+                                          ? "the namespace of the provided object does not match the namespace "
+                                            "sent on the request"
+                                          : "the namespace of the object (" + std::string(ns) +
+                                                ") does not match the namespace on the request (" + context.ns + ")");
   const std::string_view name = api::str(object, "metadata.name");
   if (!context.name.empty() && !name.empty() && name != context.name)
     return Error(Reason::kBadRequest, "the name of the object (" + std::string(name) +
@@ -207,28 +254,30 @@ rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
   MK_CO_TRY(decode(context, type_of(*context.resource), object));
   if (api::str(object, "metadata.name").empty()) api::set(object, "metadata.name", api::text(context.name));
   if (context.resource->namespaced) api::set(object, "metadata.namespace", api::text(context.ns));
-  const std::string expected(api::str(object, "metadata.resourceVersion"));
   const auto& gvr = context.resource->gvr;
-  const Object now = cacher_.get(gvr, key_of(context));
-  if (!now && context.subresource.empty() && strategies_.of(*context.resource).allow_create_on_update()) {
+  const bool conditional = !api::str(object, "metadata.resourceVersion", "0").empty() &&
+                           api::str(object, "metadata.resourceVersion", "0") != "0";
+  const bool may_be_new = context.subresource.empty() && strategies_.of(*context.resource).allow_create_on_update();
+  if (may_be_new && !cacher_.get(gvr, key_of(context))) {
+    MK_CO_TRY(check_may_create(context));
     api::erase(object, "metadata.resourceVersion");
     co_return co_await create(context, std::move(object));
   }
-  for (int attempt = 0;; ++attempt) {
+  for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current) co_return not_found(gvr, context.name);
-    const std::string_view uid = api::str(object, "metadata.uid");
-    if (!uid.empty() && uid != current.uid())
-      co_return write_conflict(gvr, context.name, "Precondition failed: UID in precondition: " + std::string(uid) +
-                                                      ", UID in object meta: " + std::string(current.uid()));
-    if (!expected.empty() && expected != "0" && expected != current.resource_version())
-      co_return write_conflict(gvr, context.name);
+    MK_CO_TRY(check_expected(context, object, current));
+    if (conditional) {
+      // There is one revision to change: no second try, so no copy for it.
+      auto written = co_await store_changed(context, current, std::move(object), true);
+      if (!written.ok() && written.error().is(Reason::kAlreadyExists)) break;
+      co_return written;
+    }
     Json draft = object;
     auto written = co_await store_changed(context, current, std::move(draft), true);
-    const bool again = !written.ok() && written.error().is(Reason::kAlreadyExists);
-    if (!again) co_return written;
-    if (!expected.empty() || attempt == kRetries) co_return write_conflict(gvr, context.name);
+    if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
   }
+  co_return write_conflict(gvr, context.name);
 }
 
 rt::Task<Result<Written>> Registry::modify(WriteContext& context, Change change) {
@@ -267,9 +316,7 @@ rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchTy
     if (!current) co_return not_found(gvr, context.name);
     context.warnings.clear();
     MK_CO_ASSIGN(Json object, patched(context, type, patch, current));
-    // A patch that carries a resourceVersion wants it checked.
-    if (api::str(object, "metadata.resourceVersion") != current.resource_version())
-      co_return write_conflict(gvr, context.name);
+    MK_CO_TRY(check_expected(context, object, current));  // a patch may carry uid and resourceVersion
     auto written = co_await store_changed(context, current, std::move(object), true);
     if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
   }
@@ -287,6 +334,7 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current && !context.subresource.empty()) co_return not_found(gvr, context.name);
+    if (!current) MK_CO_TRY(check_may_create(context));
     MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied,
                                                           ownership(context, strategies_.of(*context.resource))));
     const std::string manager = context.field_manager;
@@ -300,8 +348,7 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
       if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
       continue;
     }
-    const std::string_view wanted = api::str(applied, "metadata.resourceVersion");
-    if (!wanted.empty() && wanted != current.resource_version()) co_return write_conflict(gvr, context.name);
+    MK_CO_TRY(check_expected(context, applied, current));
     auto written = co_await store_changed(context, current, std::move(merged), false);
     if (written.ok() || !written.error().is(Reason::kAlreadyExists)) co_return written;
   }
@@ -329,6 +376,7 @@ Result<void> Registry::check_changed(WriteContext& context, const Object& curren
   Strategy& strategy = strategies_.of(*context.resource);
   std::vector<Cause> causes;
   api::validate_metadata(*context.resource, object, causes);
+  validate_finalizers(object, current.json(), causes);
   if (context.subresource == "status") {
     strategy.validate_status_update(object, current.json(), causes);
   } else {
@@ -352,13 +400,12 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
     if (context.dry_run) co_return Written{Object(std::move(object)), false};
     co_return Written{current, false};
   }
-  Json claimed = object;
-  auto written = co_await write_back(context, current, std::move(object));
-  if (!written.ok()) strategy.release(claimed);
+  auto written = co_await write_back(context, current, object);
+  if (!written.ok()) strategy.release(object);
   co_return written;
 }
 
-rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current, Json object) {
+rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current, const Json& object) {
   const auto& gvr = context.resource->gvr;
   const Object before = current;
   // A deleting object goes with the write that removes its last finalizer.

@@ -58,7 +58,7 @@ class Registry {
                                api::Json& object, bool track);
   Result<void> check_changed(WriteContext& context, const api::Object& current, const api::Json& object);
   rt::Task<Result<Written>> store_changed(WriteContext& context, api::Object current, api::Json object, bool track);
-  rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current, api::Json object);
+  rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current, const api::Json& object);
   rt::Task<Result<Written>> apply(WriteContext& context, api::Json applied);
   Result<api::Json> patched(WriteContext& context, client::PatchType type, const api::Json& patch,
                             const api::Object& current) const;

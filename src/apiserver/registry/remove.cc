@@ -25,7 +25,7 @@ Result<void> check_preconditions(const WriteContext& context, const Object& curr
   return ok();
 }
 
-// The garbage collector acts on these finalizers (KEP-2448's predecessors; the policy is the client's choice).
+// The garbage collector acts on these finalizers (the policy is the client's choice).
 void apply_propagation(Json& object, const std::string& policy) {
   if (policy == "Orphan") {
     set_finalizer(object, kOrphan, true);
@@ -39,6 +39,15 @@ void apply_propagation(Json& object, const std::string& policy) {
   }
 }
 
+// What becomes of the dependents when the client does not say: of these two kinds they stay, for history's sake.
+std::string propagation_of(const api::Gvr& gvr, const Json& object, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  const bool decided = has_finalizer(object, kOrphan) || has_finalizer(object, kForeground);
+  const bool keeps = (gvr.group == "batch" && gvr.resource == "jobs") ||
+                     (gvr.group.empty() && gvr.resource == "replicationcontrollers");
+  return keeps && !decided ? "Orphan" : "";
+}
+
 std::int64_t grace_for(Strategy& strategy, const Json& object, const client::DeleteOptions& options) {
   const std::int64_t usual = strategy.default_grace_seconds(object);
   // Kinds without grace ignore what the client asks for; a pod that no node runs has none either.
@@ -49,8 +58,13 @@ std::int64_t grace_for(Strategy& strategy, const Json& object, const client::Del
 // Marks the object as being deleted; a later request can only shorten the grace. True if anything changed.
 bool mark_deleting(Json& object, std::int64_t grace, rt::WallTime now) {
   const bool already = api::find(object, "metadata.deletionTimestamp") != nullptr;
-  if (already && grace >= api::num(object, "metadata.deletionGracePeriodSeconds")) return false;
-  api::set(object, "metadata.deletionTimestamp", api::text(rt::format_time(now + std::chrono::seconds(grace))));
+  const std::int64_t old_grace = api::num(object, "metadata.deletionGracePeriodSeconds");
+  if (already && grace >= old_grace) return false;
+  // The grace runs from the first request.
+  rt::WallTime since = now;
+  if (const auto end = already ? rt::parse_time(api::str(object, "metadata.deletionTimestamp")) : std::nullopt)
+    since = *end - std::chrono::seconds(old_grace);
+  api::set(object, "metadata.deletionTimestamp", api::text(rt::format_time(since + std::chrono::seconds(grace))));
   api::set(object, "metadata.deletionGracePeriodSeconds", grace);
   const std::int64_t generation = api::num(object, "metadata.generation");
   if (!already && generation > 0) api::set(object, "metadata.generation", generation + 1);
@@ -80,7 +94,7 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
   const Object before = current;
   Strategy& strategy = strategies_.of(*context.resource);
   Json object = before.json();
-  apply_propagation(object, options.propagation);
+  apply_propagation(object, propagation_of(context.resource->gvr, object, options.propagation));
   const bool marked = mark_deleting(object, grace_for(strategy, object, options), clock_.now());
   const bool goes = ready_to_go(object);
   if (context.dry_run) co_return Deleted{Object(std::move(object)), goes};

@@ -24,10 +24,8 @@ void Strategy::prepare_for_update(const WriteContext& context, Json& object, con
   if (context.subresource == "status") {
     Json kept = old;
     copy_member(kept, object, "status");
-    if (const Json* managed = api::find(object, "metadata.managedFields"))
-      api::set(kept, "metadata.managedFields", *managed);
-    if (const Json* version = api::find(object, "metadata.resourceVersion"))
-      api::set(kept, "metadata.resourceVersion", *version);
+    copy_member(kept, object, "metadata");
+    copy_member(kept.as_object()["metadata"], *api::member(old, "metadata"), "ownerReferences");
     object = std::move(kept);
     return;
   }

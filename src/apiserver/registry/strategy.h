@@ -27,9 +27,8 @@ class Strategy {
 
   // Clears what clients do not set (status) and starts what the server keeps (generation is done by the registry).
   virtual void prepare_for_create(const WriteContext& context, api::Json& object) const;
-  // Puts back what this write may not touch: status for the main resource, everything but status (and, of
-  // metadata, nothing but labels/annotations managed there) for the status subresource. Other subresources of a
-  // kind are handled by their own handlers.
+  // Puts back what this write may not touch: status for the main resource, everything but status and metadata
+  // (owners excepted) for the status subresource. Other subresources of a kind are handled by their own handlers.
   virtual void prepare_for_update(const WriteContext& context, api::Json& object, const api::Json& old) const;
 
   // Creates and updates; context.operation and context.subresource say which.
