@@ -165,7 +165,7 @@ void SchedulerImpl::pod_changed(const api::Object& before, const api::Object& af
 
 rt::Task<> SchedulerImpl::tick_loop() {
   while (true) {
-    co_await clock_.sleep_for(std::chrono::milliseconds(queue_.waiting() > 0 ? 500 : 2000));
+    co_await queue_.wait_due(std::chrono::seconds(2));
     queue_.tick();
     for (const auto& pod : cache_.expire()) kLog.warn("binding was never seen", "pod", pod->key.str());
   }

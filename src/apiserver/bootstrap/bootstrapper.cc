@@ -5,6 +5,8 @@
 #include "bootstrap/objects.h"
 #include "bootstrap/policy.h"
 #include "mk/base/log.h"
+#include "mk/rt/event.h"
+#include "mk/rt/group.h"
 
 namespace mk::apiserver {
 
@@ -140,6 +142,28 @@ rt::Task<Result<void>> put(Registry& registry, Json wanted) {
   co_return ok();
 }
 
+// Runs the writes side by side, so that they share the store's syncs; the first error, if any.
+rt::Task<Result<void>> together(std::vector<rt::Task<Result<void>>> writes) {
+  struct Shared {
+    std::size_t left = 0;
+    Result<void> result;
+    rt::Event done;
+  };
+  Shared shared;
+  shared.left = writes.size();
+  const auto run = [](rt::Task<Result<void>> write, Shared& state) -> rt::Task<> {
+    auto result = co_await std::move(write);
+    if (!result.ok() && state.result.ok()) state.result = std::move(result);
+    --state.left;
+    state.done.notify_all();
+  };
+  rt::Group group(co_await rt::this_executor());
+  for (auto& write : writes) group.spawn("bootstrap", run(std::move(write), shared));
+  while (shared.left > 0) co_await shared.done.wait();
+  co_await group.stop();
+  co_return std::move(shared.result);
+}
+
 }  // namespace
 
 std::string address_in(const std::string& cidr, unsigned offset) {
@@ -151,11 +175,18 @@ std::string address_in(const std::string& cidr, unsigned offset) {
 }
 
 rt::Task<Result<void>> bootstrap(Registry& registry, BootstrapOptions options) {
-  for (auto& object : bootstrap_objects()) MK_CO_TRY(co_await ensure(registry, std::move(object)));
-  for (auto& object : bootstrap_policy()) MK_CO_TRY(co_await ensure_policy(registry, std::move(object)));
-  MK_CO_TRY(co_await ensure(registry, kubernetes_service(options)));
-  MK_CO_TRY(co_await put(registry, kubernetes_endpoints(options)));
-  MK_CO_TRY(co_await put(registry, kubernetes_slice(options)));
+  // Namespaces first: the rest lives in them.
+  std::vector<rt::Task<Result<void>>> namespaces, rest;
+  for (auto& object : bootstrap_objects()) {
+    const bool first = api::str(object, "kind") == "Namespace";
+    (first ? namespaces : rest).push_back(ensure(registry, std::move(object)));
+  }
+  for (auto& object : bootstrap_policy()) rest.push_back(ensure_policy(registry, std::move(object)));
+  rest.push_back(ensure(registry, kubernetes_service(options)));
+  rest.push_back(put(registry, kubernetes_endpoints(options)));
+  rest.push_back(put(registry, kubernetes_slice(options)));
+  MK_CO_TRY(co_await together(std::move(namespaces)));
+  MK_CO_TRY(co_await together(std::move(rest)));
   kLog.info("the cluster's own objects are in place");
   co_return ok();
 }

@@ -83,9 +83,22 @@ void SchedulingQueue::happened(const ClusterEvent& event) {
     if (entry.state == State::kInFlight) {
       entry.event_meanwhile = true;
     } else if (entry.state == State::kUnschedulable && helps_(entry.plugins, event)) {
-      retry(entry);
+      // With nothing better to do there is no reason to let a pod wait that may fit now (KEP-5142).
+      if (active_.empty()) {
+        activate(entry);
+      } else {
+        retry(entry);
+      }
     }
   }
+}
+
+rt::Task<> SchedulingQueue::wait_due(rt::Duration most) {
+  rt::MonoTime due = clock_.mono() + most;
+  for (const auto& [uid, entry] : waiting_) {
+    if (entry.state == State::kBackoff) due = std::min(due, entry.since + backoff_of(entry));
+  }
+  co_await rt::race(clock_.sleep_until(due), backoff_grew_.wait());
 }
 
 void SchedulingQueue::tick() {
@@ -114,6 +127,7 @@ void SchedulingQueue::activate(Entry& entry) {
 void SchedulingQueue::retry(Entry& entry) {
   if (entry.since + backoff_of(entry) > clock_.mono()) {
     entry.state = State::kBackoff;
+    backoff_grew_.notify_all();
   } else {
     activate(entry);
   }

@@ -26,8 +26,9 @@ class SchedulingQueue {
   void done(const std::string& uid);  // bound, or gone
   void happened(const ClusterEvent& event);
 
-  // Moves what has waited long enough; call it about each second.
+  // Moves what has waited long enough; call it whenever wait_due() returns.
   void tick();
+  rt::Task<> wait_due(rt::Duration most);  // until some pod's backoff is over or a pod has entered it
 
   bool contains(const std::string& uid) const { return waiting_.count(uid) != 0; }
   std::size_t active() const { return active_.size(); }
@@ -64,7 +65,7 @@ class SchedulingQueue {
   std::unordered_map<std::string, Entry> waiting_;  // by uid
   std::set<Order> active_;
   std::uint64_t arrivals_ = 0;
-  rt::Event ready_;
+  rt::Event ready_, backoff_grew_;
 };
 
 }  // namespace mk::scheduler
