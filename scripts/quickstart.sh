@@ -134,7 +134,7 @@ up() {
   print_next_steps "$(node_address)"
 }
 
-no_pods() { [ -z "$(kubectl_command get pods -o name)" ]; }
+no_pods() { [ -z "$(kubectl_command get pods -l app=guestbook -o name)" ]; }
 
 # What mk would leave if something went wrong; one line each, nothing when all is gone.
 leftovers() {
@@ -146,7 +146,7 @@ leftovers() {
     esac
     if grep -qs ':/kubepods' "$process/cgroup"; then echo "process ${process#/proc/} in a pod's cgroup: $target"; fi
   done
-  awk '$5 ~ "^/(var/lib|run)/mk(/|$)" {print "mount " $5}' /proc/self/mountinfo
+  awk '$5 ~ "^/(var/lib|run)/mk/" {print "mount " $5}' /proc/self/mountinfo
   ip -o link | awk -F': ' '$2 ~ /^mk/ {print "interface " $2}'
   find /run/netns -name 'mk*' 2>/dev/null | sed 's/^/network namespace /'
   if command -v iptables-save > /dev/null; then iptables-save 2>/dev/null | sed -n 's/.*MK-.*/iptables rule &/p'; fi
@@ -157,7 +157,7 @@ down() {
   if [ -x "$MK" ] && is_running "$STATE/mk.pid" "$MK"; then
     step "deleting the application"
     kubectl_command delete --ignore-not-found -f examples/guestbook > /dev/null 2>&1 || true
-    wait_until 60 "its pods to end" no_pods || true
+    (wait_until 60 "its pods to end" no_pods) || true
     step "stopping mk"
     stop_process "$STATE/mk.pid"
   fi
