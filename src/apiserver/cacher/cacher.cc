@@ -99,7 +99,7 @@ Result<std::shared_ptr<CacheWatcher>> ResourceCache::watch(Filter filter, store:
   const auto first = std::upper_bound(recent_.begin(), recent_.end(), since,
                                       [](store::Revision value, const CacheEvent& event) { return value < event.revision; });
   for (auto event = first; event != recent_.end(); ++event) watcher->offer(*event);
-  watchers_.push_back(watcher);
+  watchers_.add(watcher->filter_, watcher);
   return watcher;
 }
 
@@ -126,11 +126,7 @@ void ResourceCache::apply(CacheEvent event) {
   }
   changed_ = event.revision;
   for (const auto& handler : handlers_) handler(event);
-  std::erase_if(watchers_, [&](const std::weak_ptr<CacheWatcher>& weak) {
-    const auto watcher = weak.lock();
-    if (watcher) watcher->offer(event);
-    return !watcher;
-  });
+  watchers_.for_each(event, [&](CacheWatcher& watcher) { watcher.offer(event); });
   remember(std::move(event));
 }
 

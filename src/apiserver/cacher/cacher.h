@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cacher/filter.h"
+#include "cacher/watchers.h"
 #include "mk/api/object.h"
 #include "mk/rt/channel.h"
 #include "mk/rt/loop.h"
@@ -100,7 +101,7 @@ class ResourceCache {
   std::deque<CacheEvent> recent_;
   store::Revision oldest_ = 0;  // watches may resume from here on
   store::Revision changed_ = 0;
-  std::vector<std::weak_ptr<CacheWatcher>> watchers_;
+  Watchers watchers_;
   std::vector<Handler> handlers_;
 };
 

@@ -163,3 +163,27 @@ TEST_CASE("filters: fields a kind has, and errors of those it has not") {
   CHECK(names("metadata.name=p2,status.phase=Failed").empty());
   CHECK(names("metadata.name!=p2") == Texts{"p1"});
 }
+
+TEST_CASE("changes find their watchers by name, field and namespace, and forget those that are gone") {
+  TestApi api;
+  auto& cache = api.cacher().resource(api::resources::kPods);
+  const auto since = api.cacher().revision();
+  const auto watch = [&](std::string ns, std::string_view labels, std::string_view fields) {
+    return cache.watch(make_filter(api::resources::kPods, std::move(ns), labels, fields).value(), since).value();
+  };
+  for (int i = 0; i < 200; ++i) (void)watch("", "", "spec.nodeName=gone" + std::to_string(i));
+  auto mine = watch("", "", "spec.nodeName=n1"), other = watch("", "", "spec.nodeName=n2");
+  auto unset = watch("default", "", "spec.nodeName="), named = watch("", "a=b", "metadata.name=p");
+  auto ended = watch("", "", "status.phase=Failed"), rest = watch("", "", "spec.nodeName!=n1");
+  const Object pod = api.create(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {a: b}}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}");
+  const Object loose = api.create("{apiVersion: v1, kind: Pod, metadata: {name: q}, spec: {containers: [{name: c, image: i}]}}");
+  api.patch(PatchType::kMerge, pod, "{status: {phase: Failed}}", "status");
+  REQUIRE(api.try_remove(loose).ok());
+  CHECK(drain(*mine) == Texts{"ADDED p", "MODIFIED p"});
+  CHECK(drain(*other).empty());
+  CHECK(drain(*unset) == Texts{"ADDED q", "DELETED q"});
+  CHECK(drain(*named) == Texts{"ADDED p", "MODIFIED p"});
+  CHECK(drain(*ended) == Texts{"ADDED p"});
+  CHECK(drain(*rest) == Texts{"ADDED q", "DELETED q"});
+}

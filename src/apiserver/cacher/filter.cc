@@ -52,13 +52,13 @@ std::string field_text(const api::Json& root, std::string_view path) {
   return api::to_json(*value);
 }
 
+}  // namespace
+
 std::string selected_value(const api::Object& object, const std::string& path) {
   if (path == "status.successful") return field_text(object.json(), "status.succeeded");
   if (path == "source") return field_text(object.json(), "source.component");
   return field_text(object.json(), path);
 }
-
-}  // namespace
 
 bool Filter::selects(const api::Object& object) const {
   if (!labels.everything() && !labels.matches(api::object(object.json(), "metadata.labels"))) return false;

@@ -24,6 +24,9 @@ struct Filter {
   bool looks_inside() const { return !labels.everything() || !fields.empty(); }
 };
 
+// What a field selector compares: the field as text, absent as "" ("false" for flags).
+std::string selected_value(const api::Object& object, const std::string& path);
+
 // From query parameters. kBadRequest: malformed, or a field that this kind cannot be selected by
 // (`field label not supported: spec.foo`).
 Result<Filter> make_filter(const api::Gvr& resource, std::string ns, std::string_view label_selector,

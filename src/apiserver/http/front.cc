@@ -1,5 +1,7 @@
 #include "http/front.h"
 
+#include <algorithm>
+
 #include "auth/impersonation.h"
 #include "mk/api/protobuf.h"
 #include "mk/base/ids.h"
@@ -29,6 +31,17 @@ class InFlight {
   Metrics& metrics_;
 };
 
+// The request as metrics name it. What does not exist gets no series of its own: clients could make any number.
+RequestInfo countable(const Call& call) {
+  constexpr std::string_view kVerbs[] = {"get",    "list",  "watch", "create", "update",  "patch",
+                                         "delete", "deletecollection", "post", "put", "head", "options"};
+  RequestInfo out = call.info;
+  if (std::find(std::begin(kVerbs), std::end(kVerbs), out.verb) == std::end(kVerbs)) out.verb = "other";
+  if (call.resource == nullptr) out.group = out.resource = out.subresource = "";
+  if (!out.subresource.empty() && call.resource->subresource(out.subresource) == nullptr) out.subresource = "";
+  return out;
+}
+
 }  // namespace
 
 Attributes attributes_of(const Call& call) {
@@ -57,9 +70,7 @@ rt::Task<> Front::handle(std::shared_ptr<net::Exchange> exchange) {
   const auto started = parts_.clock.mono();
   const InFlight running(parts_.metrics);
   co_await answer(call);
-  // What does not exist has no series of its own: clients could make any number of them.
-  if (call.resource == nullptr) call.info.group = call.info.resource = call.info.subresource = "";
-  parts_.metrics.count(call.info, call.status, parts_.clock.mono() - started);
+  parts_.metrics.count(countable(call), call.status, parts_.clock.mono() - started);
 }
 
 Result<UserInfo> Front::identify(const net::Exchange& exchange) {

@@ -58,6 +58,19 @@ bool answers_deleted(const api::Gvr& gvr) {
   return gvr.group.empty() && std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
 }
 
+// Keys that a JSON body has twice, as the call's fieldValidation wants them told.
+Result<void> check_repeated(WriteContext& context, std::string_view json) {
+  if (context.validation == FieldValidation::kIgnore) return ok();
+  auto repeated = api::find_duplicate_keys(json);
+  if (repeated.empty()) return ok();
+  if (context.validation == FieldValidation::kStrict)
+    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
+                                          "\" cannot be handled as a " + context.resource->kind +
+                                          ": strict decoding error: " + join(repeated, ", "));
+  for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
+  return ok();
+}
+
 // Each warning once, in order.
 std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
   std::vector<std::string> out;
@@ -174,14 +187,7 @@ Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
   const net::Request& request = call.exchange->request();
   MK_ASSIGN(Json parsed, parse_body(request.headers.get("Content-Type"), request.body));
   if (!parsed.is_object()) return Error(Reason::kBadRequest, "the body of the request must be one object");
-  if (context.validation == FieldValidation::kIgnore || !is_json(request.headers.get("Content-Type"))) return parsed;
-  auto repeated = api::find_duplicate_keys(request.body);
-  if (repeated.empty()) return parsed;
-  if (context.validation == FieldValidation::kStrict)
-    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
-                                          "\" cannot be handled as a " + context.resource->kind +
-                                          ": strict decoding error: " + join(repeated, ", "));
-  for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
+  if (is_json(request.headers.get("Content-Type"))) MK_TRY(check_repeated(context, request.body));
   return parsed;
 }
 
@@ -252,6 +258,11 @@ rt::Task<> ResourceHandlers::patch(Call& call) {
   auto parsed = apply ? api::parse_yaml(request.body) : api::parse_json(request.body);
   if (!parsed.ok()) {
     co_await answer_error(call, std::move(parsed).error());
+    co_return;
+  }
+  const bool document = *type == client::PatchType::kMerge || *type == client::PatchType::kStrategicMerge;
+  if (auto checked = document ? check_repeated(*context, request.body) : ok(); !checked.ok()) {
+    co_await answer_error(call, std::move(checked).error());
     co_return;
   }
   auto written = co_await registry_.patch(*context, *type, std::move(parsed).value());

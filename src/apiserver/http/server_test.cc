@@ -135,6 +135,8 @@ TEST_CASE("writing: YAML, warnings, managers, dry runs, deletion") {
                            R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"a":"1","a":"2"}})"));
   CHECK(repeated.status == 400);
   CHECK(has(repeated.message(), "duplicate field \"data.a\""));
+  const auto twice = TestServer::request("PATCH", kMaps + "/y", R"({"data":{"a":"1","a":"2"}})", "application/merge-patch+json");
+  CHECK(server.send(server.admin(), twice).headers.get("Warning") == "299 - \"duplicate field \\\"data.a\\\"\"");
   CHECK(server.post(kMaps + "?dryRun=All", kMap).status == 201);
   CHECK(server.get(kMaps + "/a").status == 404);
   CHECK(server.post(kMaps + "?dryRun=Some", kMap).status == 400);

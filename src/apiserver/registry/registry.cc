@@ -81,7 +81,9 @@ bool same_metadata(const Json& a, const Json& b) {
 }
 
 // Equal but for the revision and the times in managedFields: nothing to write.
-bool same_content(const Json& object, const Json& old) { return equal_except(object, old, "", "metadata", same_metadata); }
+bool same_content(const Json& object, const Json& old) {
+  return equal_except(object, old, "", "metadata", same_metadata);
+}
 
 // What the client expects to change, by what it sent in metadata.
 Result<void> check_expected(const WriteContext& context, const Json& sent, const Object& current) {
@@ -311,10 +313,11 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
 rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchType type, Json patch) {
   if (type == client::PatchType::kApply) co_return co_await apply(context, std::move(patch));
   const auto& gvr = context.resource->gvr;
+  const std::vector<std::string> warnings = context.warnings;  // of the patch itself, whichever attempt succeeds
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current) co_return not_found(gvr, context.name);
-    context.warnings.clear();
+    context.warnings = warnings;
     MK_CO_ASSIGN(Json object, patched(context, type, patch, current));
     MK_CO_TRY(check_expected(context, object, current));  // a patch may carry uid and resourceVersion
     auto written = co_await store_changed(context, current, std::move(object), true);
