@@ -72,7 +72,7 @@ Result<Filter> make_filter(const api::Gvr& resource, std::string ns, std::string
   Filter filter;
   filter.ns = std::move(ns);
   auto labels = api::LabelSelector::parse(label_selector);
-  if (!labels.ok()) return Error(Reason::kBadRequest, "unable to parse requirement: " + labels.error().message());
+  if (!labels.ok()) return Error(Reason::kBadRequest, labels.error().message());
   filter.labels = std::move(labels).value();
   MK_ASSIGN(auto terms, api::parse_field_selector(field_selector));
   for (auto& term : terms) {
