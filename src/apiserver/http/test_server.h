@@ -1,7 +1,6 @@
 #pragma once
 
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,9 +8,9 @@
 #include <optional>
 
 #include "mk/apiserver/server.h"
-#include "mk/base/files.h"
 #include "mk/net/client.h"
 #include "mk/rt/group.h"
+#include "test_dir.h"
 
 // For tests: a whole API server on a loopback port, with its own CA, and clients of several users.
 namespace mk::apiserver::testing {
@@ -19,10 +18,8 @@ namespace mk::apiserver::testing {
 class TestServer {
  public:
   TestServer() : clock_(rt::make_real_clock()) {
-    char pattern[] = "/tmp/mk-http-XXXXXX";
-    dir_ = ::mkdtemp(pattern);
     store::Options files;
-    files.dir = dir_ + "/db";
+    files.dir = dir_.path() + "/db";
     store_ = store::open_store(loop_, files).value();
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock_->now().time_since_epoch()).count();
     from_ = now - 60;
@@ -55,7 +52,6 @@ class TestServer {
     rt::run_until_done(loop_, stop());
     server_.reset();
     store_.reset();
-    (void)remove_tree(dir_);
   }
 
   template <class T>
@@ -153,7 +149,7 @@ class TestServer {
 
   rt::Loop loop_;
   std::unique_ptr<rt::Clock> clock_;
-  std::string dir_;
+  TestDir dir_;
   std::unique_ptr<store::Store> store_;
   std::int64_t from_ = 0, until_ = 0;
   pki::KeyPair ca_;

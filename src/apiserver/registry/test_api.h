@@ -1,17 +1,15 @@
 #pragma once
 
-#include <stdlib.h>
-
 #include <catch2/catch.hpp>
 #include <optional>
 
 #include "admission/admission.h"
 #include "mk/api/resource.h"
-#include "mk/base/files.h"
 #include "mk/rt/clock.h"
 #include "mk/rt/group.h"
 #include "registry/lister.h"
 #include "registry/registry.h"
+#include "test_dir.h"
 
 // For tests: the registry as production has it, over a real store in a temporary folder, driven from
 // straight-line code.
@@ -20,8 +18,6 @@ namespace mk::apiserver::testing {
 class TestApi {
  public:
   TestApi() {
-    char pattern[] = "/tmp/mk-registry-XXXXXX";
-    dir_ = ::mkdtemp(pattern);
     start();
     create("{apiVersion: v1, kind: Namespace, metadata: {name: default}}");
     create("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default, namespace: default}}");
@@ -29,7 +25,6 @@ class TestApi {
   ~TestApi() {
     state_.reset();
     store_.reset();
-    (void)remove_tree(dir_);
   }
 
   // Closes the store in order and starts anew from it.
@@ -140,14 +135,14 @@ class TestApi {
 
   void start() {
     store::Options options;
-    options.dir = dir_ + "/db";
+    options.dir = dir_.path() + "/db";
     store_ = store::open_store(loop_, options).value();
     state_ = std::make_unique<State>(*store_, clock);
     REQUIRE(run(state_->cacher.load()).ok());
   }
 
   rt::Loop loop_;
-  std::string dir_;
+  TestDir dir_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<State> state_;
 };
