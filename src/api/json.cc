@@ -28,12 +28,23 @@ const JsonObject& empty_object() {
 
 void write_escape(std::string& out, unsigned char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: out += fmt::format("\\u{:04x}", c);
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      out += fmt::format("\\u{:04x}", c);
   }
 }
 
@@ -66,13 +77,26 @@ void write_double(std::string& out, double number) {
 
 void write_scalar(std::string& out, const Json& value) {
   switch (value.kind()) {
-    case boost::json::kind::null: out += "null"; break;
-    case boost::json::kind::bool_: out += value.get_bool() ? "true" : "false"; break;
-    case boost::json::kind::int64: out += fmt::to_string(value.get_int64()); break;
-    case boost::json::kind::uint64: out += fmt::to_string(value.get_uint64()); break;
-    case boost::json::kind::double_: write_double(out, value.get_double()); break;
-    case boost::json::kind::string: write_string(out, value.get_string()); break;
-    default: break;
+    case boost::json::kind::null:
+      out += "null";
+      break;
+    case boost::json::kind::bool_:
+      out += value.get_bool() ? "true" : "false";
+      break;
+    case boost::json::kind::int64:
+      out += fmt::to_string(value.get_int64());
+      break;
+    case boost::json::kind::uint64:
+      out += fmt::to_string(value.get_uint64());
+      break;
+    case boost::json::kind::double_:
+      write_double(out, value.get_double());
+      break;
+    case boost::json::kind::string:
+      write_string(out, value.get_string());
+      break;
+    default:
+      break;
   }
 }
 
@@ -160,7 +184,8 @@ std::int64_t num(const Json& root, std::string_view path, std::int64_t fallback)
   const auto* value = find(root, path);
   if (!value) return fallback;
   if (const auto* number = value->if_int64()) return *number;
-  if (const auto* number = value->if_uint64()) return *number <= INT64_MAX ? static_cast<std::int64_t>(*number) : fallback;
+  if (const auto* number = value->if_uint64())
+    return *number <= INT64_MAX ? static_cast<std::int64_t>(*number) : fallback;
   if (const auto* number = value->if_double()) {
     if (*number == std::trunc(*number) && std::abs(*number) < 9e18) return static_cast<std::int64_t>(*number);
   }

@@ -22,7 +22,8 @@ Json yaml(std::string_view text) {
 }  // namespace
 
 TEST_CASE("leaf readers never throw and fall back") {
-  const Json pod = json(R"({"metadata":{"name":"a","labels":{"x.y/z":"1"}},"spec":{"n":3,"b":true,"nil":null,"l":[1]}})");
+  const Json pod =
+      json(R"({"metadata":{"name":"a","labels":{"x.y/z":"1"}},"spec":{"n":3,"b":true,"nil":null,"l":[1]}})");
   CHECK(str(pod, "metadata.name") == "a");
   CHECK(str(pod, "metadata.name.more", "none") == "none");
   CHECK(num(pod, "spec.n") == 3);
@@ -63,15 +64,18 @@ TEST_CASE("JSON text: limits, duplicates, garbage, numbers") {
 
 TEST_CASE("YAML scalars mean what Kubernetes reads") {
   const auto value = yaml(
-      "a: yes\nb: true\nc: 0777\nd: 0o17\ne: 0x1F\nf: 1e3\ng: ~\nh:\ni: \"12\"\nj: '1'\nk: 1_000\nl: 2026-01-02T03:04:05Z\n"
+      "a: yes\nb: true\nc: 0777\nd: 0o17\ne: 0x1F\nf: 1e3\ng: ~\nh:\ni: \"12\"\nj: '1'\nk: 1_000\nl: "
+      "2026-01-02T03:04:05Z\n"
       "m: -5\nn: .5\no: 1.2.3\np: !!str 5\n8080: x\ntrue: y\nq: -x\nr: 08\ns: on\n");
-  CHECK(to_json(value) ==
-        R"({"a":"yes","b":true,"c":511,"d":15,"e":31,"f":1000,"g":null,"h":null,"i":"12","j":"1","k":1000,)"
-        R"("l":"2026-01-02T03:04:05Z","m":-5,"n":0.5,"o":"1.2.3","p":"5","8080":"x","true":"y","q":"-x","r":8,"s":"on"})");
+  CHECK(
+      to_json(value) ==
+      R"({"a":"yes","b":true,"c":511,"d":15,"e":31,"f":1000,"g":null,"h":null,"i":"12","j":"1","k":1000,)"
+      R"("l":"2026-01-02T03:04:05Z","m":-5,"n":0.5,"o":"1.2.3","p":"5","8080":"x","true":"y","q":"-x","r":8,"s":"on"})");
 }
 
 TEST_CASE("YAML structure: anchors, merge keys, documents, blocks") {
-  CHECK(to_json(yaml("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\n")) == R"({"base":{"x":1,"y":2},"use":{"y":3,"x":1}})");
+  CHECK(to_json(yaml("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\n")) ==
+        R"({"base":{"x":1,"y":2},"use":{"y":3,"x":1}})");
   const auto documents = parse_yaml_documents("---\na: 1\n---\n# nothing\n---\nb: |\n  x\n  y\n...\n");
   REQUIRE(documents.ok());
   REQUIRE(documents->size() == 2);
@@ -101,16 +105,21 @@ TEST_CASE("YAML output reads like kubectl's") {
       R"("list":[{"name":"x","args":["a","- b"]},[1,2],"s"],"text":"one\ntwo\n","cut":"one\ntwo","e":"","star":"*","colon":"a: b",)"
       R"("date":"2026-01-02","n":null,"f":1.5,"hash":"a #b","bang":"#b","yes":"yes","t":"2026-01-02T03:04:05Z","img":"nginx:1.2"})");
   const std::string expected =
-      "apiVersion: v1\nmetadata:\n  labels:\n    a: \"true\"\n    b: \"1\"\n    c: x\n  empty: {}\n  none: []\n"
+      "apiVersion: v1\nmetadata:\n  labels:\n    a: \"true\"\n    b: \"1\"\n    c: x\n  empty: {}\n  none: "
+      "[]\n"
       "list:\n- name: x\n  args:\n  - a\n  - '- b'\n- - 1\n  - 2\n- s\n"
       "text: |\n  one\n  two\ncut: |-\n  one\n  two\ne: \"\"\nstar: '*'\ncolon: 'a: b'\n"
-      "date: \"2026-01-02\"\n\"n\": null\nf: 1.5\nhash: 'a #b'\nbang: '#b'\n\"yes\": \"yes\"\nt: \"2026-01-02T03:04:05Z\"\nimg: nginx:1.2\n";
+      "date: \"2026-01-02\"\n\"n\": null\nf: 1.5\nhash: 'a #b'\nbang: '#b'\n\"yes\": \"yes\"\nt: "
+      "\"2026-01-02T03:04:05Z\"\nimg: nginx:1.2\n";
   CHECK(to_yaml(value) == expected);
 }
 
 TEST_CASE("YAML output reads back as the same value") {
-  for (const char* text : {"", " lead", "trail ", "a\n\nb\n", "a\n\n", "\n", "x:", "- x", "?", "a\tb", "\x01", "'q'", "\"", "{}",
-                           "null", "~", "0x1", "1:30", "---", "é", "a\n  indented\n", "  a\nb", "!x", "&a", "%", "=", "<<", "\r\n", "key: |"}) {
+  for (const char* text : {"",       " lead", "trail ", "a\n\nb\n", "a\n\n", "\n", "x:",
+                           "- x",    "?",     "a\tb",   "\x01",     "'q'",   "\"", "{}",
+                           "null",   "~",     "0x1",    "1:30",     "---",   "é",  "a\n  indented\n",
+                           "  a\nb", "!x",    "&a",     "%",        "=",     "<<", "\r\n",
+                           "key: |"}) {
     INFO("text: " << text);
     const Json value = JsonObject{{"k", text}, {"l", JsonArray{Json(text), JsonObject{{text, text}}}}};
     INFO(to_yaml(value));
@@ -119,7 +128,8 @@ TEST_CASE("YAML output reads back as the same value") {
 }
 
 TEST_CASE("an object is bytes or JSON, each made from the other") {
-  const Object from_bytes(SharedBytes(R"({"kind":"Pod","metadata":{"name":"p","namespace":"n","labels":{"a.b/c":"d"},"deletionTimestamp":"x"}})"));
+  const Object from_bytes(SharedBytes(
+      R"({"kind":"Pod","metadata":{"name":"p","namespace":"n","labels":{"a.b/c":"d"},"deletionTimestamp":"x"}})"));
   CHECK(from_bytes.name() == "p");
   CHECK(from_bytes.key().str() == "n/p");
   CHECK(from_bytes.label("a.b/c") == "d");
@@ -130,7 +140,8 @@ TEST_CASE("an object is bytes or JSON, each made from the other") {
   CHECK(changed.bytes().view().find("\"q\"") != std::string_view::npos);
   CHECK(!Object());
   CHECK(Object().name().empty());
-  const Object owned(Json(JsonObject{{"metadata", JsonObject{{"ownerReferences", JsonArray{owner_reference(from_bytes)}}}}}));
+  const Object owned(Json(
+      JsonObject{{"metadata", JsonObject{{"ownerReferences", JsonArray{owner_reference(from_bytes)}}}}}));
   REQUIRE(controller_of(owned) != nullptr);
   CHECK(str(*controller_of(owned), "name") == "p");
 }

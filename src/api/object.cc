@@ -50,7 +50,9 @@ std::string_view map_entry(const Json& json, std::string_view map, std::string_v
 
 }  // namespace
 
-std::string_view Object::label(std::string_view key) const { return map_entry(json(), "metadata.labels", key); }
+std::string_view Object::label(std::string_view key) const {
+  return map_entry(json(), "metadata.labels", key);
+}
 
 std::string_view Object::annotation(std::string_view key) const {
   return map_entry(json(), "metadata.annotations", key);

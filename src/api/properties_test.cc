@@ -23,24 +23,36 @@ class Generator {
   Json value(const Type& type, int depth, std::uint32_t wrong) {
     if (below(100) < wrong) return nonsense();
     switch (type.kind) {
-      case Type::Kind::kObject: return fields(type, depth, wrong);
+      case Type::Kind::kObject:
+        return fields(type, depth, wrong);
       case Type::Kind::kMap: {
         JsonObject out;
-        for (auto n = below(3); n > 0 && depth > 0; --n) out.emplace(word(), value(*type.element, depth - 1, wrong));
+        for (auto n = below(3); n > 0 && depth > 0; --n)
+          out.emplace(word(), value(*type.element, depth - 1, wrong));
         return out;
       }
       case Type::Kind::kArray: {
         JsonArray out;
-        for (auto n = below(3); n > 0 && depth > 0; --n) out.push_back(value(*type.element, depth - 1, wrong));
+        for (auto n = below(3); n > 0 && depth > 0; --n)
+          out.push_back(value(*type.element, depth - 1, wrong));
         return out;
       }
-      case Type::Kind::kString: return type.format == "date-time" ? Json("2026-01-02T03:04:05Z") : type.format == "byte" ? Json("YQ==") : Json(word());
-      case Type::Kind::kInteger: return below(5);
-      case Type::Kind::kNumber: return 1.5;
-      case Type::Kind::kBoolean: return below(2) == 0;
-      case Type::Kind::kIntOrString: return below(2) ? Json(below(9)) : Json("10%");
-      case Type::Kind::kQuantity: return "1500m";
-      case Type::Kind::kAny: return JsonObject{{word(), below(3)}};
+      case Type::Kind::kString:
+        return type.format == "date-time" ? Json("2026-01-02T03:04:05Z")
+               : type.format == "byte"    ? Json("YQ==")
+                                          : Json(word());
+      case Type::Kind::kInteger:
+        return below(5);
+      case Type::Kind::kNumber:
+        return 1.5;
+      case Type::Kind::kBoolean:
+        return below(2) == 0;
+      case Type::Kind::kIntOrString:
+        return below(2) ? Json(below(9)) : Json("10%");
+      case Type::Kind::kQuantity:
+        return "1500m";
+      case Type::Kind::kAny:
+        return JsonObject{{word(), below(3)}};
     }
     return nullptr;
   }
@@ -60,12 +72,18 @@ class Generator {
 
   Json nonsense() {
     switch (below(6)) {
-      case 0: return nullptr;
-      case 1: return "x";
-      case 2: return -7;
-      case 3: return JsonArray{1, "a", JsonObject(), nullptr};
-      case 4: return JsonObject{{"a", nullptr}, {"$patch", "delete"}};
-      default: return true;
+      case 0:
+        return nullptr;
+      case 1:
+        return "x";
+      case 2:
+        return -7;
+      case 3:
+        return JsonArray{1, "a", JsonObject(), nullptr};
+      case 4:
+        return JsonObject{{"a", nullptr}, {"$patch", "delete"}};
+      default:
+        return true;
     }
   }
 

@@ -20,14 +20,26 @@ struct Suffix {
   std::string_view text;
   int exponent;  // of ten, or of two
 };
-constexpr std::array<Suffix, 10> kDecimal = {
-    {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9}, {"T", 12}, {"P", 15}, {"E", 18}}};
+constexpr std::array<Suffix, 10> kDecimal = {{{"n", -9},
+                                              {"u", -6},
+                                              {"m", -3},
+                                              {"", 0},
+                                              {"k", 3},
+                                              {"M", 6},
+                                              {"G", 9},
+                                              {"T", 12},
+                                              {"P", 15},
+                                              {"E", 18}}};
 constexpr std::array<Suffix, 6> kBinary = {
     {{"Ki", 10}, {"Mi", 20}, {"Gi", 30}, {"Ti", 40}, {"Pi", 50}, {"Ei", 60}}};
 
-Error bad(const char* text) { return Error(Reason::kBadRequest, text); }
+Error bad(const char* text) {
+  return Error(Reason::kBadRequest, text);
+}
 
-bool digit(char c) { return c >= '0' && c <= '9'; }
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // The text of a quantity, taken apart but not yet weighed.
 struct Parts {
@@ -52,7 +64,8 @@ Result<Parts> take_apart(std::string_view text) {
   if (parts.whole.empty() && parts.fraction.empty()) return bad(kFormatWrong);
   parts.suffix = text.substr(at);
   for (const char c : parts.suffix) {
-    if (!digit(c) && std::string_view("eEinumkKMGTP+-").find(c) == std::string_view::npos) return bad(kFormatWrong);
+    if (!digit(c) && std::string_view("eEinumkKMGTP+-").find(c) == std::string_view::npos)
+      return bad(kFormatWrong);
   }
   return parts;
 }
@@ -92,7 +105,8 @@ Wide weigh(const Parts& parts, const Scale& scale) {
   bool lost = false;
   const std::string digits = std::string(parts.whole) + std::string(parts.fraction);
   int weight = static_cast<int>(parts.whole.size()) - 1 + ten + 9;
-  const int binary_digits = scale.base == Scale::Base::kTwo ? 19 : 0;  // 0.1Ki: digits below a nano still count
+  const int binary_digits =
+      scale.base == Scale::Base::kTwo ? 19 : 0;  // 0.1Ki: digits below a nano still count
   Wide below = 0;
   int below_used = 0;
   for (const char c : digits) {
@@ -129,7 +143,8 @@ std::string wide_text(Wide value) {
   if (value == 0) return "0";
   const bool negative = value < 0;
   std::string out;
-  for (Wide rest = negative ? -value : value; rest != 0; rest /= 10) out.insert(out.begin(), char('0' + int(rest % 10)));
+  for (Wide rest = negative ? -value : value; rest != 0; rest /= 10)
+    out.insert(out.begin(), char('0' + int(rest % 10)));
   return negative ? "-" + out : out;
 }
 
@@ -156,7 +171,7 @@ Result<Quantity> Quantity::parse(std::string_view text) {
   Quantity quantity;
   quantity.nanos_ = weigh(parts, scale);
   if (parts.negative) quantity.nanos_ = -quantity.nanos_;
-  quantity.format_ = scale.base == Scale::Base::kTwo  ? Format::kBinarySi
+  quantity.format_ = scale.base == Scale::Base::kTwo   ? Format::kBinarySi
                      : scale.base == Scale::Base::kTen ? Format::kDecimalSi
                                                        : Format::kDecimalExponent;
   return quantity;
@@ -174,8 +189,12 @@ Quantity Quantity::milli(std::int64_t thousandths) {
   return quantity;
 }
 
-std::int64_t Quantity::value() const { return rounded_up(nanos_, kNano); }
-std::int64_t Quantity::milli_value() const { return rounded_up(nanos_, kNano / 1000); }
+std::int64_t Quantity::value() const {
+  return rounded_up(nanos_, kNano);
+}
+std::int64_t Quantity::milli_value() const {
+  return rounded_up(nanos_, kNano / 1000);
+}
 
 std::string Quantity::str() const {
   if (nanos_ == 0) return "0";

@@ -33,8 +33,9 @@ void add_core(const Json& document, std::vector<ResourceInfo>& out) {
       resource.categories = strings(entry, "categories");
       continue;
     }
-    const auto owner = std::find_if(out.begin(), out.end(),
-                                    [&](const ResourceInfo& r) { return r.gvr.resource == name.substr(0, slash); });
+    const auto owner = std::find_if(out.begin(), out.end(), [&](const ResourceInfo& r) {
+      return r.gvr.resource == name.substr(0, slash);
+    });
     MK_ASSERT(owner != out.end());
     const Gvk kind{std::string(str(entry, "group")), std::string(str(entry, "version", "v1")),
                    std::string(str(entry, "kind"))};
@@ -50,7 +51,8 @@ Gvk response_kind(const Json& entry, const Gvr& gvr) {
   return {std::string(str(entry, "responseKind.group")), std::string(version), kind};
 }
 
-void add_resource(const Json& entry, std::string_view group, std::string_view version, std::vector<ResourceInfo>& out) {
+void add_resource(const Json& entry, std::string_view group, std::string_view version,
+                  std::vector<ResourceInfo>& out) {
   auto& resource = out.emplace_back();
   resource.gvr = {std::string(group), std::string(version), std::string(str(entry, "resource"))};
   resource.kind = str(entry, "responseKind.kind");

@@ -13,7 +13,9 @@ namespace {
 using Op = LabelSelector::Op;
 using Requirement = LabelSelector::Requirement;
 
-Error bad(std::string text) { return Error(Reason::kBadRequest, std::move(text)); }
+Error bad(std::string text) {
+  return Error(Reason::kBadRequest, std::move(text));
+}
 
 Result<void> check(const Requirement& requirement) {
   if (const auto wrong = check_qualified_name(requirement.key); !wrong.empty()) {
@@ -25,7 +27,8 @@ Result<void> check(const Requirement& requirement) {
   }
   for (std::size_t i = 0; i < requirement.values.size(); ++i) {
     if (const auto wrong = check_label_value(requirement.values[i]); !wrong.empty()) {
-      return bad(fmt::format("values[{}][{}]: Invalid value: \"{}\": {}", i, requirement.key, requirement.values[i], wrong));
+      return bad(fmt::format("values[{}][{}]: Invalid value: \"{}\": {}", i, requirement.key,
+                             requirement.values[i], wrong));
     }
   }
   return ok();
@@ -80,12 +83,15 @@ class Parser {
     const bool negated = peek() == "!";
     if (negated) next();
     const auto key = next();
-    if (!word(key)) return bad(fmt::format("unable to parse requirement: found '{}', expected: identifier", key));
+    if (!word(key))
+      return bad(fmt::format("unable to parse requirement: found '{}', expected: identifier", key));
     const auto following = peek();
     if (following.empty() || following == ",") {
       return Requirement{std::string(key), negated ? Op::kDoesNotExist : Op::kExists, {}};
     }
-    if (negated) return bad(fmt::format("unable to parse requirement: found '{}', expected: ',' or 'end of string'", following));
+    if (negated)
+      return bad(fmt::format("unable to parse requirement: found '{}', expected: ',' or 'end of string'",
+                             following));
     return operator_term(key, next());
   }
 
@@ -98,7 +104,8 @@ class Parser {
       MK_ASSIGN(auto values, value_set());
       return Requirement{std::string(key), token == "in" ? Op::kIn : Op::kNotIn, std::move(values)};
     }
-    return bad(fmt::format("unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt", token));
+    return bad(fmt::format("unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt",
+                           token));
   }
 
   // "a=" is a valid term: the empty value.
@@ -111,7 +118,8 @@ class Parser {
       values.push_back(exact_value());
       const auto token = next();
       if (token == ")") break;
-      if (token != ",") return bad(fmt::format("unable to parse requirement: found '{}', expected: ',' or ')'", token));
+      if (token != ",")
+        return bad(fmt::format("unable to parse requirement: found '{}', expected: ',' or ')'", token));
     }
     std::sort(values.begin(), values.end());
     values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -126,9 +134,12 @@ bool satisfied(const Requirement& requirement, const JsonObject& labels) {
   const auto* entry = labels.if_contains(requirement.key);
   const auto* value = entry ? entry->if_string() : nullptr;
   switch (requirement.op) {
-    case Op::kExists: return value != nullptr;
-    case Op::kDoesNotExist: return value == nullptr;
-    default: break;
+    case Op::kExists:
+      return value != nullptr;
+    case Op::kDoesNotExist:
+      return value == nullptr;
+    default:
+      break;
   }
   if (!value) return requirement.op == Op::kNotIn;
   const std::string_view text(*value);
@@ -137,7 +148,8 @@ bool satisfied(const Requirement& requirement, const JsonObject& labels) {
     if (!have || !want) return false;
     return requirement.op == Op::kGreater ? *have > *want : *have < *want;
   }
-  const bool found = std::find(requirement.values.begin(), requirement.values.end(), text) != requirement.values.end();
+  const bool found =
+      std::find(requirement.values.begin(), requirement.values.end(), text) != requirement.values.end();
   return found == (requirement.op == Op::kIn);
 }
 
@@ -147,25 +159,37 @@ Result<Requirement> from_expression(const Json& expression) {
   for (const auto& value : list(expression, "values")) {
     if (const auto* text = value.if_string()) requirement.values.emplace_back(*text);
   }
-  if (op == "In") requirement.op = Op::kIn;
-  else if (op == "NotIn") requirement.op = Op::kNotIn;
-  else if (op == "Exists") requirement.op = Op::kExists;
-  else if (op == "DoesNotExist") requirement.op = Op::kDoesNotExist;
-  else return bad(fmt::format("\"{}\" is not a valid label selector operator", op));
+  if (op == "In")
+    requirement.op = Op::kIn;
+  else if (op == "NotIn")
+    requirement.op = Op::kNotIn;
+  else if (op == "Exists")
+    requirement.op = Op::kExists;
+  else if (op == "DoesNotExist")
+    requirement.op = Op::kDoesNotExist;
+  else
+    return bad(fmt::format("\"{}\" is not a valid label selector operator", op));
   const bool set = requirement.op == Op::kIn || requirement.op == Op::kNotIn;
-  if (set && requirement.values.empty()) return bad("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
-  if (!set && !requirement.values.empty()) return bad("values: Invalid value: values set must be empty for exists and does not exist");
+  if (set && requirement.values.empty())
+    return bad("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
+  if (!set && !requirement.values.empty())
+    return bad("values: Invalid value: values set must be empty for exists and does not exist");
   MK_TRY(check(requirement));
   return requirement;
 }
 
 std::string term_text(const Requirement& requirement) {
   switch (requirement.op) {
-    case Op::kExists: return requirement.key;
-    case Op::kDoesNotExist: return "!" + requirement.key;
-    case Op::kGreater: return requirement.key + ">" + requirement.values[0];
-    case Op::kLess: return requirement.key + "<" + requirement.values[0];
-    default: break;
+    case Op::kExists:
+      return requirement.key;
+    case Op::kDoesNotExist:
+      return "!" + requirement.key;
+    case Op::kGreater:
+      return requirement.key + ">" + requirement.values[0];
+    case Op::kLess:
+      return requirement.key + "<" + requirement.values[0];
+    default:
+      break;
   }
   const bool in = requirement.op == Op::kIn;
   if (requirement.values.size() == 1) return requirement.key + (in ? "=" : "!=") + requirement.values[0];
@@ -195,7 +219,8 @@ LabelSelector LabelSelector::from_map(const JsonObject& labels) {
   LabelSelector selector;
   for (const auto& label : labels) {
     const auto* text = label.value().if_string();
-    selector.requirements_.push_back({std::string(label.key()), Op::kIn, {text ? std::string(*text) : std::string()}});
+    selector.requirements_.push_back(
+        {std::string(label.key()), Op::kIn, {text ? std::string(*text) : std::string()}});
   }
   return selector;
 }
@@ -260,7 +285,9 @@ Result<std::vector<FieldTerm>> parse_field_selector(std::string_view text) {
     if (trim(term).empty()) continue;
     const auto at = term.find_first_of("=!");
     const auto rest = at == std::string_view::npos ? std::string_view() : term.substr(at);
-    const std::size_t width = rest.starts_with("!=") || rest.starts_with("==") ? 2 : rest.starts_with("=") ? 1 : 0;
+    const std::size_t width = rest.starts_with("!=") || rest.starts_with("==") ? 2
+                              : rest.starts_with("=")                          ? 1
+                                                                               : 0;
     if (width == 0) {
       return bad(fmt::format("invalid selector: '{}'; can't understand '{}'", text, term));
     }

@@ -7,11 +7,30 @@ using namespace mk::api;
 
 TEST_CASE("label selectors of the query form") {
   const JsonObject labels{{"app", "web"}, {"tier", "front"}, {"n", "5"}, {"empty", ""}};
-  const std::pair<const char*, bool> table[] = {
-      {"", true}, {"app=web", true}, {"app==web", true}, {"app = web", true}, {"app=db", false}, {"app!=db", true}, {"missing!=x", true},
-      {"app in (web,db)", true}, {"app in (db)", false}, {"app notin (db)", true}, {"missing notin (db)", true}, {"app", true},
-      {"!app", false}, {"!missing", true}, {"app=web,tier=front", true}, {"app=web,tier=back", false}, {"n>4", true}, {"n<5", false},
-      {"empty=", true}, {"app=", false}, {"empty", true}, {"app in (web, db),!x", true}, {"app in ()", false}, {"empty in ()", true}};
+  const std::pair<const char*, bool> table[] = {{"", true},
+                                                {"app=web", true},
+                                                {"app==web", true},
+                                                {"app = web", true},
+                                                {"app=db", false},
+                                                {"app!=db", true},
+                                                {"missing!=x", true},
+                                                {"app in (web,db)", true},
+                                                {"app in (db)", false},
+                                                {"app notin (db)", true},
+                                                {"missing notin (db)", true},
+                                                {"app", true},
+                                                {"!app", false},
+                                                {"!missing", true},
+                                                {"app=web,tier=front", true},
+                                                {"app=web,tier=back", false},
+                                                {"n>4", true},
+                                                {"n<5", false},
+                                                {"empty=", true},
+                                                {"app=", false},
+                                                {"empty", true},
+                                                {"app in (web, db),!x", true},
+                                                {"app in ()", false},
+                                                {"empty in ()", true}};
   for (const auto& [text, matches] : table) {
     INFO(text);
     const auto selector = LabelSelector::parse(text);
@@ -21,7 +40,8 @@ TEST_CASE("label selectors of the query form") {
     REQUIRE(again.ok());
     CHECK(again->matches(labels) == matches);
   }
-  for (const char* text : {"a=b=c", "a in b", "a in (b", "=a", "!a=b", "a,", ",a", "a b", "a=b c", "a>x", "-a=b", "a=-b", "a/b/c=d"}) {
+  for (const char* text : {"a=b=c", "a in b", "a in (b", "=a", "!a=b", "a,", ",a", "a b", "a=b c", "a>x",
+                           "-a=b", "a=-b", "a/b/c=d"}) {
     INFO(text);
     CHECK(!LabelSelector::parse(text).ok());
   }
@@ -38,7 +58,10 @@ TEST_CASE("metav1.LabelSelector") {
   CHECK(!LabelSelector::from_json(nullptr)->matches(labels));
   CHECK(!LabelSelector::from_json(nullptr)->everything());
   CHECK(select(R"({"matchLabels":{"app":"web"}})")->matches(labels));
-  CHECK(select(R"({"matchExpressions":[{"key":"app","operator":"In","values":["web"]},{"key":"x","operator":"DoesNotExist"}]})")->matches(labels));
+  CHECK(
+      select(
+          R"({"matchExpressions":[{"key":"app","operator":"In","values":["web"]},{"key":"x","operator":"DoesNotExist"}]})")
+          ->matches(labels));
   CHECK(!select(R"({"matchExpressions":[{"key":"app","operator":"In","values":[]}]})").ok());
   CHECK(!select(R"({"matchExpressions":[{"key":"app","operator":"Equals","values":["a"]}]})").ok());
   CHECK(!select(R"({"matchExpressions":[{"key":"app","operator":"Exists","values":["a"]}]})").ok());

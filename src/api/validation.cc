@@ -16,28 +16,38 @@ constexpr std::size_t kSubdomainMax = 253;
 constexpr std::size_t kAnnotationsBytesMax = 256 * 1024;
 
 constexpr std::string_view kLabelMessage =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+    "and end "
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 constexpr std::string_view kSubdomainMessage =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start "
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 constexpr std::string_view kLabel1035Message =
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+    "character, "
     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')";
 constexpr std::string_view kQualifiedMessage =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character "
     "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 constexpr std::string_view kLabelValueMessage =
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
-    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+    "start "
+    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+    "validation "
     "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
-bool lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool alnum(char c) { return lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+bool lower_alnum(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool alnum(char c) {
+  return lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
 bool is_label(std::string_view text) {
   return !text.empty() && lower_alnum(text.front()) && lower_alnum(text.back()) &&
@@ -46,16 +56,21 @@ bool is_label(std::string_view text) {
 
 bool is_qualified_part(std::string_view text) {
   return !text.empty() && alnum(text.front()) && alnum(text.back()) &&
-         std::all_of(text.begin(), text.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-std::string no_more_than(std::size_t length) { return fmt::format("must be no more than {} characters", length); }
+std::string no_more_than(std::size_t length) {
+  return fmt::format("must be no more than {} characters", length);
+}
 
 std::string both(std::string first, std::string_view second) {
   return first.empty() ? std::string(second) : first + "; " + std::string(second);
 }
 
-std::string quoted(std::string_view value) { return to_json(Json(value)); }
+std::string quoted(std::string_view value) {
+  return to_json(Json(value));
+}
 
 }  // namespace
 
@@ -85,7 +100,8 @@ Cause duplicate(std::string field, std::string_view value) {
 }
 
 Cause too_long(std::string field, std::size_t length_max) {
-  return {std::move(field), "FieldValueTooLong", fmt::format("Too long: may not be more than {} bytes", length_max)};
+  return {std::move(field), "FieldValueTooLong",
+          fmt::format("Too long: may not be more than {} bytes", length_max)};
 }
 
 Cause immutable(std::string field, std::string_view value) {
@@ -101,7 +117,8 @@ Error invalid_object(const Gvk& kind, std::string_view name, std::vector<Cause> 
   const auto qualified = kind.group.empty() ? kind.kind : kind.kind + "." + kind.group;
   std::string detail = join(texts, ", ");
   if (texts.size() > 1) detail = "[" + detail + "]";
-  Error error(Reason::kInvalid, fmt::format("{} \"{}\" is invalid{}{}", qualified, name, texts.empty() ? "" : ": ", detail));
+  Error error(Reason::kInvalid,
+              fmt::format("{} \"{}\" is invalid{}{}", qualified, name, texts.empty() ? "" : ": ", detail));
   error.group = kind.group;
   error.kind = kind.kind;
   error.name = name;
@@ -132,8 +149,9 @@ std::string check_dns1035_label(std::string_view text) {
 std::string check_qualified_name(std::string_view text) {
   const auto parts = split(text, '/');
   if (parts.size() > 2) {
-    return fmt::format("a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
-                       kQualifiedMessage);
+    return fmt::format(
+        "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        kQualifiedMessage);
   }
   if (parts.size() == 2) {
     if (parts[0].empty()) return "prefix part must be non-empty";
@@ -156,7 +174,8 @@ std::string check_ip(std::string_view text) {
   unsigned char buffer[sizeof(in6_addr)];
   const std::string copy(text);
   // Leading zeros ("010.0.0.1") are refused by inet_pton, as by Kubernetes.
-  if (inet_pton(AF_INET, copy.c_str(), buffer) == 1 || inet_pton(AF_INET6, copy.c_str(), buffer) == 1) return "";
+  if (inet_pton(AF_INET, copy.c_str(), buffer) == 1 || inet_pton(AF_INET6, copy.c_str(), buffer) == 1)
+    return "";
   return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 }
 
@@ -164,7 +183,8 @@ namespace {
 
 // Names of these kinds are one path segment of any characters; all others follow a DNS rule.
 bool path_segment_name(const Gvr& gvr) {
-  return gvr.group == "rbac.authorization.k8s.io" || gvr.group == "certificates.k8s.io" || gvr.resource == "ipaddresses";
+  return gvr.group == "rbac.authorization.k8s.io" || gvr.group == "certificates.k8s.io" ||
+         gvr.resource == "ipaddresses";
 }
 
 std::string check_name(const Gvr& gvr, std::string_view name) {
@@ -231,20 +251,25 @@ void validate_owners(const Json& metadata, std::vector<Cause>& causes) {
   std::string controller;
   const auto& owners = list(metadata, "ownerReferences");
   for (std::size_t i = 0; i < owners.size(); ++i) {
-    const auto path = [&](std::string_view field) { return fmt::format("metadata.ownerReferences[{}].{}", i, field); };
+    const auto path = [&](std::string_view field) {
+      return fmt::format("metadata.ownerReferences[{}].{}", i, field);
+    };
     const auto version = str(owners[i], "apiVersion");
     if (version.empty()) causes.push_back(invalid(path("apiVersion"), "\"\"", "version must not be empty"));
     for (const std::string_view field : {"kind", "name", "uid"}) {
       if (str(owners[i], field).empty()) causes.push_back(invalid(path(field), "\"\"", "must not be empty"));
     }
     if (version == "v1" && str(owners[i], "kind") == "Event") {
-      causes.push_back(invalid(fmt::format("metadata.ownerReferences[{}]", i), to_json(owners[i]), "/v1, Kind=Event is disallowed from being an owner"));
+      causes.push_back(invalid(fmt::format("metadata.ownerReferences[{}]", i), to_json(owners[i]),
+                               "/v1, Kind=Event is disallowed from being an owner"));
     }
     if (!flag(owners[i], "controller")) continue;
     if (!controller.empty()) {
-      causes.push_back(invalid("metadata.ownerReferences", to_json(owners),
-                               fmt::format("Only one reference can have Controller set to true. Found \"true\" in "
-                                           "references for {} and {}", controller, str(owners[i], "name"))));
+      causes.push_back(
+          invalid("metadata.ownerReferences", to_json(owners),
+                  fmt::format("Only one reference can have Controller set to true. Found \"true\" in "
+                              "references for {} and {}",
+                              controller, str(owners[i], "name"))));
     }
     controller = str(owners[i], "name");
   }

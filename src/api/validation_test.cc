@@ -7,12 +7,18 @@ using namespace mk::api;
 
 TEST_CASE("an invalid object's message") {
   const Gvk deployment{"apps", "v1", "Deployment"};
-  const auto one = invalid_object(deployment, "x", {invalid("spec.replicas", "-1", "must be greater than or equal to 0")});
-  CHECK(one.message() == "Deployment.apps \"x\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0");
+  const auto one =
+      invalid_object(deployment, "x", {invalid("spec.replicas", "-1", "must be greater than or equal to 0")});
+  CHECK(one.message() ==
+        "Deployment.apps \"x\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal "
+        "to 0");
   CHECK(one.is(Reason::kInvalid));
-  const auto two = invalid_object(Gvk{"", "v1", "Pod"}, "p", {required("spec.containers"), not_supported("spec.restartPolicy", "\"x\"", {"Never", "Always"})});
+  const auto two = invalid_object(
+      Gvk{"", "v1", "Pod"}, "p",
+      {required("spec.containers"), not_supported("spec.restartPolicy", "\"x\"", {"Never", "Always"})});
   CHECK(two.message() ==
-        "Pod \"p\" is invalid: [spec.containers: Required value, spec.restartPolicy: Unsupported value: \"x\": supported values: \"Always\", \"Never\"]");
+        "Pod \"p\" is invalid: [spec.containers: Required value, spec.restartPolicy: Unsupported value: "
+        "\"x\": supported values: \"Always\", \"Never\"]");
   CHECK(two.causes.size() == 2);
   CHECK(two.causes[0].type == "FieldValueRequired");
   CHECK(immutable("spec.x", "1").message == "Invalid value: 1: field is immutable");
@@ -20,7 +26,8 @@ TEST_CASE("an invalid object's message") {
 
 TEST_CASE("names") {
   const std::string l63(63, 'a');
-  for (const auto* right : {"a", "a-b", "0", "my-name", l63.c_str()}) CHECK(check_dns1123_label(right).empty());
+  for (const auto* right : {"a", "a-b", "0", "my-name", l63.c_str()})
+    CHECK(check_dns1123_label(right).empty());
   for (const auto* wrong : {"", "-a", "a-", "A", "a.b", "a_b"}) CHECK(!check_dns1123_label(wrong).empty());
   CHECK(check_dns1123_label(l63 + "a") == "must be no more than 63 characters");
   CHECK(check_dns1123_label("A").find("a lowercase RFC 1123 label must consist of") == 0);
@@ -28,8 +35,10 @@ TEST_CASE("names") {
   for (const auto* wrong : {"", "a..b", ".a", "a.", "a_b.c"}) CHECK(!check_dns1123_subdomain(wrong).empty());
   CHECK(check_dns1035_label("a1").empty());
   CHECK(!check_dns1035_label("1a").empty());
-  for (const auto* right : {"a", "A.b_c-d", "example.com/Name", "0"}) CHECK(check_qualified_name(right).empty());
-  for (const auto* wrong : {"", "/a", "a/", "a/b/c", "-a", "A_B/c", "a b"}) CHECK(!check_qualified_name(wrong).empty());
+  for (const auto* right : {"a", "A.b_c-d", "example.com/Name", "0"})
+    CHECK(check_qualified_name(right).empty());
+  for (const auto* wrong : {"", "/a", "a/", "a/b/c", "-a", "A_B/c", "a b"})
+    CHECK(!check_qualified_name(wrong).empty());
   for (const auto* right : {"", "a", "A_b.c"}) CHECK(check_label_value(right).empty());
   for (const auto* wrong : {"-", "a/b", "a "}) CHECK(!check_label_value(wrong).empty());
   for (const auto* right : {"10.0.0.1", "::1", "2001:db8::ffff"}) CHECK(check_ip(right).empty());
@@ -52,8 +61,12 @@ TEST_CASE("metadata") {
   CHECK(causes_of(resources::kNamespaces, "metadata: {name: a.b}") == "metadata.name;");
   CHECK(causes_of(resources::kClusterRoles, "metadata: {name: 'system:a'}").empty());
   CHECK(causes_of(resources::kClusterRoles, "metadata: {name: 'a/b'}") == "metadata.name;");
-  CHECK(causes_of(resources::kNodes, "metadata: {name: a, labels: {'a b': '-'}, annotations: {'X/y': '1', '': z}, finalizers: [orphan, foregroundDeletion]}") ==
+  CHECK(causes_of(resources::kNodes,
+                  "metadata: {name: a, labels: {'a b': '-'}, annotations: {'X/y': '1', '': z}, finalizers: "
+                  "[orphan, foregroundDeletion]}") ==
         "metadata.labels;metadata.labels;metadata.annotations;metadata.finalizers;");
-  CHECK(causes_of(resources::kNodes, "metadata: {name: a, ownerReferences: [{apiVersion: v1, kind: Pod, name: p, uid: u, controller: true}, {apiVersion: v1, kind: Pod, name: q, uid: '', controller: true}]}") ==
+  CHECK(causes_of(resources::kNodes,
+                  "metadata: {name: a, ownerReferences: [{apiVersion: v1, kind: Pod, name: p, uid: u, "
+                  "controller: true}, {apiVersion: v1, kind: Pod, name: q, uid: '', controller: true}]}") ==
         "metadata.ownerReferences[1].uid;metadata.ownerReferences;");
 }

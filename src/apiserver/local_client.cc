@@ -15,16 +15,20 @@ namespace {
 
 client::WatchEvent::Type event_type(WatchItem::Type type) {
   switch (type) {
-    case WatchItem::Type::kAdded: return client::WatchEvent::Type::kAdded;
-    case WatchItem::Type::kModified: return client::WatchEvent::Type::kModified;
-    case WatchItem::Type::kDeleted: return client::WatchEvent::Type::kDeleted;
+    case WatchItem::Type::kAdded:
+      return client::WatchEvent::Type::kAdded;
+    case WatchItem::Type::kModified:
+      return client::WatchEvent::Type::kModified;
+    case WatchItem::Type::kDeleted:
+      return client::WatchEvent::Type::kDeleted;
   }
   return client::WatchEvent::Type::kAdded;
 }
 
 class LocalWatch : public client::Watch {
  public:
-  LocalWatch(const api::ResourceInfo& resource, WatchStart start) : resource_(resource), start_(std::move(start)) {}
+  LocalWatch(const api::ResourceInfo& resource, WatchStart start)
+      : resource_(resource), start_(std::move(start)) {}
 
   rt::Task<Result<client::WatchEvent>> next() override {
     if (next_initial_ < start_.initial.size())
@@ -33,7 +37,8 @@ class LocalWatch : public client::Watch {
     next_initial_ = 0;
     if (start_.bookmark_after_initial) {
       start_.bookmark_after_initial = false;
-      co_return client::WatchEvent(client::WatchEvent::Type::kBookmark, bookmark(resource_, start_.revision, true));
+      co_return client::WatchEvent(client::WatchEvent::Type::kBookmark,
+                                   bookmark(resource_, start_.revision, true));
     }
     auto item = co_await start_.watcher->next();
     if (!item) co_return Error(Reason::kExpired, "the watch fell too far behind; list again");
@@ -48,8 +53,13 @@ class LocalWatch : public client::Watch {
 
 class LocalClient : public client::Client {
  public:
-  LocalClient(Registry& registry, VirtualResources& virtuals, Authorizer& authorizer, UserInfo user, std::string manager)
-      : registry_(registry), virtuals_(virtuals), authorizer_(authorizer), user_(std::move(user)), manager_(std::move(manager)) {}
+  LocalClient(Registry& registry, VirtualResources& virtuals, Authorizer& authorizer, UserInfo user,
+              std::string manager)
+      : registry_(registry),
+        virtuals_(virtuals),
+        authorizer_(authorizer),
+        user_(std::move(user)),
+        manager_(std::move(manager)) {}
 
   rt::Task<Result<Object>> get(Gvr gvr, Key key) override {
     MK_CO_ASSIGN(const auto* resource, admit("get", gvr, key.ns, key.name, ""));
@@ -57,7 +67,8 @@ class LocalClient : public client::Client {
   }
 
   rt::Task<Result<client::ObjectList>> list(Gvr gvr, std::string ns, client::ListOptions options) override {
-    MK_CO_ASSIGN(const auto* resource, admit_selected("list", gvr, ns, options.field_selector, options.label_selector));
+    MK_CO_ASSIGN(const auto* resource,
+                 admit_selected("list", gvr, ns, options.field_selector, options.label_selector));
     MK_CO_ASSIGN(auto list, co_await list_objects(registry_.cacher(), *resource, ns, std::move(options)));
     client::ObjectList out;
     out.items = std::move(list.items);
@@ -66,14 +77,17 @@ class LocalClient : public client::Client {
     co_return out;
   }
 
-  rt::Task<Result<std::unique_ptr<client::Watch>>> watch(Gvr gvr, std::string ns, client::WatchOptions options) override {
-    MK_CO_ASSIGN(const auto* resource, admit_selected("watch", gvr, ns, options.field_selector, options.label_selector));
+  rt::Task<Result<std::unique_ptr<client::Watch>>> watch(Gvr gvr, std::string ns,
+                                                         client::WatchOptions options) override {
+    MK_CO_ASSIGN(const auto* resource,
+                 admit_selected("watch", gvr, ns, options.field_selector, options.label_selector));
     MK_CO_ASSIGN(auto start, start_watch(registry_.cacher(), *resource, ns, options));
     std::unique_ptr<client::Watch> watch = std::make_unique<LocalWatch>(*resource, std::move(start));
     co_return watch;
   }
 
-  rt::Task<Result<Object>> create(Gvr gvr, std::string ns, Object object, client::WriteOptions options) override {
+  rt::Task<Result<Object>> create(Gvr gvr, std::string ns, Object object,
+                                  client::WriteOptions options) override {
     MK_CO_ASSIGN(const auto* resource, admit("create", gvr, ns, "", ""));
     WriteContext context = write_context(*resource, Key(ns, ""), "", options);
     if (const auto* make = virtuals_.find(gvr, "")) {
@@ -84,7 +98,8 @@ class LocalClient : public client::Client {
     co_return std::move(written.object);
   }
 
-  rt::Task<Result<Object>> create_subresource(Gvr gvr, Key key, std::string subresource, Object object) override {
+  rt::Task<Result<Object>> create_subresource(Gvr gvr, Key key, std::string subresource,
+                                              Object object) override {
     MK_CO_ASSIGN(const auto* resource, admit("create", gvr, key.ns, key.name, subresource));
     const auto* make = virtuals_.find(gvr, subresource);
     if (make == nullptr) co_return method_not_supported(gvr, "create " + subresource);
@@ -93,7 +108,8 @@ class LocalClient : public client::Client {
     co_return Object(std::move(made));
   }
 
-  rt::Task<Result<Object>> update(Gvr gvr, Object object, std::string subresource, client::WriteOptions options) override {
+  rt::Task<Result<Object>> update(Gvr gvr, Object object, std::string subresource,
+                                  client::WriteOptions options) override {
     const Key key = object.key();
     MK_CO_ASSIGN(const auto* resource, admit("update", gvr, key.ns, key.name, subresource));
     WriteContext context = write_context(*resource, key, subresource, options);
@@ -102,8 +118,8 @@ class LocalClient : public client::Client {
     co_return std::move(written.object);
   }
 
-  rt::Task<Result<Object>> patch(Gvr gvr, Key key, std::string subresource, client::PatchType type, api::Json patch,
-                                 client::WriteOptions options) override {
+  rt::Task<Result<Object>> patch(Gvr gvr, Key key, std::string subresource, client::PatchType type,
+                                 api::Json patch, client::WriteOptions options) override {
     MK_CO_ASSIGN(const auto* resource, admit("patch", gvr, key.ns, key.name, subresource));
     WriteContext context = write_context(*resource, key, subresource, options);
     if (subresource == "scale") co_return co_await patch_scale(registry_, context, type, std::move(patch));
@@ -131,13 +147,14 @@ class LocalClient : public client::Client {
   }
 
  private:
-  Result<const api::ResourceInfo*> admit(const char* verb, const Gvr& gvr, const std::string& ns, const std::string& name,
-                                         const std::string& subresource) {
+  Result<const api::ResourceInfo*> admit(const char* verb, const Gvr& gvr, const std::string& ns,
+                                         const std::string& name, const std::string& subresource) {
     return authorize(attributes(verb, gvr, ns, name, subresource), gvr);
   }
 
   Result<const api::ResourceInfo*> admit_selected(const char* verb, const Gvr& gvr, const std::string& ns,
-                                                  const std::string& field_selector, const std::string& label_selector) {
+                                                  const std::string& field_selector,
+                                                  const std::string& label_selector) {
     Attributes asked = attributes(verb, gvr, ns, "", "");
     asked.field_selector = field_selector;
     asked.label_selector = label_selector;
@@ -160,14 +177,15 @@ class LocalClient : public client::Client {
 
   Result<const api::ResourceInfo*> authorize(Attributes asked, const Gvr& gvr) {
     const api::ResourceInfo* resource = api::find_builtin(gvr);
-    if (resource == nullptr) return Error(Reason::kNotFound, "the server could not find the requested resource");
+    if (resource == nullptr)
+      return Error(Reason::kNotFound, "the server could not find the requested resource");
     const Decision decision = authorizer_.authorize(asked);
     if (!decision.allowed) return forbidden_error(asked, decision);
     return resource;
   }
 
-  WriteContext write_context(const api::ResourceInfo& resource, const Key& key, const std::string& subresource,
-                             const client::WriteOptions& options) const {
+  WriteContext write_context(const api::ResourceInfo& resource, const Key& key,
+                             const std::string& subresource, const client::WriteOptions& options) const {
     WriteContext context;
     context.resource = &resource;
     context.user = user_;
@@ -178,7 +196,8 @@ class LocalClient : public client::Client {
     context.dry_run = options.dry_run;
     context.force = options.force;
     context.now = rt::format_time(registry_.clock().now());
-    context.may_create = [this, asked = attributes("create", resource.gvr, key.ns, key.name, subresource)]() -> Result<void> {
+    context.may_create =
+        [this, asked = attributes("create", resource.gvr, key.ns, key.name, subresource)]() -> Result<void> {
       const Decision decision = authorizer_.authorize(asked);
       return decision.allowed ? ok() : Result<void>(forbidden_error(asked, decision));
     };
@@ -194,9 +213,11 @@ class LocalClient : public client::Client {
 
 }  // namespace
 
-std::unique_ptr<client::Client> make_local_client(Registry& registry, VirtualResources& virtuals, Authorizer& authorizer,
-                                                  UserInfo user, std::string field_manager) {
-  return std::make_unique<LocalClient>(registry, virtuals, authorizer, std::move(user), std::move(field_manager));
+std::unique_ptr<client::Client> make_local_client(Registry& registry, VirtualResources& virtuals,
+                                                  Authorizer& authorizer, UserInfo user,
+                                                  std::string field_manager) {
+  return std::make_unique<LocalClient>(registry, virtuals, authorizer, std::move(user),
+                                       std::move(field_manager));
 }
 
 }  // namespace mk::apiserver

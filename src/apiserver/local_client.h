@@ -9,9 +9,10 @@
 
 namespace mk::apiserver {
 
-// The in-process transport: the same authorization, admission and validation as over HTTPS, without a socket and
-// without JSON text; objects are the cache's own.
-std::unique_ptr<client::Client> make_local_client(Registry& registry, VirtualResources& virtuals, Authorizer& authorizer,
-                                                  UserInfo user, std::string field_manager);
+// The in-process transport: the same authorization, admission and validation as over HTTPS, without a socket
+// and without JSON text; objects are the cache's own.
+std::unique_ptr<client::Client> make_local_client(Registry& registry, VirtualResources& virtuals,
+                                                  Authorizer& authorizer, UserInfo user,
+                                                  std::string field_manager);
 
 }  // namespace mk::apiserver

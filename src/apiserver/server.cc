@@ -37,12 +37,19 @@ StrategySet::Environment strategy_environment(Cacher& cacher, const ServerOption
 }
 
 // The answer of a handler that does not wait for anything.
-rt::Task<Result<Json>> ready(Result<Json> answer) { co_return answer; }
+rt::Task<Result<Json>> ready(Result<Json> answer) {
+  co_return answer;
+}
 
 class Server : public ApiServer {
  public:
   Server(rt::Loop& loop, rt::Clock& clock, store::Store& store, ServerOptions options)
-      : loop_(loop), clock_(clock), store_(store), options_(std::move(options)), cacher_(store), group_(loop.executor()) {}
+      : loop_(loop),
+        clock_(clock),
+        store_(store),
+        options_(std::move(options)),
+        cacher_(store),
+        group_(loop.executor()) {}
 
   rt::Task<Result<void>> start() override;
   rt::Task<> stop() override;
@@ -111,9 +118,11 @@ void Server::build() {
   paths.issuer = issuer();
   paths.jwks = pki::jwks_json(options_.service_account_keys);
   paths_ = std::make_unique<Paths>(std::move(paths), cacher_, metrics_);
-  for (const char* name : {"ping", "log", "etcd"}) paths_->add_check(name, true, [] { return std::string(); });
-  Join::Options join{options_.ca_pem,       options_.ca,          options_.agent_token,    options_.cluster_cidr,
-                     options_.service_cidr, options_.cluster_dns, options_.cluster_domain, options_.version};
+  for (const char* name : {"ping", "log", "etcd"})
+    paths_->add_check(name, true, [] { return std::string(); });
+  Join::Options join{options_.ca_pem,         options_.ca,           options_.agent_token,
+                     options_.cluster_cidr,   options_.service_cidr, options_.cluster_dns,
+                     options_.cluster_domain, options_.version};
   join_ = std::make_unique<Join>(std::move(join), *registry_);
   front_ = std::make_unique<Front>(
       Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_, metrics_, clock_});
@@ -135,9 +144,8 @@ void Server::add_virtual_resources() {
   virtuals_.add("selfsubjectreviews.authentication.k8s.io", [](WriteContext& context, Json body) {
     return ready(review_self_subject(context.user, context.now, body));
   });
-  virtuals_.add("tokenreviews.authentication.k8s.io", [this](WriteContext&, Json body) {
-    return ready(review_token(*authenticator_, body));
-  });
+  virtuals_.add("tokenreviews.authentication.k8s.io",
+                [this](WriteContext&, Json body) { return ready(review_token(*authenticator_, body)); });
   virtuals_.add("serviceaccounts/token", [this](WriteContext& context, Json body) {
     return ready(tokens_->issue(context.ns, context.name, body));
   });
@@ -177,7 +185,8 @@ BootstrapOptions Server::bootstrap_options() const {
 // The kubernetes Service and its endpoints come back when somebody deletes them.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
-  for (const auto& resource : {api::resources::kServices, api::resources::kEndpoints, api::resources::kEndpointSlices}) {
+  for (const auto& resource :
+       {api::resources::kServices, api::resources::kEndpoints, api::resources::kEndpointSlices}) {
     cacher_.resource(resource).on_change([this, own](const CacheEvent& event) {
       if (event.removed && event.after.key() == own) own_removed_.notify_all();
     });
@@ -186,12 +195,15 @@ rt::Task<> Server::keep_bootstrapped() {
     co_await own_removed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
     auto restored = co_await bootstrap(*registry_, bootstrap_options());
-    if (!restored.ok()) kLog.warn("cannot restore the cluster's own objects", "error", restored.error().message());
+    if (!restored.ok())
+      kLog.warn("cannot restore the cluster's own objects", "error", restored.error().message());
   }
 }
 
 Result<void> Server::listen() {
-  net::Handler handler = [this](std::shared_ptr<net::Exchange> exchange) { return front_->handle(std::move(exchange)); };
+  net::Handler handler = [this](std::shared_ptr<net::Exchange> exchange) {
+    return front_->handle(std::move(exchange));
+  };
   MK_ASSIGN(http_, net::listen_http(loop_, clock_, options_.bind_address, options_.port, options_.identity,
                                     net::ServerLimits(), std::move(handler)));
   kLog.info("the API is served", "address", options_.bind_address, "port", http_->port());
@@ -225,14 +237,16 @@ client::Client& Server::client_as(const std::string& user, const std::vector<std
     info.groups = groups;
     info.groups.push_back("system:authenticated");
     const auto colon = user.rfind(':');
-    client = make_local_client(*registry_, virtuals_, *authorizer_, std::move(info), user.substr(colon == std::string::npos ? 0 : colon + 1));
+    client = make_local_client(*registry_, virtuals_, *authorizer_, std::move(info),
+                               user.substr(colon == std::string::npos ? 0 : colon + 1));
   }
   return *client;
 }
 
 }  // namespace
 
-std::unique_ptr<ApiServer> make_api_server(rt::Loop& loop, rt::Clock& clock, store::Store& store, ServerOptions options) {
+std::unique_ptr<ApiServer> make_api_server(rt::Loop& loop, rt::Clock& clock, store::Store& store,
+                                           ServerOptions options) {
   return std::make_unique<Server>(loop, clock, store, std::move(options));
 }
 

@@ -19,14 +19,16 @@ struct UserInfo {
   }
 };
 
-// What is asked, as authorization sees it: authorization.k8s.io/v1 ResourceAttributes or NonResourceAttributes.
+// What is asked, as authorization sees it: authorization.k8s.io/v1 ResourceAttributes or
+// NonResourceAttributes.
 struct Attributes {
   UserInfo user;
   std::string verb;  // "get", "list", "create" ...; for paths the lower-case HTTP method
   bool resource_request = true;
   std::string group, version, resource, subresource, ns, name;
   std::string path;  // of a non-resource request
-  // Of list, watch and deletecollection, as they came ("spec.nodeName=a"). Only the node authorizer looks at them.
+  // Of list, watch and deletecollection, as they came ("spec.nodeName=a"). Only the node authorizer looks at
+  // them.
   std::string field_selector, label_selector;
 };
 

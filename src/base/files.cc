@@ -132,7 +132,9 @@ Result<void> make_dirs(const std::string& path, unsigned mode) {
   return ok();
 }
 
-bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool file_exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 Result<void> remove_tree(const std::string& path) {
   struct stat parent;

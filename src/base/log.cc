@@ -24,18 +24,26 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum library_level(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarn: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarn:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::err;
 }
 
 }  // namespace
 
-void Log::set_level(LogLevel level) { g_level = level; }
-bool Log::enabled(LogLevel level) { return level >= g_level; }
+void Log::set_level(LogLevel level) {
+  g_level = level;
+}
+bool Log::enabled(LogLevel level) {
+  return level >= g_level;
+}
 
 void Log::append_pair(std::string& line, std::string_view key, std::string_view value) {
   line.append(" ").append(key).append("=\"");

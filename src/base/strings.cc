@@ -56,7 +56,9 @@ int hex_value(char c) {
   return -1;
 }
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 }  // namespace
 
@@ -115,8 +117,12 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-std::string base64_encode(std::string_view bytes) { return encode64(bytes, kStandard, true); }
-std::string base64url_encode(std::string_view bytes) { return encode64(bytes, kUrlSafe, false); }
+std::string base64_encode(std::string_view bytes) {
+  return encode64(bytes, kStandard, true);
+}
+std::string base64url_encode(std::string_view bytes) {
+  return encode64(bytes, kUrlSafe, false);
+}
 
 std::optional<std::string> base64_decode(std::string_view text) {
   if (text.size() % 4 != 0) return std::nullopt;
@@ -125,7 +131,9 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return decode64(text, kStandard);
 }
 
-std::optional<std::string> base64url_decode(std::string_view text) { return decode64(text, kUrlSafe); }
+std::optional<std::string> base64url_decode(std::string_view text) {
+  return decode64(text, kUrlSafe);
+}
 
 std::string url_encode(std::string_view text) {
   std::string out;

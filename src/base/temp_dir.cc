@@ -13,6 +13,8 @@ TempDir::TempDir() {
   path_ = pattern;
 }
 
-TempDir::~TempDir() { (void)remove_tree(path_); }
+TempDir::~TempDir() {
+  (void)remove_tree(path_);
+}
 
 }  // namespace mk

@@ -115,7 +115,8 @@ api::Json EventRecorder::State::make_event(const Occurrence& event, const std::s
   return api::JsonObject{
       {"apiVersion", "v1"},
       {"kind", "Event"},
-      {"metadata", api::JsonObject{{"name", api::text(name)}, {"namespace", api::text(event_namespace(event.involved))}}},
+      {"metadata",
+       api::JsonObject{{"name", api::text(name)}, {"namespace", api::text(event_namespace(event.involved))}}},
       {"involvedObject", event.involved},
       {"type", api::text(event.type)},
       {"reason", api::text(event.reason)},
@@ -131,20 +132,22 @@ api::Json EventRecorder::State::make_event(const Occurrence& event, const std::s
 
 rt::Task<> EventRecorder::State::write(std::shared_ptr<State> state, Occurrence event) {
   const std::string ns = event_namespace(event.involved);
-  const std::string key = object_key(event.involved) + event.type + "\n" + event.reason + "\n" + event.message;
+  const std::string key =
+      object_key(event.involved) + event.type + "\n" + event.reason + "\n" + event.message;
   const Written known = state->written.get(key);
   if (!known.name.empty() && event.when - known.last < kAggregate) {
     const Written next{known.name, known.count + 1, event.when};
     api::JsonObject patch{{"count", next.count}, {"lastTimestamp", api::text(rt::format_time(event.when))}};
-    auto patched = co_await state->client.patch(api::resources::kEvents, api::Key(ns, known.name), "", PatchType::kMerge,
-                                                std::move(patch), {});
+    auto patched = co_await state->client.patch(api::resources::kEvents, api::Key(ns, known.name), "",
+                                                PatchType::kMerge, std::move(patch), {});
     if (patched.ok()) state->written.get(key) = next;
     if (patched.ok() || !patched.error().is(Reason::kNotFound)) co_return;  // gone: events live for an hour
   }
   // Like the time, but never the same twice.
   state->last_stamp = std::max<std::int64_t>(event.when.time_since_epoch().count(), state->last_stamp + 1);
   const std::string name = fmt::format("{}.{:x}", api::str(event.involved, "name"), state->last_stamp);
-  auto created = co_await state->client.create(api::resources::kEvents, ns, api::Object(state->make_event(event, name)), {});
+  auto created = co_await state->client.create(api::resources::kEvents, ns,
+                                               api::Object(state->make_event(event, name)), {});
   if (created.ok()) {
     state->written.get(key) = Written{name, 1, event.when};
   } else {
@@ -152,12 +155,15 @@ rt::Task<> EventRecorder::State::write(std::shared_ptr<State> state, Occurrence 
   }
 }
 
-EventRecorder::EventRecorder(Client& client, rt::Clock& clock, rt::Group& group, std::string component, std::string host)
+EventRecorder::EventRecorder(Client& client, rt::Clock& clock, rt::Group& group, std::string component,
+                             std::string host)
     : state_(std::make_shared<State>(client, clock, std::move(component), std::move(host))) {
   group.spawn("event recorder", run(state_));
 }
 
-EventRecorder::~EventRecorder() { state_->queue.close(); }
+EventRecorder::~EventRecorder() {
+  state_->queue.close();
+}
 
 rt::Task<> EventRecorder::run(std::shared_ptr<State> state) {
   for (;;) {

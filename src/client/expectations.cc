@@ -33,6 +33,8 @@ bool Expectations::satisfied(const std::string& key) const {
   return (entry.creations == 0 && entry.deletions.empty()) || clock_.mono() - entry.since > kExpiry;
 }
 
-void Expectations::forget(const std::string& key) { entries_.erase(key); }
+void Expectations::forget(const std::string& key) {
+  entries_.erase(key);
+}
 
 }  // namespace mk::client

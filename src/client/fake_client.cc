@@ -34,12 +34,14 @@ void take_over(api::Json& to, const api::Json& from, std::string_view field) {
   }
 }
 
-bool has_finalizers(const api::Json& json) { return !api::list(json, "metadata.finalizers").empty(); }
+bool has_finalizers(const api::Json& json) {
+  return !api::list(json, "metadata.finalizers").empty();
+}
 
 bool is_running_pod(const api::Gvr& resource, const api::Json& json) {
   const auto phase = api::str(json, "status.phase");
-  return resource == api::resources::kPods && !api::str(json, "spec.nodeName").empty() && phase != "Succeeded" &&
-         phase != "Failed";
+  return resource == api::resources::kPods && !api::str(json, "spec.nodeName").empty() &&
+         phase != "Succeeded" && phase != "Failed";
 }
 
 }  // namespace
@@ -47,7 +49,8 @@ bool is_running_pod(const api::Gvr& resource, const api::Json& json) {
 FakeClient::FakeClient(rt::Clock& clock) : clock_(clock) {}
 FakeClient::~FakeClient() = default;
 
-Result<void> FakeClient::begin(std::string verb, const api::Gvr& resource, api::Key key, std::string subresource) {
+Result<void> FakeClient::begin(std::string verb, const api::Gvr& resource, api::Key key,
+                               std::string subresource) {
   actions.push_back({std::move(verb), resource, std::move(key), std::move(subresource)});
   if (!intercept) return ok();
   const Action action = actions.back();
@@ -123,7 +126,8 @@ rt::Task<Result<ObjectList>> FakeClient::list(api::Gvr resource, std::string ns,
   co_return out;
 }
 
-Result<api::Object> FakeClient::create_now(const api::Gvr& resource, const std::string& ns, api::Json json, bool dry_run) {
+Result<api::Object> FakeClient::create_now(const api::Gvr& resource, const std::string& ns, api::Json json,
+                                           bool dry_run) {
   if (!json.is_object()) return Error(Reason::kBadRequest, "this is no object");
   const auto* info = api::find_builtin(resource);
   if (api::str(json, "kind").empty() && info) api::set(json, "kind", api::text(info->kind));
@@ -152,11 +156,14 @@ rt::Task<Result<api::Object>> FakeClient::create(api::Gvr resource, std::string 
 
 Result<api::Object> FakeClient::bind(const api::Object& pod, const api::Object& binding) {
   const std::string node(api::str(binding.json(), "target.name"));
-  if (pod.deleting()) return conflict(api::resources::kPods, pod.name(), "pod " + std::string(pod.name()) + " is being deleted, cannot be assigned to a host");
+  if (pod.deleting())
+    return conflict(api::resources::kPods, pod.name(),
+                    "pod " + std::string(pod.name()) + " is being deleted, cannot be assigned to a host");
   const auto current = api::str(pod.json(), "spec.nodeName");
   if (!current.empty())
-    return conflict(api::resources::kPods, pod.name(),
-                    "pod " + std::string(pod.name()) + " is already assigned to node \"" + std::string(current) + "\"");
+    return conflict(
+        api::resources::kPods, pod.name(),
+        "pod " + std::string(pod.name()) + " is already assigned to node \"" + std::string(current) + "\"");
   api::Json json = pod.json();
   api::set(json, "spec.nodeName", api::text(node));
   api::JsonArray conditions;
@@ -169,8 +176,8 @@ Result<api::Object> FakeClient::bind(const api::Object& pod, const api::Object& 
   return store(api::resources::kPods, pod, std::move(json));
 }
 
-rt::Task<Result<api::Object>> FakeClient::create_subresource(api::Gvr resource, api::Key key, std::string subresource,
-                                                             api::Object object) {
+rt::Task<Result<api::Object>> FakeClient::create_subresource(api::Gvr resource, api::Key key,
+                                                             std::string subresource, api::Object object) {
   MK_CO_TRY(begin("create", resource, key, subresource));
   auto live = existing(resource, key);
   if (!live) co_return std::move(live).error();
@@ -183,7 +190,8 @@ rt::Task<Result<api::Object>> FakeClient::create_subresource(api::Gvr resource, 
   if (subresource == "token") {
     auto edit = [&](api::Json& json) {
       api::set(json, "status.token", api::text("token-of-" + key.name));
-      api::set(json, "status.expirationTimestamp", api::text(rt::format_time(clock_.now() + std::chrono::hours(1))));
+      api::set(json, "status.expirationTimestamp",
+               api::text(rt::format_time(clock_.now() + std::chrono::hours(1))));
     };
     co_return object.with(edit);
   }
@@ -191,14 +199,16 @@ rt::Task<Result<api::Object>> FakeClient::create_subresource(api::Gvr resource, 
 }
 
 // What a write through `subresource` may change comes from `wanted`, all else from `live`.
-Result<api::Object> FakeClient::update_now(const api::Gvr& resource, const api::Object& live, api::Json wanted,
-                                           const std::string& subresource, bool dry_run) {
+Result<api::Object> FakeClient::update_now(const api::Gvr& resource, const api::Object& live,
+                                           api::Json wanted, const std::string& subresource, bool dry_run) {
   const auto version = api::str(wanted, "metadata.resourceVersion");
-  if (!version.empty() && version != live.resource_version()) return conflict(resource, live.name(), kModified);
+  if (!version.empty() && version != live.resource_version())
+    return conflict(resource, live.name(), kModified);
   const auto uid = api::str(wanted, "metadata.uid");
   if (!uid.empty() && uid != live.uid())
-    return conflict(resource, live.name(), "Precondition failed: UID in precondition: " + std::string(uid) +
-                                               ", UID in object meta: " + std::string(live.uid()));
+    return conflict(resource, live.name(),
+                    "Precondition failed: UID in precondition: " + std::string(uid) +
+                        ", UID in object meta: " + std::string(live.uid()));
   api::Json next;
   if (subresource == "status") {
     next = live.json();
@@ -224,12 +234,13 @@ Result<api::Object> FakeClient::update_now(const api::Gvr& resource, const api::
   if (dry_run) return api::Object(std::move(next));
   const bool last_finalizer_gone = live.deleting() && has_finalizers(live.json()) && !has_finalizers(next);
   const api::Object stored = store(resource, live, std::move(next));
-  if (last_finalizer_gone && api::num(stored.json(), "metadata.deletionGracePeriodSeconds") == 0) drop(resource, stored);
+  if (last_finalizer_gone && api::num(stored.json(), "metadata.deletionGracePeriodSeconds") == 0)
+    drop(resource, stored);
   return stored;
 }
 
-rt::Task<Result<api::Object>> FakeClient::update(api::Gvr resource, api::Object object, std::string subresource,
-                                                 WriteOptions options) {
+rt::Task<Result<api::Object>> FakeClient::update(api::Gvr resource, api::Object object,
+                                                 std::string subresource, WriteOptions options) {
   MK_CO_TRY(begin("update", resource, object.key(), subresource));
   auto live = existing(resource, object.key());
   if (!live) co_return std::move(live).error();
@@ -247,8 +258,8 @@ Result<api::Json> FakeClient::patched(const api::Gvr& resource, const api::Objec
   return api::apply_strategic_merge_patch(*known, live.json(), patch);
 }
 
-rt::Task<Result<api::Object>> FakeClient::patch(api::Gvr resource, api::Key key, std::string subresource, PatchType type,
-                                                api::Json patch, WriteOptions options) {
+rt::Task<Result<api::Object>> FakeClient::patch(api::Gvr resource, api::Key key, std::string subresource,
+                                                PatchType type, api::Json patch, WriteOptions options) {
   MK_CO_TRY(begin("patch", resource, key, subresource));
   const auto live = find(resource, key);
   if (!live) {
@@ -261,10 +272,12 @@ rt::Task<Result<api::Object>> FakeClient::patch(api::Gvr resource, api::Key key,
   co_return update_now(resource, live, std::move(*next), subresource, options.dry_run);
 }
 
-Result<api::Object> FakeClient::remove_now(const api::Gvr& resource, const api::Object& live, const DeleteOptions& options) {
+Result<api::Object> FakeClient::remove_now(const api::Gvr& resource, const api::Object& live,
+                                           const DeleteOptions& options) {
   if (!options.uid.empty() && options.uid != live.uid())
-    return conflict(resource, live.name(), "Precondition failed: UID in precondition: " + options.uid +
-                                               ", UID in object meta: " + std::string(live.uid()));
+    return conflict(resource, live.name(),
+                    "Precondition failed: UID in precondition: " + options.uid +
+                        ", UID in object meta: " + std::string(live.uid()));
   if (!options.resource_version.empty() && options.resource_version != live.resource_version())
     return conflict(resource, live.name(), kModified);
   api::Json next = live.json();

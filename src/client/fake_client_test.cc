@@ -10,7 +10,8 @@ using api::resources::kPods;
 namespace {
 
 api::Object pod(const char* name) {
-  return api::Object(api::JsonObject{{"metadata", api::JsonObject{{"name", name}}}, {"spec", api::JsonObject{}}});
+  return api::Object(
+      api::JsonObject{{"metadata", api::JsonObject{{"name", name}}}, {"spec", api::JsonObject{}}});
 }
 
 struct FakeFixture {
@@ -42,7 +43,9 @@ TEST_CASE_METHOD(FakeFixture, "create, conflict, update, generation") {
     auto named = (co_await fake.create(kPods, "ns", generated, {})).value();
     CHECK(named.name().size() == 7);
     api::Json patch(api::JsonObject{{"metadata", api::JsonObject{{"labels", api::JsonObject{{"a", "b"}}}}}});
-    CHECK((co_await fake.patch(kPods, named.key(), "", client::PatchType::kStrategicMerge, patch, {})).value().label("a") == "b");
+    CHECK((co_await fake.patch(kPods, named.key(), "", client::PatchType::kStrategicMerge, patch, {}))
+              .value()
+              .label("a") == "b");
     client::ListOptions options;
     options.label_selector = "a=b";
     CHECK((co_await fake.list(kPods, "", options)).value().items.size() == 1);

@@ -8,8 +8,8 @@ namespace mk::client {
 
 // Which objects a list or watch is about.
 struct FakeClient::Filter {
-  static Result<Filter> make(const api::Gvr& resource, const std::string& ns, const std::string& label_selector,
-                             const std::string& field_selector);
+  static Result<Filter> make(const api::Gvr& resource, const std::string& ns,
+                             const std::string& label_selector, const std::string& field_selector);
   bool matches(const api::Object& object) const;  // not for an empty one
 
   api::Gvr resource;
@@ -20,7 +20,10 @@ struct FakeClient::Filter {
 
 struct FakeClient::Change {
   Change(std::int64_t revision_, api::Gvr resource_, api::Object before_, api::Object after_)
-      : revision(revision_), resource(std::move(resource_)), before(std::move(before_)), after(std::move(after_)) {}
+      : revision(revision_),
+        resource(std::move(resource_)),
+        before(std::move(before_)),
+        after(std::move(after_)) {}
   std::int64_t revision;
   api::Gvr resource;
   api::Object before, after;  // empty: there was none, there is none any more

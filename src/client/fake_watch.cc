@@ -6,7 +6,8 @@
 namespace mk::client {
 
 Result<FakeClient::Filter> FakeClient::Filter::make(const api::Gvr& resource, const std::string& ns,
-                                                    const std::string& label_selector, const std::string& field_selector) {
+                                                    const std::string& label_selector,
+                                                    const std::string& field_selector) {
   Filter out;
   out.resource = resource;
   out.ns = ns;
@@ -33,7 +34,8 @@ void FakeClient::Watcher::offer(const Change& change) {
     const auto edit = [&](api::Json& json) {
       api::set(json, "metadata.resourceVersion", api::text(std::to_string(change.revision)));
     };
-    events.push(WatchEvent(WatchEvent::Type::kDeleted, (change.after ? change.after : change.before).with(edit)));
+    events.push(
+        WatchEvent(WatchEvent::Type::kDeleted, (change.after ? change.after : change.before).with(edit)));
   }
 }
 
@@ -78,7 +80,8 @@ std::size_t FakeClient::watches() const {
       std::count_if(watchers_.begin(), watchers_.end(), [](auto& watcher) { return !watcher.expired(); }));
 }
 
-rt::Task<Result<std::unique_ptr<Watch>>> FakeClient::watch(api::Gvr resource, std::string ns, WatchOptions options) {
+rt::Task<Result<std::unique_ptr<Watch>>> FakeClient::watch(api::Gvr resource, std::string ns,
+                                                           WatchOptions options) {
   MK_CO_TRY(begin("watch", resource, api::Key(ns, "")));
   auto filter = Filter::make(resource, ns, options.label_selector, options.field_selector);
   if (!filter) co_return std::move(filter).error();

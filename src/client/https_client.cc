@@ -57,7 +57,8 @@ std::string delete_body(const DeleteOptions& options) {
   api::JsonObject body{{"kind", "DeleteOptions"}, {"apiVersion", "v1"}};
   api::JsonObject preconditions;
   if (!options.uid.empty()) preconditions["uid"] = api::text(options.uid);
-  if (!options.resource_version.empty()) preconditions["resourceVersion"] = api::text(options.resource_version);
+  if (!options.resource_version.empty())
+    preconditions["resourceVersion"] = api::text(options.resource_version);
   if (!preconditions.empty()) body["preconditions"] = std::move(preconditions);
   if (!options.propagation.empty()) body["propagationPolicy"] = api::text(options.propagation);
   if (options.grace_period_seconds >= 0) body["gracePeriodSeconds"] = options.grace_period_seconds;
@@ -66,10 +67,14 @@ std::string delete_body(const DeleteOptions& options) {
 
 std::string_view content_type(PatchType type) {
   switch (type) {
-    case PatchType::kJson: return "application/json-patch+json";
-    case PatchType::kMerge: return "application/merge-patch+json";
-    case PatchType::kStrategicMerge: return "application/strategic-merge-patch+json";
-    case PatchType::kApply: return "application/apply-patch+yaml";  // JSON is YAML
+    case PatchType::kJson:
+      return "application/json-patch+json";
+    case PatchType::kMerge:
+      return "application/merge-patch+json";
+    case PatchType::kStrategicMerge:
+      return "application/strategic-merge-patch+json";
+    case PatchType::kApply:
+      return "application/apply-patch+yaml";  // JSON is YAML
   }
   return "";
 }
@@ -111,7 +116,8 @@ Result<ObjectList> list_from(const std::string& body) {
   const std::string version(api::str(*json, "apiVersion"));
   if (!items) return out;
   for (auto& item : json->as_object()["items"].as_array()) {
-    if (!item.is_object()) return Error(Reason::kInternalError, "the server's list holds something that is no object");
+    if (!item.is_object())
+      return Error(Reason::kInternalError, "the server's list holds something that is no object");
     auto& object = item.as_object();
     if (!object.contains("kind")) object["kind"] = api::text(kind);
     if (!object.contains("apiVersion")) object["apiVersion"] = api::text(version);
@@ -181,7 +187,9 @@ class HttpsWatch : public Watch {
 class HttpsClient : public Client {
  public:
   HttpsClient(net::HttpClient& http, std::string user_agent)
-      : http_(http), user_agent_(std::move(user_agent)), manager_(user_agent_.substr(0, user_agent_.find('/'))) {}
+      : http_(http),
+        user_agent_(std::move(user_agent)),
+        manager_(user_agent_.substr(0, user_agent_.find('/'))) {}
 
   rt::Task<Result<api::Object>> get(api::Gvr resource, api::Key key) override {
     return send_object(make("GET", resource_path(resource, key.ns, key.name, "")));
@@ -193,8 +201,10 @@ class HttpsClient : public Client {
     co_return list_from(*body);
   }
 
-  rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns, WatchOptions options) override {
-    auto body = co_await http_.stream(make("GET", resource_path(resource, ns, "", "") + watch_query(options)));
+  rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns,
+                                                 WatchOptions options) override {
+    auto body =
+        co_await http_.stream(make("GET", resource_path(resource, ns, "", "") + watch_query(options)));
     if (!body) co_return std::move(body).error();
     const int status = (*body)->head().status;
     if (status / 100 == 2) {
@@ -226,21 +236,23 @@ class HttpsClient : public Client {
 
   rt::Task<Result<api::Object>> update(api::Gvr resource, api::Object object, std::string subresource,
                                        WriteOptions options) override {
-    const std::string path = resource_path(resource, std::string(object.ns()), std::string(object.name()), subresource);
+    const std::string path =
+        resource_path(resource, std::string(object.ns()), std::string(object.name()), subresource);
     return send_object(with_body(make("PUT", path + write_query(options)), "application/json",
                                  std::string(object.bytes().view())));
   }
 
-  rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource, PatchType type,
-                                      api::Json patch, WriteOptions options) override {
+  rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource,
+                                      PatchType type, api::Json patch, WriteOptions options) override {
     const std::string path = resource_path(resource, key.ns, key.name, subresource);
     options.force = options.force && type == PatchType::kApply;
-    return send_object(with_body(make("PATCH", path + write_query(options)), content_type(type), api::to_json(patch)));
+    return send_object(
+        with_body(make("PATCH", path + write_query(options)), content_type(type), api::to_json(patch)));
   }
 
   rt::Task<Result<api::Object>> remove(api::Gvr resource, api::Key key, DeleteOptions options) override {
-    return send_object(with_body(make("DELETE", resource_path(resource, key.ns, key.name, "")), "application/json",
-                                 delete_body(options)));
+    return send_object(with_body(make("DELETE", resource_path(resource, key.ns, key.name, "")),
+                                 "application/json", delete_body(options)));
   }
 
   rt::Task<Result<void>> remove_collection(api::Gvr resource, std::string ns, ListOptions which,

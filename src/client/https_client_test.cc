@@ -67,7 +67,8 @@ TEST_CASE("paths of resources") {
 
 TEST_CASE("a Status becomes the error it describes") {
   const auto error = client::error_from_response(
-      409, R"({"kind":"Status","reason":"AlreadyExists","message":"m","code":409,"details":{"name":"n","group":"g","kind":"k",
+      409,
+      R"({"kind":"Status","reason":"AlreadyExists","message":"m","code":409,"details":{"name":"n","group":"g","kind":"k",
       "retryAfterSeconds":3,"causes":[{"field":"f","reason":"r","message":"c"}]}})");
   CHECK((error.is(Reason::kAlreadyExists) && error.message() == "m" && error.name == "n"));
   CHECK((error.retry_after_seconds == 3 && error.causes.at(0).type == "r"));
@@ -84,21 +85,26 @@ TEST_CASE_METHOD(HttpsFixture, "requests carry what Kubernetes expects") {
     api::Json patch(api::JsonObject{{"a", 1}});
     (void)co_await client->patch(kPods, {"ns", "p"}, "status", client::PatchType::kApply, patch, write);
     CHECK(last.target == "/api/v1/namespaces/ns/pods/p/status?fieldManager=tester&dryRun=All&force=true");
-    CHECK((last.method == "PATCH" && last.headers.get("Content-Type") == "application/apply-patch+yaml" && last.body == R"({"a":1})"));
+    CHECK((last.method == "PATCH" && last.headers.get("Content-Type") == "application/apply-patch+yaml" &&
+           last.body == R"({"a":1})"));
     client::DeleteOptions options;
     options.uid = "u";
     options.propagation = "Foreground";
     options.grace_period_seconds = 0;
     (void)co_await client->remove(kPods, {"ns", "p"}, options);
     CHECK(last.method == "DELETE");
-    CHECK(last.body.find(R"("preconditions":{"uid":"u"},"propagationPolicy":"Foreground","gracePeriodSeconds":0)") != std::string::npos);
-    body = R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"c"},"items":[{"metadata":{"name":"a"}}]})";
+    CHECK(last.body.find(
+              R"("preconditions":{"uid":"u"},"propagationPolicy":"Foreground","gracePeriodSeconds":0)") !=
+          std::string::npos);
+    body =
+        R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"c"},"items":[{"metadata":{"name":"a"}}]})";
     client::ListOptions list;
     list.label_selector = "a in (b,c)";
     list.limit = 5;
     auto listed = (co_await client->list(kPods, "", list)).value();
     CHECK(last.target == "/api/v1/pods?labelSelector=a%20in%20%28b%2Cc%29&limit=5");
-    CHECK((listed.resource_version == "7" && listed.continue_token == "c" && listed.items.at(0).kind() == "Pod"));
+    CHECK((listed.resource_version == "7" && listed.continue_token == "c" &&
+           listed.items.at(0).kind() == "Pod"));
     status = 404;
     body = R"({"kind":"Status","reason":"NotFound","message":"pods \"x\" not found"})";
     CHECK((co_await client->get(kPods, {"ns", "x"})).error().is(Reason::kNotFound));
@@ -107,8 +113,10 @@ TEST_CASE_METHOD(HttpsFixture, "requests carry what Kubernetes expects") {
 }
 
 TEST_CASE_METHOD(HttpsFixture, "a watch reads events however they are cut, and ends as the server says") {
-  watch_chunks = {R"({"type":"ADDED","object":{"metadata":{"name":"a","res)", "ourceVersion\":\"1\"}}}\n{\"type\":\"BOOKMARK\",",
-                  "\"object\":{\"metadata\":{\"resourceVersion\":\"2\"}}}\n{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"a\"}}}\n"};
+  watch_chunks = {R"({"type":"ADDED","object":{"metadata":{"name":"a","res)",
+                  "ourceVersion\":\"1\"}}}\n{\"type\":\"BOOKMARK\",",
+                  "\"object\":{\"metadata\":{\"resourceVersion\":\"2\"}}}\n{\"type\":\"DELETED\",\"object\":{"
+                  "\"metadata\":{\"name\":\"a\"}}}\n"};
   auto task = [&]() -> rt::Task<> {
     client::WatchOptions options;
     options.resource_version = "5";
@@ -119,7 +127,9 @@ TEST_CASE_METHOD(HttpsFixture, "a watch reads events however they are cut, and e
     CHECK((co_await watch->next()).value().object.resource_version() == "2");
     CHECK((co_await watch->next()).value().type == client::WatchEvent::Type::kDeleted);
     CHECK((co_await watch->next()).error().is(Reason::kGone));
-    watch_chunks = {"{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"old\"}}\n"};
+    watch_chunks = {
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":"
+        "\"old\"}}\n"};
     auto old = (co_await client->watch(kPods, "ns", options)).value();
     CHECK((co_await old->next()).error().is(Reason::kExpired));
     watch_chunks.clear();

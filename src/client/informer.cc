@@ -23,20 +23,24 @@ Informer::Informer(Client& client, rt::Clock& clock, rt::Random& random, api::Gv
 
 Informer::~Informer() = default;
 
-void Informer::on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
+void Informer::on_change(Handler handler) {
+  handlers_.push_back(std::move(handler));
+}
 
 void Informer::add_index(std::string name, IndexFunction function) {
   indexes_[std::move(name)].function = std::move(function);
 }
 
-void Informer::start(rt::Group& group) { group.spawn("informer " + resource_.qualified(), run()); }
+void Informer::start(rt::Group& group) {
+  group.spawn("informer " + resource_.qualified(), run());
+}
 
 rt::Task<> Informer::wait_synced() {
   while (!synced_) co_await synced_event_.wait();
 }
 
-// Lists when it must, watches otherwise. Whatever ends a watch, the next one goes on from the last version seen,
-// unless the server has forgotten it.
+// Lists when it must, watches otherwise. Whatever ends a watch, the next one goes on from the last version
+// seen, unless the server has forgotten it.
 rt::Task<> Informer::run() {
   for (;;) {
     if (version_.empty()) {
@@ -68,7 +72,8 @@ bool Informer::go_on_at_once(const Error& ended, rt::Duration lasted) {
 // Exponential, with as much again by chance, so that clients that lost one server do not return as one.
 rt::Task<> Informer::pause() {
   delay_ = std::clamp(delay_ * 2, kDelayMin, kDelayMax);
-  const auto jittered = static_cast<std::int64_t>(static_cast<double>(delay_.count()) * (1.0 + random_.unit()));
+  const auto jittered =
+      static_cast<std::int64_t>(static_cast<double>(delay_.count()) * (1.0 + random_.unit()));
   co_await clock_.sleep_for(std::min(rt::Duration(jittered), kDelayMax));
 }
 
@@ -123,9 +128,14 @@ rt::Task<> Informer::replace_all(std::vector<api::Object> items) {
 void Informer::apply(const WatchEvent& event) {
   switch (event.type) {
     case WatchEvent::Type::kAdded:
-    case WatchEvent::Type::kModified: put(event.object); break;
-    case WatchEvent::Type::kDeleted: erase(event.object.key()); break;
-    case WatchEvent::Type::kBookmark: break;
+    case WatchEvent::Type::kModified:
+      put(event.object);
+      break;
+    case WatchEvent::Type::kDeleted:
+      erase(event.object.key());
+      break;
+    case WatchEvent::Type::kBookmark:
+      break;
   }
   const auto version = event.object.resource_version();
   if (!version.empty()) version_ = version;

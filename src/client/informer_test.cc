@@ -12,7 +12,8 @@ namespace {
 
 api::Json pod(const char* name, const char* node = "", const char* ns = "ns") {
   return api::JsonObject{
-      {"metadata", api::JsonObject{{"name", name}, {"namespace", ns}, {"labels", api::JsonObject{{"app", name}}}}},
+      {"metadata",
+       api::JsonObject{{"name", name}, {"namespace", ns}, {"labels", api::JsonObject{{"app", name}}}}},
       {"spec", api::JsonObject{{"nodeName", node}}}};
 }
 

@@ -19,7 +19,7 @@ struct WorkQueue::State {
   rt::Event ready;
   std::set<std::pair<rt::MonoTime, std::string>> delayed;
   std::unordered_map<std::string, rt::MonoTime> due;  // the same by key
-  rt::Event timers_changed;                            // another delay is the shortest now
+  rt::Event timers_changed;                           // another delay is the shortest now
   std::unordered_map<std::string, int> failures;
 
   void add(const std::string& key);
@@ -72,7 +72,9 @@ rt::Task<> WorkQueue::run_timers(std::shared_ptr<State> state) {
   }
 }
 
-void WorkQueue::add(std::string key) { state_->add(key); }
+void WorkQueue::add(std::string key) {
+  state_->add(key);
+}
 
 void WorkQueue::add_after(std::string key, rt::Duration delay) {
   if (delay <= rt::Duration::zero()) return state_->add(key);
@@ -86,7 +88,9 @@ void WorkQueue::add_rate_limited(std::string key) {
   add_after(std::move(key), rt::Duration(static_cast<std::int64_t>(std::min(wanted, most))));
 }
 
-void WorkQueue::forget(const std::string& key) { state_->failures.erase(key); }
+void WorkQueue::forget(const std::string& key) {
+  state_->failures.erase(key);
+}
 
 int WorkQueue::failures(const std::string& key) const {
   const auto found = state_->failures.find(key);
@@ -110,6 +114,8 @@ void WorkQueue::done(const std::string& key) {
   state_->ready.notify_one();
 }
 
-std::size_t WorkQueue::size() const { return state_->queue.size(); }
+std::size_t WorkQueue::size() const {
+  return state_->queue.size();
+}
 
 }  // namespace mk::client

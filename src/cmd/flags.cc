@@ -15,11 +15,14 @@ namespace {
 
 constexpr Log kLog("cmd");
 
-Error bad(const std::string& text) { return Error(Reason::kInvalid, text); }
+Error bad(const std::string& text) {
+  return Error(Reason::kInvalid, text);
+}
 
 std::string variable_of(const std::string& name) {
   std::string out = "MK_";
-  for (char c : name) out.push_back(c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
+  for (char c : name)
+    out.push_back(c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
   return out;
 }
 
@@ -50,7 +53,8 @@ FlagSet& FlagSet::text(std::string name, std::string& target, std::string help) 
 FlagSet& FlagSet::number(std::string name, int& target, std::string help) {
   auto set = [&target, name](const std::string& value) -> Result<void> {
     const auto number = parse_int(value);
-    if (!number || *number < 0 || *number > 1'000'000'000) return bad("--" + name + " needs a number, not \"" + value + "\"");
+    if (!number || *number < 0 || *number > 1'000'000'000)
+      return bad("--" + name + " needs a number, not \"" + value + "\"");
     target = static_cast<int>(*number);
     return ok();
   };
@@ -60,7 +64,8 @@ FlagSet& FlagSet::number(std::string name, int& target, std::string help) {
 
 FlagSet& FlagSet::boolean(std::string name, bool& target, std::string help) {
   auto set = [&target, name](const std::string& value) -> Result<void> {
-    if (value != "true" && value != "false") return bad("--" + name + " is true or false, not \"" + value + "\"");
+    if (value != "true" && value != "false")
+      return bad("--" + name + " is true or false, not \"" + value + "\"");
     target = value == "true";
     return ok();
   };
@@ -76,7 +81,8 @@ FlagSet& FlagSet::list(std::string name, std::vector<std::string>& target, std::
     return ok();
   };
   auto clear = [&target] { target.clear(); };
-  flags_.push_back(Flag{std::move(name), Flag::Kind::kList, std::move(help), std::move(set), std::move(clear)});
+  flags_.push_back(
+      Flag{std::move(name), Flag::Kind::kList, std::move(help), std::move(set), std::move(clear)});
   return *this;
 }
 
@@ -88,7 +94,8 @@ FlagSet& FlagSet::alias(std::string spelling, std::string name) {
 Flag* FlagSet::find(const std::string& name) {
   const auto alias = aliases_.find(name);
   const std::string& wanted = alias == aliases_.end() ? name : alias->second;
-  const auto found = std::find_if(flags_.begin(), flags_.end(), [&](const Flag& flag) { return flag.name == wanted; });
+  const auto found =
+      std::find_if(flags_.begin(), flags_.end(), [&](const Flag& flag) { return flag.name == wanted; });
   return found == flags_.end() ? nullptr : &*found;
 }
 
@@ -98,7 +105,8 @@ Result<void> FlagSet::read_config(const std::string& path) {
   std::vector<std::string> drop_ins;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(path + ".d", ignored)) {
-    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml") drop_ins.push_back(entry.path());
+    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml")
+      drop_ins.push_back(entry.path());
   }
   std::sort(drop_ins.begin(), drop_ins.end());
   files.insert(files.end(), drop_ins.begin(), drop_ins.end());
@@ -146,7 +154,8 @@ Result<void> FlagSet::read_environment() {
   return ok();
 }
 
-Result<void> FlagSet::read_arguments(const std::vector<std::string>& arguments, std::vector<std::string>& positional) {
+Result<void> FlagSet::read_arguments(const std::vector<std::string>& arguments,
+                                     std::vector<std::string>& positional) {
   std::vector<const Flag*> cleared;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];

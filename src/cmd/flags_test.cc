@@ -47,7 +47,8 @@ TEST_CASE("flags take their value behind a blank or an equals sign, switches nee
 TEST_CASE("a bad flag is refused with its name") {
   Settings s;
   CHECK(s.arguments({"--nonsense"}).error().message().find("--nonsense") != std::string::npos);
-  CHECK(s.arguments({"--https-listen-port", "x"}).error().message().find("needs a number") != std::string::npos);
+  CHECK(s.arguments({"--https-listen-port", "x"}).error().message().find("needs a number") !=
+        std::string::npos);
   CHECK(s.arguments({"--data-dir"}).error().message().find("needs a value") != std::string::npos);
   CHECK(s.arguments({"--debug=maybe"}).error().message().find("true or false") != std::string::npos);
 }
@@ -55,7 +56,8 @@ TEST_CASE("a bad flag is refused with its name") {
 TEST_CASE("the file is weaker than the environment, and that than the command line") {
   TempDir dir;
   const std::string file = dir.path() + "/config.yaml";
-  REQUIRE(write_file(file, "data-dir: /file\nhttps-listen-port: 1\nnode-label: [a=1]\nunknown-key: 5\n").ok());
+  REQUIRE(
+      write_file(file, "data-dir: /file\nhttps-listen-port: 1\nnode-label: [a=1]\nunknown-key: 5\n").ok());
   REQUIRE(make_dirs(file + ".d").ok());
   REQUIRE(write_file(file + ".d/10.yaml", "https-listen-port: 2\nnode-label+:\n- b=2\n").ok());
   REQUIRE(write_file(file + ".d/20.txt", "https-listen-port: 3\n").ok());
@@ -87,7 +89,10 @@ TEST_CASE("a token may come from a file") {
   TempDir dir;
   REQUIRE(write_file(dir.path() + "/token", "secret\n").ok());
   cmd::NodeFlags flags;
-  REQUIRE(flags.read({"--config", dir.path() + "/none.yaml", "--token-file", dir.path() + "/token", "--server", "https://a:1"}).ok());
+  REQUIRE(flags
+              .read({"--config", dir.path() + "/none.yaml", "--token-file", dir.path() + "/token", "--server",
+                     "https://a:1"})
+              .ok());
   CHECK(flags.options().token == "secret");
   CHECK(flags.options().join == "https://a:1");
 }

@@ -6,7 +6,8 @@
 #include "mk/rt/loop.h"
 #include "node_flags.h"
 
-// `mk images import FILE [--name REF]` and `mk images list`: the image store of this node, without a registry.
+// `mk images import FILE [--name REF]` and `mk images list`: the image store of this node, without a
+// registry.
 namespace mk::cmd {
 namespace {
 
@@ -24,7 +25,8 @@ rt::Task<> import_file(kubelet::ImageStore& store, std::string path, std::string
     co_return;
   }
   for (const auto& image : *images) {
-    for (const auto& each : image.names) std::printf("imported %s (%s)\n", each.c_str(), human_size(image.size).c_str());
+    for (const auto& each : image.names)
+      std::printf("imported %s (%s)\n", each.c_str(), human_size(image.size).c_str());
   }
 }
 
@@ -32,7 +34,8 @@ int list(const kubelet::ImageStore& store) {
   std::printf("%-50s %-16s %s\n", "IMAGE", "ID", "SIZE");
   for (const auto& image : store.list()) {
     const std::string id = image.id.substr(image.id.find(':') + 1).substr(0, 12);
-    for (const auto& name : image.names) std::printf("%-50s %-16s %s\n", name.c_str(), id.c_str(), human_size(image.size).c_str());
+    for (const auto& name : image.names)
+      std::printf("%-50s %-16s %s\n", name.c_str(), id.c_str(), human_size(image.size).c_str());
   }
   return 0;
 }
@@ -45,10 +48,13 @@ int images(std::vector<std::string> arguments) {
   flags.flags().text("name", name, "name for an image that has none, or another one");
   const auto read = flags.read(std::move(arguments));
   const auto& words = flags.positional();
-  const bool is_import = words.size() == 2 && words[0] == "import", is_list = words.size() == 1 && words[0] == "list";
+  const bool is_import = words.size() == 2 && words[0] == "import",
+             is_list = words.size() == 1 && words[0] == "list";
   if (!read.ok() || flags.wants_help() || (!is_import && !is_list)) {
     if (!read.ok()) std::fprintf(stderr, "mk images: %s\n", read.error().message().c_str());
-    std::fputs("usage: mk images import FILE [--name REF] [--data-dir D]\n       mk images list [--data-dir D]\n", stderr);
+    std::fputs(
+        "usage: mk images import FILE [--name REF] [--data-dir D]\n       mk images list [--data-dir D]\n",
+        stderr);
     return flags.wants_help() ? 0 : 2;
   }
   rt::Loop loop;

@@ -4,6 +4,8 @@
 
 namespace mk::cmd {
 
-int kubectl(std::vector<std::string> arguments) { return mk::kubectl::run_kubectl(std::move(arguments)); }
+int kubectl(std::vector<std::string> arguments) {
+  return mk::kubectl::run_kubectl(std::move(arguments));
+}
 
 }  // namespace mk::cmd

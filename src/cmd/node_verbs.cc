@@ -34,9 +34,15 @@ int run_with_options(const char* verb, std::vector<std::string> arguments, Run r
 
 }  // namespace
 
-int server(std::vector<std::string> arguments) { return run_with_options("server", std::move(arguments), node::run_server); }
-int agent(std::vector<std::string> arguments) { return run_with_options("agent", std::move(arguments), node::run_agent); }
-int cleanup(std::vector<std::string> arguments) { return run_with_options("cleanup", std::move(arguments), node::clean_up); }
+int server(std::vector<std::string> arguments) {
+  return run_with_options("server", std::move(arguments), node::run_server);
+}
+int agent(std::vector<std::string> arguments) {
+  return run_with_options("agent", std::move(arguments), node::run_agent);
+}
+int cleanup(std::vector<std::string> arguments) {
+  return run_with_options("cleanup", std::move(arguments), node::clean_up);
+}
 
 int version(std::vector<std::string>) {
   std::printf("mk %s\n", node::kVersion);

@@ -55,7 +55,8 @@ struct World {
   void make_ready(const api::Object& pod, bool ready = true) {
     api::Json json = pod.json();
     api::set(json, "status.phase", "Running");
-    controller::set_condition(json, controller::Condition("Ready", ready ? "True" : "False", "", ""), clock.now());
+    controller::set_condition(json, controller::Condition("Ready", ready ? "True" : "False", "", ""),
+                              clock.now());
     api::set(json, "status.podIP", "10.42.0.9");
     server.put(kPods, json);
   }
@@ -104,7 +105,8 @@ spec:
     spec: {containers: [{name: c, image: "nginx:1"}]}
 )";
 
-api::Object edit(World& world, const api::Gvr& gvr, const char* name, const std::function<void(api::Json&)>& change) {
+api::Object edit(World& world, const api::Gvr& gvr, const char* name,
+                 const std::function<void(api::Json&)>& change) {
   const auto live = world.server.find(gvr, api::Key("default", name));
   REQUIRE(live);
   auto json = live.json();
@@ -144,7 +146,9 @@ TEST_CASE("a ReplicaSet makes, counts and removes its pods") {
 
 TEST_CASE("a ReplicaSet adopts orphans that match and releases pods that do not match any more") {
   World world;
-  world.put(kPods, R"({apiVersion: v1, kind: Pod, metadata: {name: stray, namespace: default, labels: {app: web}}})");
+  world.put(
+      kPods,
+      R"({apiVersion: v1, kind: Pod, metadata: {name: stray, namespace: default, labels: {app: web}}})");
   world.put(kReplicaSets, kReplicaSet);
   CHECK(world.pods() == 3);
   auto stray = world.server.find(kPods, api::Key("default", "stray"));
@@ -162,12 +166,14 @@ TEST_CASE("a ReplicaSet whose pods are refused says so and recovers") {
   World world;
   bool refuse = true;
   world.server.intercept = [&refuse](const client::FakeClient::Action& action) -> Result<void> {
-    if (refuse && action.verb == "create" && action.resource == kPods) return Error(Reason::kForbidden, "exceeded quota");
+    if (refuse && action.verb == "create" && action.resource == kPods)
+      return Error(Reason::kForbidden, "exceeded quota");
     return ok();
   };
   world.put(kReplicaSets, kReplicaSet);
   CHECK(world.pods() == 0);
-  CHECK(condition(world.server.find(kReplicaSets, api::Key("default", "web")), "ReplicaFailure") == "FailedCreate");
+  CHECK(condition(world.server.find(kReplicaSets, api::Key("default", "web")), "ReplicaFailure") ==
+        "FailedCreate");
   refuse = false;
   world.settle(60s);
   CHECK(world.pods() == 3);
@@ -265,15 +271,19 @@ spec: {selector: {app: web}, ipFamilies: [IPv4], clusterIP: 10.43.0.5, ports: [{
 
 TEST_CASE("namespaces get an account and the CA, and are emptied pods first") {
   World world;
-  world.put(kNamespaces, R"({apiVersion: v1, kind: Namespace, metadata: {name: shop}, spec: {finalizers: [kubernetes]}})");
+  world.put(kNamespaces,
+            R"({apiVersion: v1, kind: Namespace, metadata: {name: shop}, spec: {finalizers: [kubernetes]}})");
   CHECK(world.server.find(kServiceAccounts, api::Key("shop", "default")));
   const auto ca = world.server.find(kConfigMaps, api::Key("shop", "kube-root-ca.crt"));
   REQUIRE(ca);
   CHECK(api::object(ca.json(), "data").at("ca.crt").as_string() == "CA");
 
-  world.put(kPods, R"({apiVersion: v1, kind: Pod, metadata: {name: held, namespace: shop, finalizers: [x/y]}})");
+  world.put(kPods,
+            R"({apiVersion: v1, kind: Pod, metadata: {name: held, namespace: shop, finalizers: [x/y]}})");
   world.put(kConfigMaps, R"({apiVersion: v1, kind: ConfigMap, metadata: {name: precious, namespace: shop}})");
-  world.put(kNamespaces, R"({apiVersion: v1, kind: Namespace, metadata: {name: shop, deletionTimestamp: "2026-01-01T00:00:00Z"}, spec: {finalizers: [kubernetes]}})");
+  world.put(
+      kNamespaces,
+      R"({apiVersion: v1, kind: Namespace, metadata: {name: shop, deletionTimestamp: "2026-01-01T00:00:00Z"}, spec: {finalizers: [kubernetes]}})");
   world.settle(10s);
   auto ns = world.server.find(kNamespaces, api::Key("", "shop"));
   CHECK(condition(ns, "NamespaceDeletionContentFailure", "status") == "True");
@@ -288,9 +298,14 @@ TEST_CASE("namespaces get an account and the CA, and are emptied pods first") {
 
 TEST_CASE("nodes get pieces of the pod range, and silence has consequences") {
   World world;
-  world.put(kNodes, R"({apiVersion: v1, kind: Node, metadata: {name: one}, status: {conditions: [{type: Ready, status: "True"}]}})");
-  world.put(kNodes, R"({apiVersion: v1, kind: Node, metadata: {name: two}, status: {conditions: [{type: Ready, status: "True"}]}})");
-  const auto one = world.server.find(kNodes, api::Key("", "one")), two = world.server.find(kNodes, api::Key("", "two"));
+  world.put(
+      kNodes,
+      R"({apiVersion: v1, kind: Node, metadata: {name: one}, status: {conditions: [{type: Ready, status: "True"}]}})");
+  world.put(
+      kNodes,
+      R"({apiVersion: v1, kind: Node, metadata: {name: two}, status: {conditions: [{type: Ready, status: "True"}]}})");
+  const auto one = world.server.find(kNodes, api::Key("", "one")),
+             two = world.server.find(kNodes, api::Key("", "two"));
   CHECK(api::str(one.json(), "spec.podCIDR") != api::str(two.json(), "spec.podCIDR"));
   CHECK(api::list(one.json(), "spec.taints").empty());
 
@@ -310,18 +325,22 @@ TEST_CASE("nodes get pieces of the pod range, and silence has consequences") {
 TEST_CASE("the garbage collector follows owners: background, foreground, orphan, and several owners") {
   World world;
   const auto child = [&](const char* name, const char* owners) {
-    auto json = api::parse_yaml(std::string("{apiVersion: v1, kind: ConfigMap, metadata: {namespace: default, name: ") + name +
-                                ", uid: " + name + ", ownerReferences: " + owners + "}}");
+    auto json = api::parse_yaml(
+        std::string("{apiVersion: v1, kind: ConfigMap, metadata: {namespace: default, name: ") + name +
+        ", uid: " + name + ", ownerReferences: " + owners + "}}");
     REQUIRE(json.ok());
     world.server.put(kConfigMaps, *json);
   };
   const auto parent = [&](const char* name, const char* more) {
-    auto json = api::parse_yaml(std::string("{apiVersion: v1, kind: Secret, metadata: {namespace: default, name: ") + name +
-                                ", uid: " + name + more + "}}");
+    auto json =
+        api::parse_yaml(std::string("{apiVersion: v1, kind: Secret, metadata: {namespace: default, name: ") +
+                        name + ", uid: " + name + more + "}}");
     REQUIRE(json.ok());
     world.server.put(kSecrets, *json);
   };
-  const auto there = [&](const char* name) { return bool(world.server.find(kConfigMaps, api::Key("default", name))); };
+  const auto there = [&](const char* name) {
+    return bool(world.server.find(kConfigMaps, api::Key("default", name)));
+  };
 
   SECTION("background") {
     parent("p", "");
@@ -338,13 +357,17 @@ TEST_CASE("the garbage collector follows owners: background, foreground, orphan,
     parent("p", "");
     parent("q", "");
     child("c", "[{apiVersion: v1, kind: Secret, name: p, uid: p, blockOwnerDeletion: true}]");
-    child("both", "[{apiVersion: v1, kind: Secret, name: p, uid: p, blockOwnerDeletion: true}, {apiVersion: v1, kind: Secret, name: q, uid: q}]");
+    child("both",
+          "[{apiVersion: v1, kind: Secret, name: p, uid: p, blockOwnerDeletion: true}, {apiVersion: v1, "
+          "kind: Secret, name: q, uid: q}]");
     world.settle();
     parent("p", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [foregroundDeletion]");
     world.settle();
     CHECK_FALSE(there("c"));
     REQUIRE(there("both"));
-    CHECK(api::list(world.server.find(kConfigMaps, api::Key("default", "both")).json(), "metadata.ownerReferences").size() == 1);
+    CHECK(api::list(world.server.find(kConfigMaps, api::Key("default", "both")).json(),
+                    "metadata.ownerReferences")
+              .size() == 1);
     CHECK_FALSE(world.server.find(kSecrets, api::Key("default", "p")));
   }
   SECTION("orphan") {
@@ -354,7 +377,9 @@ TEST_CASE("the garbage collector follows owners: background, foreground, orphan,
     parent("p", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [orphan]");
     world.settle();
     REQUIRE(there("c"));
-    CHECK(api::list(world.server.find(kConfigMaps, api::Key("default", "c")).json(), "metadata.ownerReferences").empty());
+    CHECK(
+        api::list(world.server.find(kConfigMaps, api::Key("default", "c")).json(), "metadata.ownerReferences")
+            .empty());
     CHECK_FALSE(world.server.find(kSecrets, api::Key("default", "p")));
   }
 }

@@ -58,10 +58,18 @@ TEST_CASE("surge rounds up, unavailability down, and both may not be zero") {
     std::int64_t surge, unavailable;
   };
   const Row rows[] = {
-      {"{spec: {replicas: 10, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: 25%}}}}", 3, 2},
-      {"{spec: {replicas: 1, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: 25%}}}}", 1, 0},
-      {"{spec: {replicas: 3, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}}}}", 0, 1},
-      {"{spec: {replicas: 2, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: 5}}}}", 0, 2},
+      {"{spec: {replicas: 10, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: "
+       "25%}}}}",
+       3, 2},
+      {"{spec: {replicas: 1, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 25%, maxUnavailable: "
+       "25%}}}}",
+       1, 0},
+      {"{spec: {replicas: 3, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: "
+       "10%}}}}",
+       0, 1},
+      {"{spec: {replicas: 2, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 0, maxUnavailable: "
+       "5}}}}",
+       0, 2},
       {"{spec: {replicas: 2, strategy: {type: Recreate}}}", 0, 0},
   };
   for (const auto& row : rows) {
@@ -91,7 +99,11 @@ TEST_CASE("old sets shrink by what is unavailable anyway, then by what availabil
       {"first step", goal(10, 3, 2), set("new", 3, 0), {set("old", 10, 10)}, {{"old", 8}}},
       {"nothing to spare", goal(10, 3, 0), set("new", 3, 0), {set("old", 10, 10)}, {}},
       {"new pods came up", goal(10, 3, 2), set("new", 5, 5), {set("old", 8, 8)}, {{"old", 3}}},
-      {"broken old pods go first", goal(10, 0, 2), set("new", 0, 0), {set("good", 8, 8, 1), set("bad", 2, 0, 2)}, {{"bad", 0}}},
+      {"broken old pods go first",
+       goal(10, 0, 2),
+       set("new", 0, 0),
+       {set("good", 8, 8, 1), set("bad", 2, 0, 2)},
+       {{"bad", 0}}},
       {"all done", goal(10, 3, 2), set("new", 10, 10), {set("old", 0, 0)}, {}},
   };
   for (const auto& row : rows) {
@@ -104,22 +116,26 @@ TEST_CASE("scaling a stuck rollout keeps the proportions") {
   auto newest = set("new", 5, 0), old = set("old", 8, 8, 1);
   newest.max_replicas = old.max_replicas = 13;
   auto scalings = deployment::scale_in_proportion(goal(30, 3, 2), 13, &newest, {old});
-  std::sort(scalings.begin(), scalings.end(), [](const Scaling& a, const Scaling& b) { return a.name < b.name; });
+  std::sort(scalings.begin(), scalings.end(),
+            [](const Scaling& a, const Scaling& b) { return a.name < b.name; });
   CHECK(scalings == Scalings{{"new", 13}, {"old", 20}});
 
   const auto only = set("only", 3, 3);
   CHECK(deployment::scale_in_proportion(goal(5, 1, 0), 3, &only, {}) == Scalings{{"only", 5}});
   auto whole = set("new", 4, 4);
   whole.desired = 4;
-  CHECK(deployment::scale_in_proportion(goal(4, 1, 0), 5, &whole, {set("old", 1, 1)}) == Scalings{{"old", 0}});
+  CHECK(deployment::scale_in_proportion(goal(4, 1, 0), 5, &whole, {set("old", 1, 1)}) ==
+        Scalings{{"old", 0}});
 }
 
 TEST_CASE("old sets without pods go when the history is full, lowest revision first") {
   const auto old = [](const char* name, const char* revision, int replicas) {
-    return api::Object(parse(std::string("{metadata: {name: ") + name + ", annotations: {deployment.kubernetes.io/revision: '" +
-                             revision + "'}}, spec: {replicas: " + std::to_string(replicas) + "}}"));
+    return api::Object(parse(std::string("{metadata: {name: ") + name +
+                             ", annotations: {deployment.kubernetes.io/revision: '" + revision +
+                             "'}}, spec: {replicas: " + std::to_string(replicas) + "}}"));
   };
-  const std::vector<api::Object> sets = {old("c", "3499999999999999999", 0), old("a", "1", 0), old("b", "2", 1)};
+  const std::vector<api::Object> sets = {old("c", "3499999999999999999", 0), old("a", "1", 0),
+                                         old("b", "2", 1)};
   auto gone = deployment::expendable(sets, 2);
   REQUIRE(gone.size() == 1);
   CHECK(gone[0].name() == "a");
@@ -129,14 +145,16 @@ TEST_CASE("old sets without pods go when the history is full, lowest revision fi
 }
 
 TEST_CASE("a new set carries the hash in name, labels and selector, and its annotations") {
-  const api::Object web(parse(R"({metadata: {name: web, namespace: n, uid: u, annotations: {note: x, kubectl.kubernetes.io/last-applied-configuration: y}},
+  const api::Object web(parse(
+      R"({metadata: {name: web, namespace: n, uid: u, annotations: {note: x, kubectl.kubernetes.io/last-applied-configuration: y}},
     spec: {replicas: 4, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}, selector: {matchLabels: {app: web}},
            template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}})"));
   const api::Object made(deployment::make_new_set(web, 1, 7));
   const std::string hash(made.label("pod-template-hash"));
   CHECK(!hash.empty());
   CHECK(made.name() == "web-" + hash);
-  CHECK(api::object(made.json(), "spec.selector.matchLabels").at("pod-template-hash") == api::Json(hash.c_str()));
+  CHECK(api::object(made.json(), "spec.selector.matchLabels").at("pod-template-hash") ==
+        api::Json(hash.c_str()));
   CHECK(made.annotation("deployment.kubernetes.io/revision") == "7");
   CHECK(made.annotation("deployment.kubernetes.io/max-replicas") == "5");
   CHECK(made.annotation("note") == "x");
@@ -157,7 +175,9 @@ TEST_CASE("pods are ranked by what their loss costs") {
     return api::Object(parse(std::string("{metadata: {name: ") + name + ", uid: " + name +
                              ", creationTimestamp: '2026-01-01T00:00:00Z'}, " + more + "}"));
   };
-  const std::string ready = "status: {phase: Running, conditions: [{type: Ready, status: 'True', lastTransitionTime: '2026-01-01T01:00:00Z'}]}";
+  const std::string ready =
+      "status: {phase: Running, conditions: [{type: Ready, status: 'True', lastTransitionTime: "
+      "'2026-01-01T01:00:00Z'}]}";
   std::vector<api::Object> pods = {
       pod("busy", ("spec: {nodeName: a}, " + ready).c_str()),
       pod("lonely", ("spec: {nodeName: b}, " + ready).c_str()),
@@ -173,7 +193,9 @@ TEST_CASE("pods are ranked by what their loss costs") {
 
 TEST_CASE("availability waits for minReadySeconds") {
   const auto rs = parse("{spec: {replicas: 1, minReadySeconds: 10}}");
-  const api::Object pod(parse("{metadata: {name: p}, status: {conditions: [{type: Ready, status: 'True', lastTransitionTime: '2026-01-01T11:59:55Z'}]}}"));
+  const api::Object pod(
+      parse("{metadata: {name: p}, status: {conditions: [{type: Ready, status: 'True', lastTransitionTime: "
+            "'2026-01-01T11:59:55Z'}]}}"));
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "availableReplicas") == 0);
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "readyReplicas") == 1);
   CHECK(replicaset::next_available(rs, {pod}, kNow) == rt::Duration(5s));
@@ -185,7 +207,8 @@ TEST_CASE("claims: keep, adopt, release, ignore") {
   const api::Object going(parse("{metadata: {name: o, uid: me, deletionTimestamp: '2026-01-01T00:00:00Z'}}"));
   const auto selector = api::LabelSelector::parse("a=b");
   const auto action = [&](const api::Object& who, const char* pod, bool adoptable = true) {
-    const Claimant claimant(who, api::resources::kReplicaSets, api::Gvk{"apps", "v1", "ReplicaSet"}, *selector);
+    const Claimant claimant(who, api::resources::kReplicaSets, api::Gvk{"apps", "v1", "ReplicaSet"},
+                            *selector);
     return claim_action(claimant, api::Object(parse(pod)), adoptable);
   };
   const char* mine = "{metadata: {labels: {a: b}, ownerReferences: [{uid: me, controller: true}]}}";
@@ -241,14 +264,18 @@ TEST_CASE("slices hold a hundred endpoints and change as little as possible") {
 }
 
 TEST_CASE("named ports resolve per pod, and readiness decides who serves") {
-  const auto service = parse("{metadata: {name: s}, spec: {ports: [{name: http, port: 80, targetPort: web, protocol: TCP}]}}");
-  const auto pod = parse("{spec: {containers: [{ports: [{name: web, containerPort: 8080, protocol: TCP}]}]}}");
+  const auto service =
+      parse("{metadata: {name: s}, spec: {ports: [{name: http, port: 80, targetPort: web, protocol: TCP}]}}");
+  const auto pod =
+      parse("{spec: {containers: [{ports: [{name: web, containerPort: 8080, protocol: TCP}]}]}}");
   const auto ports = endpoints::ports_for(service, pod);
   REQUIRE(ports.size() == 1);
   CHECK(ports[0].port == 8080);
   CHECK(endpoints::ports_for(service, parse("{spec: {containers: [{}]}}")).empty());
 
-  const api::Object leaving(parse("{metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z'}, status: {podIP: 10.0.0.1, conditions: [{type: Ready, status: 'True'}]}}"));
+  const api::Object leaving(
+      parse("{metadata: {name: p, deletionTimestamp: '2026-01-01T00:00:00Z'}, status: {podIP: 10.0.0.1, "
+            "conditions: [{type: Ready, status: 'True'}]}}"));
   const auto endpoint = endpoints::endpoint_for(service, leaving, api::Object(), "IPv4");
   CHECK((!endpoint.ready && endpoint.serving && endpoint.terminating));
   const auto open = parse("{metadata: {name: s}, spec: {publishNotReadyAddresses: true}}");
@@ -279,14 +306,18 @@ TEST_CASE("node ranges never clash and come back") {
 }
 
 TEST_CASE("taints follow conditions, and foreign taints stay") {
-  const auto node = parse(R"({spec: {unschedulable: true, taints: [{key: mine, effect: NoSchedule}, {key: node.kubernetes.io/not-ready, effect: NoExecute, timeAdded: "2026-01-01T00:00:00Z"},
+  const auto node = parse(
+      R"({spec: {unschedulable: true, taints: [{key: mine, effect: NoSchedule}, {key: node.kubernetes.io/not-ready, effect: NoExecute, timeAdded: "2026-01-01T00:00:00Z"},
     {key: node.kubernetes.io/unreachable, effect: NoExecute}]}, status: {conditions: [{type: Ready, status: 'False'}, {type: DiskPressure, status: 'True'}]}})");
   const auto taints = node_health::corrected_taints(node, kNow);
   REQUIRE(taints);
   std::vector<std::string> keys;
-  for (const auto& taint : *taints) keys.push_back(std::string(api::str(taint, "key")) + ":" + std::string(api::str(taint, "effect")));
-  CHECK(keys == std::vector<std::string>{"mine:NoSchedule", "node.kubernetes.io/not-ready:NoExecute", "node.kubernetes.io/not-ready:NoSchedule",
-                                         "node.kubernetes.io/disk-pressure:NoSchedule", "node.kubernetes.io/unschedulable:NoSchedule"});
+  for (const auto& taint : *taints)
+    keys.push_back(std::string(api::str(taint, "key")) + ":" + std::string(api::str(taint, "effect")));
+  CHECK(keys == std::vector<std::string>{"mine:NoSchedule", "node.kubernetes.io/not-ready:NoExecute",
+                                         "node.kubernetes.io/not-ready:NoSchedule",
+                                         "node.kubernetes.io/disk-pressure:NoSchedule",
+                                         "node.kubernetes.io/unschedulable:NoSchedule"});
   CHECK(api::str(taints->at(1), "timeAdded") == "2026-01-01T00:00:00Z");
   api::Json right = node;
   api::set(right, "spec.taints", *taints);
@@ -297,18 +328,21 @@ TEST_CASE("tolerations decide how long a pod stays") {
   api::JsonArray taints;
   taints.push_back(parse("{key: k, effect: NoExecute, timeAdded: '2026-01-01T11:59:50Z'}"));
   const auto left = [&](const char* tolerations) {
-    return node_health::time_left(parse(std::string("{spec: {tolerations: ") + tolerations + "}}"), taints, kNow, kNow);
+    return node_health::time_left(parse(std::string("{spec: {tolerations: ") + tolerations + "}}"), taints,
+                                  kNow, kNow);
   };
   CHECK(left("[]") == rt::Duration(0));
   CHECK(left("[{key: k, operator: Exists, effect: NoExecute}]") == std::nullopt);
   CHECK(left("[{operator: Exists}]") == std::nullopt);
   CHECK(left("[{key: k, operator: Exists, effect: NoExecute, tolerationSeconds: 30}]") == rt::Duration(20s));
-  CHECK(left("[{key: k, operator: Exists, tolerationSeconds: 30}, {key: k, operator: Exists, tolerationSeconds: 15}]") == rt::Duration(5s));
+  CHECK(left("[{key: k, operator: Exists, tolerationSeconds: 30}, {key: k, operator: Exists, "
+             "tolerationSeconds: 15}]") == rt::Duration(5s));
   CHECK(left("[{key: k, operator: Equal, value: other, effect: NoExecute}]") == rt::Duration(0));
 }
 
 TEST_CASE("the conditions of a namespace that is going") {
-  auto ns = parse("{spec: {finalizers: [kubernetes, other]}, status: {conditions: [{type: Mine, status: 'True'}]}}");
+  auto ns = parse(
+      "{spec: {finalizers: [kubernetes, other]}, status: {conditions: [{type: Mine, status: 'True'}]}}");
   nslifecycle::Remains remains;
   remains.instances["pods."] = 2;
   remains.finalizers["x/y"] = 1;
@@ -324,10 +358,13 @@ TEST_CASE("the conditions of a namespace that is going") {
 
 TEST_CASE("finished pods beyond the limit go, oldest first") {
   const auto pod = [](const char* name, const char* time, const char* phase) {
-    return api::Object(parse(std::string("{metadata: {name: ") + name + ", creationTimestamp: '" + time + "'}, status: {phase: " + phase + "}}"));
+    return api::Object(parse(std::string("{metadata: {name: ") + name + ", creationTimestamp: '" + time +
+                             "'}, status: {phase: " + phase + "}}"));
   };
-  const auto gone = excess_finished({pod("b", "2026-01-02T00:00:00Z", "Failed"), pod("a", "2026-01-01T00:00:00Z", "Succeeded"),
-                                     pod("r", "2025-01-01T00:00:00Z", "Running")}, 1);
+  const auto gone = excess_finished(
+      {pod("b", "2026-01-02T00:00:00Z", "Failed"), pod("a", "2026-01-01T00:00:00Z", "Succeeded"),
+       pod("r", "2025-01-01T00:00:00Z", "Running")},
+      1);
   REQUIRE(gone.size() == 1);
   CHECK(gone[0].name() == "a");
 }

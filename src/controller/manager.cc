@@ -17,7 +17,8 @@ namespace {
 
 class ManagerImpl : public Manager {
  public:
-  ManagerImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, ClientFor client_for, ManagerOptions options)
+  ManagerImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, ClientFor client_for,
+              ManagerOptions options)
       : context_(loop, clock, random, std::move(client_for), std::move(options)) {
     add<NamespaceController>();
     add<ServiceAccountController>();
@@ -54,8 +55,8 @@ class ManagerImpl : public Manager {
 
 }  // namespace
 
-std::unique_ptr<Manager> make_manager(rt::Loop& loop, rt::Clock& clock, rt::Random& random, ClientFor client_for,
-                                      ManagerOptions options) {
+std::unique_ptr<Manager> make_manager(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                      ClientFor client_for, ManagerOptions options) {
   return std::make_unique<ManagerImpl>(loop, clock, random, std::move(client_for), std::move(options));
 }
 

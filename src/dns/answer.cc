@@ -13,9 +13,13 @@ constexpr std::uint32_t kTtl = 5;
 constexpr int kChainMax = 8;  // ExternalNames that name each other
 constexpr std::string_view kVersion = "1.1.0";
 
-bool wants(std::uint16_t asked, std::uint16_t type) { return asked == type || asked == kAny; }
+bool wants(std::uint16_t asked, std::uint16_t type) {
+  return asked == type || asked == kAny;
+}
 
-std::uint16_t address_type(const std::string& address) { return address.size() == 4 ? kA : kAaaa; }
+std::uint16_t address_type(const std::string& address) {
+  return address.size() == 4 ? kA : kAaaa;
+}
 
 bool ends_with_domain(std::string_view text, std::string_view domain) {
   if (text.size() < domain.size() || text.substr(text.size() - domain.size()) != domain) return false;
@@ -60,7 +64,9 @@ std::string reverse_address(std::string_view name) {
 Answerer::Answerer(const Zone& zone, rt::Random& random, const std::string& domain)
     : zone_(zone), random_(random), domain_(to_lower(domain)) {}
 
-bool Answerer::in_domain(const Name& name) const { return ends_with_domain(name_to_text(name), domain_); }
+bool Answerer::in_domain(const Name& name) const {
+  return ends_with_domain(name_to_text(name), domain_);
+}
 
 bool Answerer::split(const Name& name, Labels& labels) const {
   const std::string text = name_to_text(name);
@@ -75,9 +81,11 @@ bool Answerer::split(const Name& name, Labels& labels) const {
 Answer Answerer::answer(const Question& question) const {
   Answer answer;
   look_up(question, 0, answer);
-  const bool empty = answer.rcode != kNoError || answer.answers.empty() ||
-                     (answer.answers.back().type == kCname && question.type != kCname && question.type != kAny);
-  if (answer.ours && answer.chase.empty() && empty && in_domain(question.name)) answer.authorities.push_back(soa());
+  const bool empty =
+      answer.rcode != kNoError || answer.answers.empty() ||
+      (answer.answers.back().type == kCname && question.type != kCname && question.type != kAny);
+  if (answer.ours && answer.chase.empty() && empty && in_domain(question.name))
+    answer.authorities.push_back(soa());
   return answer;
 }
 
@@ -92,7 +100,8 @@ void Answerer::look_up(const Question& question, int depth, Answer& answer) cons
   if (labels[0] == "svc") return services(question, labels, depth, answer);
   if (labels[0] == "pod") return pods(question, labels, answer);
   if (labels[0] == "dns-version" && labels.size() == 1) {
-    if (wants(question.type, kTxt)) answer.answers.emplace_back(question.name, kTxt, kTtl, txt_rdata(kVersion));
+    if (wants(question.type, kTxt))
+      answer.answers.emplace_back(question.name, kTxt, kTtl, txt_rdata(kVersion));
     return;
   }
   // The name server of the SOA record: it exists, and its address is the one that was asked.
@@ -103,11 +112,12 @@ void Answerer::look_up(const Question& question, int depth, Answer& answer) cons
 void Answerer::apex(const Question& question, Answer& answer) const {
   if (wants(question.type, kSoa)) answer.answers.push_back(soa());
   if (wants(question.type, kNs))
-    answer.answers.emplace_back(question.name, kNs, kTtl, name_from_text("ns.dns." + domain_).value_or(Name(1, '\0')));
+    answer.answers.emplace_back(question.name, kNs, kTtl,
+                                name_from_text("ns.dns." + domain_).value_or(Name(1, '\0')));
 }
 
-// <service>.<ns>.svc, <endpoint>.<service>.<ns>.svc, _<port>._<protocol>.<service>.<ns>.svc and the empty names on
-// the way there.
+// <service>.<ns>.svc, <endpoint>.<service>.<ns>.svc, _<port>._<protocol>.<service>.<ns>.svc and the empty
+// names on the way there.
 void Answerer::services(const Question& question, const Labels& labels, int depth, Answer& answer) const {
   if (labels.size() == 1) return;
   if (labels.size() == 2) {
@@ -127,7 +137,8 @@ void Answerer::services(const Question& question, const Labels& labels, int dept
     return;
   }
   const std::string protocol = without_underscore(labels[3]);
-  if (protocol.empty() && labels.size() == 4) return endpoint_addresses(question, *service, labels[3], answer);
+  if (protocol.empty() && labels.size() == 4)
+    return endpoint_addresses(question, *service, labels[3], answer);
   const std::string port = labels.size() == 5 ? without_underscore(labels[4]) : "";
   if (protocol.empty() || (labels.size() == 5 && port.empty())) {
     answer.rcode = kNxDomain;
@@ -245,13 +256,19 @@ void Answerer::add_address(const Question& question, const std::string& address,
 
 // Each record once (an endpoint may stand in two slices), in random order behind the CNAMEs that led to them.
 void Answerer::settle(std::vector<Record>& records) const {
-  const auto first = std::find_if(records.begin(), records.end(), [](const Record& r) { return r.type != kCname; });
-  const auto order = [](const Record& a, const Record& b) { return std::tie(a.type, a.rdata) < std::tie(b.type, b.rdata); };
-  const auto same = [](const Record& a, const Record& b) { return std::tie(a.type, a.rdata) == std::tie(b.type, b.rdata); };
+  const auto first =
+      std::find_if(records.begin(), records.end(), [](const Record& r) { return r.type != kCname; });
+  const auto order = [](const Record& a, const Record& b) {
+    return std::tie(a.type, a.rdata) < std::tie(b.type, b.rdata);
+  };
+  const auto same = [](const Record& a, const Record& b) {
+    return std::tie(a.type, a.rdata) == std::tie(b.type, b.rdata);
+  };
   std::sort(first, records.end(), order);
   records.erase(std::unique(first, records.end(), same), records.end());
   for (auto at = first; at != records.end(); ++at)
-    std::iter_swap(at, at + static_cast<std::ptrdiff_t>(random_.below(static_cast<std::uint64_t>(records.end() - at))));
+    std::iter_swap(
+        at, at + static_cast<std::ptrdiff_t>(random_.below(static_cast<std::uint64_t>(records.end() - at))));
 }
 
 Record Answerer::soa() const {

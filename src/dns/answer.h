@@ -14,7 +14,8 @@ struct Answer {
   bool ours = false;  // else: ask upstream
   std::uint16_t rcode = kNoError;
   std::vector<Record> answers, authorities, additionals;
-  // An ExternalName outside the cluster: the chain in `answers` goes on with what upstream says about this name.
+  // An ExternalName outside the cluster: the chain in `answers` goes on with what upstream says about this
+  // name.
   Name chase;
 };
 
@@ -25,7 +26,8 @@ class Answerer {
 
   Answer answer(const Question& question) const;
 
-  // Whether only cluster DNS knows names like this one: then nothing else may answer while the zone is unknown.
+  // Whether only cluster DNS knows names like this one: then nothing else may answer while the zone is
+  // unknown.
   bool in_domain(const Name& name) const;
 
  private:
@@ -39,10 +41,10 @@ class Answerer {
   void service_addresses(const Question& question, const Service& service, Answer& answer) const;
   void endpoint_addresses(const Question& question, const Service& service, const std::string& label,
                           Answer& answer) const;
-  void service_ports(const Question& question, const api::Key& key, const Service& service, const std::string& port,
-                     const std::string& protocol, Answer& answer) const;
-  void headless_ports(const Question& question, const api::Key& key, const Service& service, const std::string& port,
-                      const std::string& protocol, Answer& answer) const;
+  void service_ports(const Question& question, const api::Key& key, const Service& service,
+                     const std::string& port, const std::string& protocol, Answer& answer) const;
+  void headless_ports(const Question& question, const api::Key& key, const Service& service,
+                      const std::string& port, const std::string& protocol, Answer& answer) const;
   void pods(const Question& question, const Labels& labels, Answer& answer) const;
   bool reverse(const Question& question, Answer& answer) const;
 

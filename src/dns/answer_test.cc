@@ -8,7 +8,9 @@ using namespace mk::dns;
 
 namespace {
 
-api::Object object(std::string_view yaml) { return api::Object(api::parse_yaml(yaml).value()); }
+api::Object object(std::string_view yaml) {
+  return api::Object(api::parse_yaml(yaml).value());
+}
 
 // A zone with one Service of each kind.
 struct Fixture {
@@ -17,18 +19,32 @@ struct Fixture {
   Answerer answerer{zone, *random, "cluster.local"};
 
   Fixture() {
-    service("{metadata: {namespace: default, name: web}, spec: {type: ClusterIP, clusterIP: 10.43.0.7, clusterIPs: [10.43.0.7],"
-            " ports: [{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}]}}");
-    service("{metadata: {namespace: default, name: db}, spec: {type: ClusterIP, clusterIP: None, ports: [{name: sql, port: 5432}]}}");
-    service("{metadata: {namespace: default, name: none}, spec: {type: ClusterIP, clusterIP: None, ports: [{name: x, port: 1}]}}");
-    service("{metadata: {namespace: default, name: out}, spec: {type: ExternalName, externalName: www.example.com}}");
-    service("{metadata: {namespace: default, name: in}, spec: {type: ExternalName, externalName: web.default.svc.cluster.local}}");
-    service("{metadata: {namespace: default, name: loop}, spec: {type: ExternalName, externalName: loop.default.svc.cluster.local}}");
-    slice("{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}}, addressType: IPv4,"
-          " ports: [{name: sql, port: 5432, protocol: TCP}], endpoints: ["
-          "{addresses: [10.42.0.5], hostname: db-0, conditions: {ready: true}},"
-          "{addresses: [10.42.0.6], conditions: {}},"
-          "{addresses: [10.42.0.9], hostname: db-9, conditions: {ready: false}}]}");
+    service(
+        "{metadata: {namespace: default, name: web}, spec: {type: ClusterIP, clusterIP: 10.43.0.7, "
+        "clusterIPs: [10.43.0.7],"
+        " ports: [{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}]}}");
+    service(
+        "{metadata: {namespace: default, name: db}, spec: {type: ClusterIP, clusterIP: None, ports: [{name: "
+        "sql, port: 5432}]}}");
+    service(
+        "{metadata: {namespace: default, name: none}, spec: {type: ClusterIP, clusterIP: None, ports: "
+        "[{name: x, port: 1}]}}");
+    service(
+        "{metadata: {namespace: default, name: out}, spec: {type: ExternalName, externalName: "
+        "www.example.com}}");
+    service(
+        "{metadata: {namespace: default, name: in}, spec: {type: ExternalName, externalName: "
+        "web.default.svc.cluster.local}}");
+    service(
+        "{metadata: {namespace: default, name: loop}, spec: {type: ExternalName, externalName: "
+        "loop.default.svc.cluster.local}}");
+    slice(
+        "{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}}, addressType: "
+        "IPv4,"
+        " ports: [{name: sql, port: 5432, protocol: TCP}], endpoints: ["
+        "{addresses: [10.42.0.5], hostname: db-0, conditions: {ready: true}},"
+        "{addresses: [10.42.0.6], conditions: {}},"
+        "{addresses: [10.42.0.9], hostname: db-9, conditions: {ready: false}}]}");
   }
 
   void service(std::string_view yaml) { zone.put_service(object(yaml)); }
@@ -45,7 +61,9 @@ struct Fixture {
     std::vector<std::string> parts;
     for (const auto& record : answer.answers) parts.push_back(show(record));
     std::sort(parts.begin(), parts.end());
-    std::string out = answer.rcode == kNxDomain ? "NXDOMAIN" : answer.rcode == kNoError ? "NOERROR" : "SERVFAIL";
+    std::string out = answer.rcode == kNxDomain  ? "NXDOMAIN"
+                      : answer.rcode == kNoError ? "NOERROR"
+                                                 : "SERVFAIL";
     for (const auto& part : parts) out += " " + part;
     if (!answer.authorities.empty()) out += " soa";
     if (!answer.chase.empty()) out += " -> " + name_to_text(answer.chase);
@@ -54,13 +72,20 @@ struct Fixture {
 
   static std::string show(const Record& record) {
     switch (record.type) {
-      case kA: case kAaaa: return address_text(record.rdata);
-      case kCname: case kPtr: return name_to_text(record.rdata);
-      case kTxt: return record.rdata.substr(1);
+      case kA:
+      case kAaaa:
+        return address_text(record.rdata);
+      case kCname:
+      case kPtr:
+        return name_to_text(record.rdata);
+      case kTxt:
+        return record.rdata.substr(1);
       case kSrv:
-        return std::to_string(static_cast<std::uint8_t>(record.rdata[4]) * 256 + static_cast<std::uint8_t>(record.rdata[5])) +
+        return std::to_string(static_cast<std::uint8_t>(record.rdata[4]) * 256 +
+                              static_cast<std::uint8_t>(record.rdata[5])) +
                ":" + name_to_text(std::string_view(record.rdata).substr(6));
-      default: return "type" + std::to_string(record.type);
+      default:
+        return "type" + std::to_string(record.type);
     }
   }
 };
@@ -105,8 +130,10 @@ TEST_CASE("names that do not exist and names that are only on the way", "[dns]")
 
 TEST_CASE("ports", "[dns]") {
   const Fixture f;
-  CHECK(f.show("_http._tcp.web.default.svc.cluster.local", kSrv) == "NOERROR 80:web.default.svc.cluster.local");
-  CHECK(f.show("_dns._udp.web.default.svc.cluster.local", kSrv) == "NOERROR 53:web.default.svc.cluster.local");
+  CHECK(f.show("_http._tcp.web.default.svc.cluster.local", kSrv) ==
+        "NOERROR 80:web.default.svc.cluster.local");
+  CHECK(f.show("_dns._udp.web.default.svc.cluster.local", kSrv) ==
+        "NOERROR 53:web.default.svc.cluster.local");
   CHECK(f.show("_http._udp.web.default.svc.cluster.local", kSrv) == "NXDOMAIN soa");
   CHECK(f.show("_http._tcp.web.default.svc.cluster.local", kA) == "NOERROR soa");
   CHECK(f.show("http.tcp.web.default.svc.cluster.local", kSrv) == "NXDOMAIN soa");
@@ -141,21 +168,27 @@ TEST_CASE("addresses back to names", "[dns]") {
 
 TEST_CASE("the zone follows changes", "[dns]") {
   Fixture f;
-  f.slice("{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}},"
-          " endpoints: [{addresses: [10.42.0.8], hostname: db-0}]}");
+  f.slice(
+      "{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}},"
+      " endpoints: [{addresses: [10.42.0.8], hostname: db-0}]}");
   CHECK(f.show("db.default.svc.cluster.local") == "NOERROR 10.42.0.8");
   CHECK(f.show("5.0.42.10.in-addr.arpa", kPtr) == "upstream");
-  f.slice("{metadata: {namespace: default, name: db-2, labels: {kubernetes.io/service-name: db}},"
-          " endpoints: [{addresses: [10.42.0.8], hostname: db-0}]}");
+  f.slice(
+      "{metadata: {namespace: default, name: db-2, labels: {kubernetes.io/service-name: db}},"
+      " endpoints: [{addresses: [10.42.0.8], hostname: db-0}]}");
   CHECK(f.show("db.default.svc.cluster.local") == "NOERROR 10.42.0.8");  // once, though in two slices
-  f.zone.erase_slice(object("{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}}}"));
+  f.zone.erase_slice(
+      object("{metadata: {namespace: default, name: db-1, labels: {kubernetes.io/service-name: db}}}"));
   CHECK(f.show("8.0.42.10.in-addr.arpa", kPtr) == "NOERROR db-0.db.default.svc.cluster.local");
 
-  f.service("{metadata: {namespace: default, name: out}, spec: {type: ClusterIP, clusterIP: 10.43.0.8, ports: []}}");
+  f.service(
+      "{metadata: {namespace: default, name: out}, spec: {type: ClusterIP, clusterIP: 10.43.0.8, ports: "
+      "[]}}");
   CHECK(f.show("out.default.svc.cluster.local", kCname) == "NOERROR soa");
   CHECK(f.show("out.default.svc.cluster.local") == "NOERROR 10.43.0.8");
 
-  for (const auto* name : {"web", "db", "none", "out", "in", "loop"}) f.zone.erase_service(api::Key("default", name));
+  for (const auto* name : {"web", "db", "none", "out", "in", "loop"})
+    f.zone.erase_service(api::Key("default", name));
   CHECK(f.show("default.svc.cluster.local") == "NXDOMAIN soa");
   CHECK(f.show("7.0.43.10.in-addr.arpa", kPtr) == "upstream");
   CHECK(f.show("8.0.42.10.in-addr.arpa", kPtr) == "upstream");

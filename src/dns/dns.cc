@@ -15,12 +15,14 @@ namespace {
 
 constexpr Log kLog("dns");
 constexpr auto kTcpIdle = std::chrono::seconds(10);
-constexpr std::size_t kTcpMax = 256;     // connections
+constexpr std::size_t kTcpMax = 256;       // connections
 constexpr std::size_t kWaitingMax = 2048;  // UDP questions that wait for upstream
 constexpr int kPacketsPerTurn = 32;
 constexpr std::string_view kServiceIndex = "service";
 
-std::vector<std::string> service_index(const api::Object& slice) { return {service_of_slice(slice).str()}; }
+std::vector<std::string> service_index(const api::Object& slice) {
+  return {service_of_slice(slice).str()};
+}
 
 class DnsImpl : public Dns {
  public:
@@ -40,7 +42,8 @@ class DnsImpl : public Dns {
   rt::Task<> udp_loop();
   rt::Task<> serve_udp(net::Peer peer, Query query);
   rt::Task<> serve_tcp(std::shared_ptr<net::RawStream> stream);
-  rt::Task<Result<std::string>> read_tcp(std::shared_ptr<net::RawStream> stream, std::shared_ptr<std::string> buffer);
+  rt::Task<Result<std::string>> read_tcp(std::shared_ptr<net::RawStream> stream,
+                                         std::shared_ptr<std::string> buffer);
 
   rt::Loop& loop_;
   rt::Clock& clock_;
@@ -57,14 +60,20 @@ class DnsImpl : public Dns {
   std::size_t tcp_connections_ = 0;
 };
 
-DnsImpl::DnsImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client, DnsOptions options)
-    : loop_(loop), clock_(clock), options_(std::move(options)), answerer_(zone_, random, options_.cluster_domain),
+DnsImpl::DnsImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client,
+                 DnsOptions options)
+    : loop_(loop),
+      clock_(clock),
+      options_(std::move(options)),
+      answerer_(zone_, random, options_.cluster_domain),
       forwarder_(loop, clock, [this] { return servers(); }),
       responder_(answerer_, forwarder_, [this] { return services_.synced() && slices_.synced(); }),
       services_(client, clock, random, api::Gvr{"", "v1", "services"}, "", client::ListOptions{}),
-      slices_(client, clock, random, api::Gvr{"discovery.k8s.io", "v1", "endpointslices"}, "", client::ListOptions{}),
+      slices_(client, clock, random, api::Gvr{"discovery.k8s.io", "v1", "endpointslices"}, "",
+              client::ListOptions{}),
       group_(loop.executor()) {
-  services_.on_change([this](const api::Object& before, const api::Object& after) { on_service(before, after); });
+  services_.on_change(
+      [this](const api::Object& before, const api::Object& after) { on_service(before, after); });
   slices_.on_change([this](const api::Object& before, const api::Object& after) { on_slice(before, after); });
   slices_.add_index(std::string(kServiceIndex), service_index);
 }
@@ -81,8 +90,10 @@ rt::Task<Result<void>> DnsImpl::start() {
   slices_.start(group_);
   group_.spawn("dns udp", udp_loop());
   if (!forwarder_.available())
-    kLog.warn("no upstream DNS server: only names of the cluster resolve", "resolv_conf", options_.resolv_conf);
-  kLog.info("DNS serves", "address", options_.listen_address, "port", port(), "domain", options_.cluster_domain);
+    kLog.warn("no upstream DNS server: only names of the cluster resolve", "resolv_conf",
+              options_.resolv_conf);
+  kLog.info("DNS serves", "address", options_.listen_address, "port", port(), "domain",
+            options_.cluster_domain);
   co_return ok();
 }
 
@@ -90,7 +101,9 @@ rt::Task<Result<void>> DnsImpl::start() {
 Result<void> DnsImpl::bind() {
   for (int tries = 0;; ++tries) {
     MK_ASSIGN(udp_, net::bind_udp(loop_, options_.listen_address, options_.port));
-    auto serve = [this](std::shared_ptr<net::RawStream> stream, net::Peer) { return serve_tcp(std::move(stream)); };
+    auto serve = [this](std::shared_ptr<net::RawStream> stream, net::Peer) {
+      return serve_tcp(std::move(stream));
+    };
     auto listener = net::listen_tcp(loop_, options_.listen_address, udp_->port(), serve);
     if (listener.ok()) return tcp_ = std::move(listener).value(), ok();
     udp_.reset();
@@ -191,7 +204,8 @@ rt::Task<Result<std::string>> DnsImpl::read_tcp(std::shared_ptr<net::RawStream> 
                                                 std::shared_ptr<std::string> buffer) {
   for (;;) {
     if (buffer->size() >= 2) {
-      const auto high = static_cast<std::uint8_t>((*buffer)[0]), low = static_cast<std::uint8_t>((*buffer)[1]);
+      const auto high = static_cast<std::uint8_t>((*buffer)[0]),
+                 low = static_cast<std::uint8_t>((*buffer)[1]);
       const std::size_t size = static_cast<std::size_t>(high) << 8 | low;
       if (buffer->size() >= 2 + size) {
         std::string packet = buffer->substr(2, size);

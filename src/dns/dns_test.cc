@@ -20,8 +20,8 @@ namespace {
 const api::Gvr kServices{"", "v1", "services"};
 const api::Gvr kSlices{"discovery.k8s.io", "v1", "endpointslices"};
 
-// An upstream server that answers A with 192.0.2.<number of questions so far> and TTL 60; names that begin with "big"
-// only over TCP, "mute" not at all, "gone" with NXDOMAIN.
+// An upstream server that answers A with 192.0.2.<number of questions so far> and TTL 60; names that begin
+// with "big" only over TCP, "mute" not at all, "gone" with NXDOMAIN.
 class FakeUpstream {
  public:
   explicit FakeUpstream(rt::Loop& loop) : group_(loop.executor()) {
@@ -45,7 +45,8 @@ class FakeUpstream {
     if (name.starts_with("mute")) return {};
     message.response = message.recursion_available = true;
     message.truncated = !tcp && name.starts_with("big");
-    if (name.starts_with("gone")) message.rcode = kNxDomain;
+    if (name.starts_with("gone"))
+      message.rcode = kNxDomain;
     else if (!message.truncated)
       message.answers.emplace_back(message.questions[0].name, kA, 60,
                                    std::string{static_cast<char>(192), 0, 2, static_cast<char>(questions)});
@@ -88,10 +89,13 @@ struct Fixture {
     dns = make_dns(loop, *clock, *random, client, options);
   }
 
-  void put(const api::Gvr& resource, std::string_view yaml) { client.put(resource, api::parse_yaml(yaml).value()); }
+  void put(const api::Gvr& resource, std::string_view yaml) {
+    client.put(resource, api::parse_yaml(yaml).value());
+  }
   void put_web() {
-    put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},"
-                   " spec: {type: ClusterIP, clusterIP: 10.43.0.7, ports: [{name: http, port: 80}]}}");
+    put(kServices,
+        "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: web},"
+        " spec: {type: ClusterIP, clusterIP: 10.43.0.7, ports: [{name: http, port: 80}]}}");
   }
 
   static Message question(std::string_view name, std::uint16_t type) {
@@ -181,11 +185,13 @@ TEST_CASE("the server follows Services and EndpointSlices", "[dns]") {
     const auto other = co_await f.ask("www.example.com");
     CHECK(other.rcode == kServFail);  // there is no upstream
 
-    f.put(kSlices, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: db-1,"
-                   " labels: {kubernetes.io/service-name: db}}, addressType: IPv4, ports: [],"
-                   " endpoints: [{addresses: [10.42.0.5], hostname: db-0}]}");
-    f.put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: db},"
-                     " spec: {clusterIP: None}}");
+    f.put(kSlices,
+          "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: db-1,"
+          " labels: {kubernetes.io/service-name: db}}, addressType: IPv4, ports: [],"
+          " endpoints: [{addresses: [10.42.0.5], hostname: db-0}]}");
+    f.put(kServices,
+          "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: db},"
+          " spec: {clusterIP: None}}");
     co_await f.wait_for("db-0.db.default.svc.cluster.local", kNoError);
     f.client.erase(kSlices, api::Key("default", "db-1"));
     co_await f.wait_for("db-0.db.default.svc.cluster.local", kNxDomain);
@@ -218,9 +224,13 @@ TEST_CASE("protocol: refusals, malformed packets, sizes, TCP", "[dns]") {
   f.put_web();
   std::string endpoints;
   for (int i = 1; i <= 60; ++i) endpoints += "{addresses: [10.42.0." + std::to_string(i) + "]},";
-  f.put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: many}, spec: {clusterIP: None}}");
-  f.put(kSlices, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: many-1,"
-                 " labels: {kubernetes.io/service-name: many}}, addressType: IPv4, endpoints: [" + endpoints + "]}");
+  f.put(
+      kServices,
+      "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: many}, spec: {clusterIP: None}}");
+  f.put(kSlices,
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: default, name: many-1,"
+        " labels: {kubernetes.io/service-name: many}}, addressType: IPv4, endpoints: [" +
+            endpoints + "]}");
   f.make({});
   auto body = [&]() -> rt::Task<> {
     REQUIRE((co_await f.dns->start()).ok());
@@ -261,8 +271,9 @@ TEST_CASE("protocol: refusals, malformed packets, sizes, TCP", "[dns]") {
 
 TEST_CASE("other names go upstream, are cached, and come back whole", "[dns]") {
   Fixture f;
-  f.put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: out},"
-                   " spec: {type: ExternalName, externalName: target.example.com}}");
+  f.put(kServices,
+        "{apiVersion: v1, kind: Service, metadata: {namespace: default, name: out},"
+        " spec: {type: ExternalName, externalName: target.example.com}}");
   FakeUpstream upstream(f.loop);
   f.make({"127.0.0.1:1", upstream.address()});  // the first refuses
   auto body = [&]() -> rt::Task<> {
@@ -306,9 +317,12 @@ TEST_CASE("server lists", "[dns]") {
   CHECK(parse_server("10.0.0.2:5353")->port == 5353);
   CHECK(parse_server("fd00::1")->address == "fd00::1");
   CHECK(parse_server("[fd00::1]:5353")->port == 5353);
-  for (const auto* bad : {"", "dns.example.com", "1.1.1.1:", "1.1.1.1:0", "1.1.1.1:70000", "[fd00::1]5353", "[fd00::1"})
+  for (const auto* bad :
+       {"", "dns.example.com", "1.1.1.1:", "1.1.1.1:0", "1.1.1.1:70000", "[fd00::1]5353", "[fd00::1"})
     CHECK_FALSE(parse_server(bad).ok());
-  const auto servers = servers_of("# c\nnameserver 1.1.1.1\nsearch a b\n nameserver\t10.0.0.2 # x\nnameserver bad\nnameserverx 1.2.3.4\n");
+  const auto servers = servers_of(
+      "# c\nnameserver 1.1.1.1\nsearch a b\n nameserver\t10.0.0.2 # x\nnameserver bad\nnameserverx "
+      "1.2.3.4\n");
   REQUIRE(servers.size() == 2);
   CHECK(servers[1].address == "10.0.0.2");
 }

@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kHeaderSize = 12;
 constexpr std::size_t kOptSize = 11;
 
-Error malformed(std::string_view what) { return Error(Reason::kBadRequest, "malformed DNS message: " + std::string(what)); }
+Error malformed(std::string_view what) {
+  return Error(Reason::kBadRequest, "malformed DNS message: " + std::string(what));
+}
 
 // Reads big-endian fields; after a read past the end everything reads as zero and bad() is true.
 class Reader {
@@ -27,7 +29,9 @@ class Reader {
     const std::uint32_t high = u16();
     return high << 16 | u16();
   }
-  std::string_view bytes(std::size_t count) { return take(count) ? packet_.substr(at_ - count, count) : std::string_view(); }
+  std::string_view bytes(std::size_t count) {
+    return take(count) ? packet_.substr(at_ - count, count) : std::string_view();
+  }
   Name name() {
     auto read = read_name(packet_, at_);
     if (!read) return bad_ = true, Name();
@@ -62,8 +66,8 @@ void put32(std::string& out, std::uint32_t value) {
   put16(out, static_cast<std::uint16_t>(value));
 }
 
-// Where names stand in the data of a type: `fixed` bytes, then `names` names, then `rest` bytes exactly. Only the
-// types of RFC 1035 (and SRV, which some servers compress all the same) may hold compressed names.
+// Where names stand in the data of a type: `fixed` bytes, then `names` names, then `rest` bytes exactly. Only
+// the types of RFC 1035 (and SRV, which some servers compress all the same) may hold compressed names.
 struct RdataShape {
   std::size_t fixed = 0;
   int names = 0;
@@ -72,11 +76,18 @@ struct RdataShape {
 
 std::optional<RdataShape> shape_of(std::uint16_t type) {
   switch (type) {
-    case kNs: case kCname: case kPtr: return RdataShape{0, 1, 0};
-    case kMx: return RdataShape{2, 1, 0};
-    case kSoa: return RdataShape{0, 2, 20};
-    case kSrv: return RdataShape{6, 1, 0};
-    default: return std::nullopt;
+    case kNs:
+    case kCname:
+    case kPtr:
+      return RdataShape{0, 1, 0};
+    case kMx:
+      return RdataShape{2, 1, 0};
+    case kSoa:
+      return RdataShape{0, 2, 20};
+    case kSrv:
+      return RdataShape{6, 1, 0};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -131,11 +142,11 @@ void read_flags(Message& message, std::uint16_t flags) {
 }
 
 std::uint16_t flags_of(const Message& message) {
-  return static_cast<std::uint16_t>((message.response ? 0x8000 : 0) | (message.opcode & 0xf) << 11 |
-                                    (message.authoritative ? 0x0400 : 0) | (message.truncated ? 0x0200 : 0) |
-                                    (message.recursion_desired ? 0x0100 : 0) |
-                                    (message.recursion_available ? 0x0080 : 0) | (message.authentic ? 0x0020 : 0) |
-                                    (message.checking_disabled ? 0x0010 : 0) | (message.rcode & 0xf));
+  return static_cast<std::uint16_t>(
+      (message.response ? 0x8000 : 0) | (message.opcode & 0xf) << 11 | (message.authoritative ? 0x0400 : 0) |
+      (message.truncated ? 0x0200 : 0) | (message.recursion_desired ? 0x0100 : 0) |
+      (message.recursion_available ? 0x0080 : 0) | (message.authentic ? 0x0020 : 0) |
+      (message.checking_disabled ? 0x0010 : 0) | (message.rcode & 0xf));
 }
 
 // Writes records, compressing names against those already written, and undoes a record that does not fit.
@@ -212,7 +223,8 @@ Record opt_record(const Message& message) {
   record.type = kOpt;
   record.klass = message.edns->udp_size;
   record.ttl = static_cast<std::uint32_t>(message.rcode >> 4) << 24 |
-               static_cast<std::uint32_t>(message.edns->version) << 16 | (message.edns->dnssec_ok ? 0x8000 : 0);
+               static_cast<std::uint32_t>(message.edns->version) << 16 |
+               (message.edns->dnssec_ok ? 0x8000 : 0);
   return record;
 }
 
@@ -292,8 +304,8 @@ std::string form_error_for(std::string_view packet) {
   return encode(answer, 512);
 }
 
-
-std::string srv_rdata(std::uint16_t priority, std::uint16_t weight, std::uint16_t port, std::string_view target) {
+std::string srv_rdata(std::uint16_t priority, std::uint16_t weight, std::uint16_t port,
+                      std::string_view target) {
   std::string data;
   put16(data, priority);
   put16(data, weight);

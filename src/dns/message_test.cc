@@ -10,21 +10,26 @@ using namespace mk::dns;
 
 namespace {
 
-Name name(std::string_view text) { return name_from_text(text).value(); }
+Name name(std::string_view text) {
+  return name_from_text(text).value();
+}
 
 Message full_message() {
   Message message;
   message.id = 0xbeef;
   message.response = message.recursion_desired = message.recursion_available = true;
   message.questions.push_back(Question{name("Web.default.svc.cluster.local"), kAny, kClassIn});
-  message.answers.emplace_back(name("Web.default.svc.cluster.local"), kA, 5, address_bytes("10.43.0.7").value());
+  message.answers.emplace_back(name("Web.default.svc.cluster.local"), kA, 5,
+                               address_bytes("10.43.0.7").value());
   message.answers.emplace_back(name("web.default.svc.cluster.local"), kCname, 5, name("x.example.com"));
   message.answers.emplace_back(name("_http._tcp.web.default.svc.cluster.local"), kSrv, 5,
                                srv_rdata(0, 100, 80, name("web.default.svc.cluster.local")));
   message.answers.emplace_back(name("dns-version.cluster.local"), kTxt, 5, txt_rdata("1.1.0"));
-  message.authorities.emplace_back(name("cluster.local"), kSoa, 5,
-                                   soa_rdata(name("ns.dns.cluster.local"), name("h.cluster.local"), Soa{1, 2, 3, 4, 5}));
-  message.additionals.emplace_back(name("web.default.svc.cluster.local"), kAaaa, 5, address_bytes("fd00::1").value());
+  message.authorities.emplace_back(
+      name("cluster.local"), kSoa, 5,
+      soa_rdata(name("ns.dns.cluster.local"), name("h.cluster.local"), Soa{1, 2, 3, 4, 5}));
+  message.additionals.emplace_back(name("web.default.svc.cluster.local"), kAaaa, 5,
+                                   address_bytes("fd00::1").value());
   message.edns = Edns{1232, 0, true};
   return message;
 }
@@ -36,7 +41,9 @@ std::string header(std::uint8_t questions, std::uint8_t answers) {
   return out;
 }
 
-bool refused(const std::string& packet) { return !decode(packet).ok(); }
+bool refused(const std::string& packet) {
+  return !decode(packet).ok();
+}
 
 }  // namespace
 
@@ -81,7 +88,8 @@ TEST_CASE("a message survives encoding and decoding, smaller than its parts", "[
 TEST_CASE("what does not fit is left out whole and marked", "[dns]") {
   Message message = full_message();
   for (int i = 0; i < 60; ++i)
-    message.answers.emplace_back(message.questions[0].name, kA, 5, std::string{10, 0, 0, static_cast<char>(i)});
+    message.answers.emplace_back(message.questions[0].name, kA, 5,
+                                 std::string{10, 0, 0, static_cast<char>(i)});
   const std::string packet = encode(message, 512);
   CHECK(packet.size() <= 512);
   const auto back = decode(packet);
@@ -94,7 +102,8 @@ TEST_CASE("what does not fit is left out whole and marked", "[dns]") {
 
   Message extra = full_message();
   for (int i = 0; i < 60; ++i)
-    extra.additionals.emplace_back(name("web.default.svc.cluster.local"), kA, 5, std::string{10, 0, 0, static_cast<char>(i)});
+    extra.additionals.emplace_back(name("web.default.svc.cluster.local"), kA, 5,
+                                   std::string{10, 0, 0, static_cast<char>(i)});
   const auto kept = decode(encode(extra, 512));
   REQUIRE(kept.ok());
   CHECK_FALSE(kept->truncated);
@@ -106,21 +115,25 @@ TEST_CASE("malformed packets are refused", "[dns]") {
   CHECK(refused(""));
   CHECK(refused(std::string(11, '\0')));
   CHECK_FALSE(refused(header(0, 0)));
-  CHECK(refused(header(0, 0) + "x"));                                             // trailing bytes
-  CHECK(refused(header(1, 0)));                                                   // no question
-  CHECK(refused(header(1, 0) + std::string("\5abc", 4)));                         // label past the end
-  CHECK(refused(header(1, 0) + std::string("\1a\0\0\1\0", 6)));                   // cut off type
-  CHECK(refused(header(1, 0) + std::string("\xc0\x0c", 2) + type_class));         // points to itself
-  CHECK(refused(header(1, 0) + std::string("\1a\xc0\x0c", 4) + type_class));      // a loop through a label
-  CHECK(refused(header(1, 0) + std::string("\xc0\x20", 2) + type_class));         // points forward
-  CHECK(refused(header(1, 0) + std::string("\xc0", 1)));                          // half a pointer
-  CHECK(refused(header(1, 0) + std::string("\x40" "a\0", 3) + type_class));       // reserved label type
+  CHECK(refused(header(0, 0) + "x"));                                         // trailing bytes
+  CHECK(refused(header(1, 0)));                                               // no question
+  CHECK(refused(header(1, 0) + std::string("\5abc", 4)));                     // label past the end
+  CHECK(refused(header(1, 0) + std::string("\1a\0\0\1\0", 6)));               // cut off type
+  CHECK(refused(header(1, 0) + std::string("\xc0\x0c", 2) + type_class));     // points to itself
+  CHECK(refused(header(1, 0) + std::string("\1a\xc0\x0c", 4) + type_class));  // a loop through a label
+  CHECK(refused(header(1, 0) + std::string("\xc0\x20", 2) + type_class));     // points forward
+  CHECK(refused(header(1, 0) + std::string("\xc0", 1)));                      // half a pointer
+  CHECK(refused(header(1, 0) +
+                std::string("\x40"
+                            "a\0",
+                            3) +
+                type_class));                                                          // reserved label type
   CHECK(refused(header(0, 1) + std::string("\0\0\1\0\1\0\0\0\5\0\5", 11) + "abcde"));  // A of 5 bytes
   CHECK(refused(header(0, 1) + std::string("\0\0\5\0\1\0\0\0\5\0\4\1a\0x", 15)));      // CNAME with a tail
   CHECK(refused(header(0, 1) + std::string("\0\0\x29\0\1\0\0\0\0\0\0", 11)));          // OPT among answers
   std::string many = header(1, 0);
   for (int i = 0; i < 5; ++i) many += '\x3f' + std::string(63, 'a');
-  CHECK(refused(many + '\0' + type_class));                                       // over 255 bytes
+  CHECK(refused(many + '\0' + type_class));  // over 255 bytes
   CHECK(form_error_for("short").empty());
   const auto error = decode(form_error_for(header(1, 0)));
   REQUIRE(error.ok());

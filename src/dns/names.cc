@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::size_t kNameMax = 255, kLabelMax = 63;
 
-std::uint8_t byte_at(std::string_view data, std::size_t at) { return static_cast<std::uint8_t>(data[at]); }
+std::uint8_t byte_at(std::string_view data, std::size_t at) {
+  return static_cast<std::uint8_t>(data[at]);
+}
 
 }  // namespace
 
@@ -61,7 +63,8 @@ void NameCompressor::write(std::string& out, std::string_view name) {
 }
 
 void NameCompressor::forget_from(std::size_t offset) {
-  for (auto it = offsets_.begin(); it != offsets_.end();) it = it->second >= offset ? offsets_.erase(it) : std::next(it);
+  for (auto it = offsets_.begin(); it != offsets_.end();)
+    it = it->second >= offset ? offsets_.erase(it) : std::next(it);
 }
 
 std::optional<Name> name_from_text(std::string_view text) {
@@ -88,9 +91,12 @@ std::string name_to_text(std::string_view name) {
     const auto label = name.substr(1, byte_at(name, 0));
     if (!text.empty()) text += '.';
     for (char c : label) {
-      if (c >= 'A' && c <= 'Z') text += static_cast<char>(c | 0x20);
-      else if (c == '.' || c == '\\' || c <= ' ' || c == 0x7f) text += fmt::format("\\{:03}", static_cast<std::uint8_t>(c));
-      else text += c;
+      if (c >= 'A' && c <= 'Z')
+        text += static_cast<char>(c | 0x20);
+      else if (c == '.' || c == '\\' || c <= ' ' || c == 0x7f)
+        text += fmt::format("\\{:03}", static_cast<std::uint8_t>(c));
+      else
+        text += c;
     }
     name.remove_prefix(std::min(label.size() + 1, name.size()));
   }

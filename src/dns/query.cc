@@ -34,11 +34,14 @@ Query Responder::read(std::string_view packet, bool udp) {
   query.ready = true;
   if (message.response) return query;
   query.size_max = kTcpMax;
-  if (udp) query.size_max = message.edns ? std::clamp<std::size_t>(message.edns->udp_size, kUdpMin, kUdpMax) : kUdpMin;
+  if (udp)
+    query.size_max =
+        message.edns ? std::clamp<std::size_t>(message.edns->udp_size, kUdpMin, kUdpMax) : kUdpMin;
   query.answer.rcode = protocol_error(message);
   if (query.answer.rcode == kNoError) {
     const auto& question = message.questions[0];
-    if (!synced_() && (answerer_.in_domain(question.name) || !reverse_address(name_to_text(question.name)).empty())) {
+    if (!synced_() &&
+        (answerer_.in_domain(question.name) || !reverse_address(name_to_text(question.name)).empty())) {
       query.answer.rcode = kServFail;
     } else {
       query.answer = answerer_.answer(question);

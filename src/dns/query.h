@@ -12,11 +12,11 @@ namespace mk::dns {
 
 // One question on its way to its answer.
 struct Query {
-  bool ready = false;       // `reply` is final; "" means: no reply at all
+  bool ready = false;  // `reply` is final; "" means: no reply at all
   std::string reply;
-  Message message;          // what was asked
+  Message message;  // what was asked
   std::size_t size_max = 512;
-  Answer answer;            // what the cluster knows of it
+  Answer answer;  // what the cluster knows of it
 };
 
 // From packet to packet. What the cluster knows is answered at once, without a task.

@@ -28,7 +28,8 @@ constexpr std::uint16_t kUdpSize = 1232;  // does not fragment anywhere
 // Unpredictable to whoever would forge an answer; the source port, chosen by the kernel, is too.
 std::uint16_t random_id() {
   const auto bytes = random_bytes(2);
-  return static_cast<std::uint16_t>(static_cast<std::uint8_t>(bytes[0]) << 8 | static_cast<std::uint8_t>(bytes[1]));
+  return static_cast<std::uint16_t>(static_cast<std::uint8_t>(bytes[0]) << 8 |
+                                    static_cast<std::uint8_t>(bytes[1]));
 }
 
 // A socket connected to the server: the kernel drops what others send and reports refusals at once.
@@ -55,12 +56,15 @@ Result<int> connect_to(const Server& server, int type) {
 
 bool answers(const Message& reply, const Message& query) {
   return reply.response && reply.id == query.id && reply.questions.size() == 1 &&
-         reply.questions[0].type == query.questions[0].type && reply.questions[0].klass == query.questions[0].klass &&
+         reply.questions[0].type == query.questions[0].type &&
+         reply.questions[0].klass == query.questions[0].klass &&
          name_to_text(reply.questions[0].name) == name_to_text(query.questions[0].name);
 }
 
 // What another server may still answer better.
-bool useless(const Message& reply) { return reply.rcode == kServFail || reply.rcode == kRefused || reply.rcode == kNotImp; }
+bool useless(const Message& reply) {
+  return reply.rcode == kServFail || reply.rcode == kRefused || reply.rcode == kNotImp;
+}
 
 }  // namespace
 
@@ -94,7 +98,8 @@ std::vector<Server> servers_of(std::string_view resolv_conf) {
   std::vector<Server> servers;
   for (auto line : split(resolv_conf, '\n')) {
     line = trim(line);
-    if (!line.starts_with("nameserver") || line.size() < 12 || (line[10] != ' ' && line[10] != '\t')) continue;
+    if (!line.starts_with("nameserver") || line.size() < 12 || (line[10] != ' ' && line[10] != '\t'))
+      continue;
     line = trim(line.substr(10));
     const auto server = parse_server(line.substr(0, line.find_first_of(" \t#;")));
     if (server.ok()) servers.push_back(*server);
@@ -103,9 +108,15 @@ std::vector<Server> servers_of(std::string_view resolv_conf) {
 }
 
 Forwarder::Forwarder(rt::Loop& loop, rt::Clock& clock, std::function<std::vector<Server>()> servers)
-    : loop_(loop), clock_(clock), find_servers_(std::move(servers)), cache_(clock, kCacheMax), group_(loop.executor()) {}
+    : loop_(loop),
+      clock_(clock),
+      find_servers_(std::move(servers)),
+      cache_(clock, kCacheMax),
+      group_(loop.executor()) {}
 
-rt::Task<> Forwarder::stop() { co_await group_.stop(); }
+rt::Task<> Forwarder::stop() {
+  co_await group_.stop();
+}
 
 void Forwarder::refresh() {
   if (refreshed_ && clock_.mono() - *refreshed_ < kRefreshEvery) return;
@@ -168,7 +179,8 @@ rt::Task<Result<Shared>> Forwarder::ask_servers(const UpstreamQuestion& question
     poor = std::move(shared);
   }
   if (poor) co_return poor;
-  kLog.debug("no answer from upstream", "name", name_to_text(question.question.name), "error", failure.message());
+  kLog.debug("no answer from upstream", "name", name_to_text(question.question.name), "error",
+             failure.message());
   co_return failure;
 }
 
@@ -187,7 +199,8 @@ rt::Task<Result<Message>> Forwarder::exchange(Server server, UpstreamQuestion qu
   query.checking_disabled = question.checking_disabled;
   query.questions.push_back(question.question);
   if (edns) query.edns = Edns{kUdpSize, 0, question.dnssec_ok};
-  rt::Task<Result<Message>> task = tcp ? over_tcp(server, std::move(query)) : over_udp(server, std::move(query));
+  rt::Task<Result<Message>> task =
+      tcp ? over_tcp(server, std::move(query)) : over_udp(server, std::move(query));
   auto reply = co_await rt::with_timeout(clock_, kTryTimeout, std::move(task));
   if (!reply) co_return Error(Reason::kTimeout, "no answer within two seconds");
   co_return std::move(*reply);
@@ -218,11 +231,13 @@ rt::Task<Result<Message>> Forwarder::over_tcp(Server server, Message query) {
     if (part.empty()) co_return Error(Reason::kServiceUnavailable, "the connection ended before the answer");
     in += part;
     if (in.size() < 2) continue;
-    const std::size_t size = static_cast<std::size_t>(static_cast<std::uint8_t>(in[0])) << 8 | static_cast<std::uint8_t>(in[1]);
+    const std::size_t size =
+        static_cast<std::size_t>(static_cast<std::uint8_t>(in[0])) << 8 | static_cast<std::uint8_t>(in[1]);
     if (in.size() < 2 + size) continue;
     auto reply = decode(std::string_view(in).substr(2, size));
     if (!reply.ok()) co_return reply;
-    if (!answers(*reply, query)) co_return Error(Reason::kServiceUnavailable, "an answer to another question");
+    if (!answers(*reply, query))
+      co_return Error(Reason::kServiceUnavailable, "an answer to another question");
     co_return reply;
   }
 }

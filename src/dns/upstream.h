@@ -59,11 +59,12 @@ class AnswerCache {
 // Seconds an answer may be kept: its lowest TTL, or what its SOA says for a negative one; 0: not at all.
 std::uint32_t cache_seconds(const Message& message);
 
-// Each question is under way once, whoever asks it: so a server that sends our questions back to us waits for itself
-// and ends as an error after the timeout instead of multiplying.
+// Each question is under way once, whoever asks it: so a server that sends our questions back to us waits for
+// itself and ends as an error after the timeout instead of multiplying.
 class Forwarder {
  public:
-  // `servers` is asked again now and then, so that it may follow a changed resolv.conf. References must outlive it.
+  // `servers` is asked again now and then, so that it may follow a changed resolv.conf. References must
+  // outlive it.
   Forwarder(rt::Loop& loop, rt::Clock& clock, std::function<std::vector<Server>()> servers);
 
   rt::Task<Result<Shared>> ask(UpstreamQuestion question);

@@ -33,7 +33,8 @@ Service read_service(const api::Object& object) {
   if (service.headless) return service;
   auto add = [&](std::string_view text) {
     auto bytes = address_bytes(text);
-    if (bytes && std::find(service.cluster_ips.begin(), service.cluster_ips.end(), *bytes) == service.cluster_ips.end())
+    if (bytes && std::find(service.cluster_ips.begin(), service.cluster_ips.end(), *bytes) ==
+                     service.cluster_ips.end())
       service.cluster_ips.push_back(std::move(*bytes));
   };
   add(api::str(json, "spec.clusterIP"));
@@ -45,7 +46,8 @@ Service read_service(const api::Object& object) {
 // "10-0-0-7", "fd00--7": what names an endpoint that has no hostname.
 std::string dashed(std::string_view address) {
   std::string text = address_text(address);
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '.' || c == ':'; }, '-');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '.' || c == ':'; }, '-');
   return text;
 }
 
@@ -79,8 +81,10 @@ void Zone::put_service(const api::Object& object) {
   const api::Key key = object.key();
   Service fresh = read_service(object);
   auto [it, added] = services_.try_emplace(key);
-  if (added) ++namespaces_[key.ns];
-  else unindex_addresses(key, it->second);
+  if (added)
+    ++namespaces_[key.ns];
+  else
+    unindex_addresses(key, it->second);
   if (fresh.headless) fresh.slices = std::move(it->second.slices);
   it->second = std::move(fresh);
   index_addresses(key, it->second);
@@ -136,7 +140,8 @@ void Zone::unindex_addresses(const api::Key& key, const Service& service) {
 }
 
 void Zone::index_slice(const api::Key& key, const Slice& slice) {
-  for (const auto& endpoint : slice.endpoints) names_[endpoint.address].push_back(AddressName{key, endpoint.label});
+  for (const auto& endpoint : slice.endpoints)
+    names_[endpoint.address].push_back(AddressName{key, endpoint.label});
 }
 
 void Zone::unindex_slice(const api::Key& key, const Slice& slice) {
@@ -148,8 +153,9 @@ void Zone::unname(const std::string& address, const api::Key& key, const std::st
   const auto it = names_.find(address);
   if (it == names_.end()) return;
   auto& names = it->second;
-  const auto found = std::find_if(names.begin(), names.end(),
-                                  [&](const AddressName& name) { return name.service == key && name.label == label; });
+  const auto found = std::find_if(names.begin(), names.end(), [&](const AddressName& name) {
+    return name.service == key && name.label == label;
+  });
   if (found != names.end()) names.erase(found);
   if (names.empty()) names_.erase(it);
 }

@@ -8,9 +8,9 @@
 
 #include "mk/api/object.h"
 
-// What cluster DNS knows: an index of Services, and of the EndpointSlices of headless ones, in the shape in which
-// questions come. Changed piece by piece as the informers deliver, so that neither a change nor a question costs
-// more than the one service it is about.
+// What cluster DNS knows: an index of Services, and of the EndpointSlices of headless ones, in the shape in
+// which questions come. Changed piece by piece as the informers deliver, so that neither a change nor a
+// question costs more than the one service it is about.
 namespace mk::dns {
 
 struct ServicePort {
@@ -34,7 +34,7 @@ struct Service {
   std::string external_name;             // of type ExternalName, else ""
   std::vector<std::string> cluster_ips;  // 4 or 16 bytes each; empty when headless
   std::vector<ServicePort> ports;
-  std::map<std::string, Slice> slices;   // by name; only when headless
+  std::map<std::string, Slice> slices;  // by name; only when headless
 };
 
 // A name that an address has: the endpoint `label` of a service, or the service itself when the label is "".
@@ -48,8 +48,8 @@ class Zone {
   void put_service(const api::Object& object);
   void erase_service(const api::Key& key);
 
-  // Slices of services that are not headless (or not known yet) are ignored: when put_service() makes a service
-  // headless, the caller puts its slices again.
+  // Slices of services that are not headless (or not known yet) are ignored: when put_service() makes a
+  // service headless, the caller puts its slices again.
   void put_slice(const api::Object& object);
   void erase_slice(const api::Object& object);
 

@@ -18,15 +18,16 @@ constexpr Log kLog("kubelet");
 
 class NodeKubelet : public Kubelet {
  public:
-  NodeKubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, client::Client& client, NodeRuntime& runtime,
-              KubeletOptions options)
+  NodeKubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
+              client::Client& client, NodeRuntime& runtime, KubeletOptions options)
       : options_(std::move(options)),
         runtime_(runtime),
         events_(client, clock, options_.node_name),
         objects_(loop, client, clock, random),
         mounter_(make_mounter()),
         services_(client, clock, random, api::resources::kServices, "", client::ListOptions()),
-        context_{loop, clock, random, pool, client, runtime, options_, events_, objects_, *mounter_, services_, {}},
+        context_{loop,     clock,   random,   pool,      client,    runtime,
+                 options_, events_, objects_, *mounter_, services_, {}},
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
@@ -76,8 +77,9 @@ class NodeKubelet : public Kubelet {
 
 }  // namespace
 
-std::unique_ptr<Kubelet> make_kubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, client::Client& client,
-                                      NodeRuntime& runtime, KubeletOptions options) {
+std::unique_ptr<Kubelet> make_kubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                      rt::BlockingPool& pool, client::Client& client, NodeRuntime& runtime,
+                                      KubeletOptions options) {
   return std::make_unique<NodeKubelet>(loop, clock, random, pool, client, runtime, std::move(options));
 }
 

@@ -39,7 +39,9 @@ struct Pool {
 // The youngest that still lives: the others age away.
 ConnectionPtr Pool::take() {
   const auto oldest = clock.mono() - kIdleAge;
-  std::erase_if(idle, [&](auto& one) { return one->idle_since < oldest || one->generation() != generation || one->dead(); });
+  std::erase_if(idle, [&](auto& one) {
+    return one->idle_since < oldest || one->generation() != generation || one->dead();
+  });
   if (idle.empty()) return nullptr;
   auto connection = std::move(idle.back());
   idle.pop_back();
@@ -75,12 +77,14 @@ rt::Task<Result<ConnectionPtr>> open_connection(std::shared_ptr<Pool> pool) {
   const auto limit = pool->options.connect_timeout;
   auto opened = co_await rt::with_timeout(pool->clock, limit, connect_and_handshake(pool));
   if (!opened)
-    co_return Error(Reason::kTimeout, "cannot connect to " + endpoint_text(pool->url.host, pool->url.port) + " in time");
+    co_return Error(Reason::kTimeout,
+                    "cannot connect to " + endpoint_text(pool->url.host, pool->url.port) + " in time");
   co_return std::move(*opened);
 }
 
 // Sends the request and reads the answer's head; a kept connection that turns out dead is replaced once.
-rt::Task<Result<ConnectionPtr>> exchange_heads(std::shared_ptr<Pool> pool, std::shared_ptr<const Request> request) {
+rt::Task<Result<ConnectionPtr>> exchange_heads(std::shared_ptr<Pool> pool,
+                                               std::shared_ptr<const Request> request) {
   const bool is_head = request->method == "HEAD";
   const bool repeatable = is_head || request->method == "GET";
   ConnectionPtr connection = pool->take();
@@ -91,7 +95,8 @@ rt::Task<Result<ConnectionPtr>> exchange_heads(std::shared_ptr<Pool> pool, std::
       if (!opened) co_return std::move(opened).error();
       connection = std::move(*opened);
     }
-    auto done = co_await connection->send(*request, request_head(*request, pool->host(), pool->options.token));
+    auto done =
+        co_await connection->send(*request, request_head(*request, pool->host(), pool->options.token));
     // A server that refuses a body answers and closes before it has read it all: the answer may be there.
     auto head = co_await connection->read_head(is_head);
     if (head.ok()) co_return connection;
@@ -115,7 +120,9 @@ rt::Task<Result<Response>> request_whole(std::shared_ptr<Pool> pool, std::shared
 class BodyReaderImpl : public BodyReader {
  public:
   BodyReaderImpl(std::shared_ptr<Pool> pool, ConnectionPtr connection)
-      : pool_(std::move(pool)), connection_(std::move(connection)), head_(std::move(connection_->parser().response)) {}
+      : pool_(std::move(pool)),
+        connection_(std::move(connection)),
+        head_(std::move(connection_->parser().response)) {}
 
   const Response& head() const override { return head_; }
 
@@ -154,10 +161,12 @@ rt::Task<Error> refused_upgrade(ConnectionPtr connection) {
   if (reason == Reason::kUnknown) reason = reason_from_http(status);
   if (object && !field("message").empty()) co_return Error(reason, field("message"));
   if (!text.empty()) co_return Error(reason, text);
-  co_return Error(reason, "the server refused the upgrade with " + std::to_string(status) + " " + std::string(status_text(status)));
+  co_return Error(reason, "the server refused the upgrade with " + std::to_string(status) + " " +
+                              std::string(status_text(status)));
 }
 
-rt::Task<Result<ConnectionPtr>> switch_protocols(std::shared_ptr<Pool> pool, std::shared_ptr<const Request> request) {
+rt::Task<Result<ConnectionPtr>> switch_protocols(std::shared_ptr<Pool> pool,
+                                                 std::shared_ptr<const Request> request) {
   auto limit = pool->options.request_timeout;
   auto opened = co_await rt::with_timeout(pool->clock, limit, exchange_heads(pool, request));
   if (!opened) co_return Error(Reason::kTimeout, "no answer in time from " + pool->host());
@@ -191,7 +200,8 @@ class HttpClientImpl : public HttpClient {
     co_return reader;
   }
 
-  rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request, std::vector<std::string> subprotocols) override;
+  rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request,
+                                                         std::vector<std::string> subprotocols) override;
   rt::Task<Result<Upgraded>> upgrade(Request request) override;
   void set_credentials(pki::KeyPair client_certificate, std::string token) override;
 
@@ -199,8 +209,8 @@ class HttpClientImpl : public HttpClient {
   std::shared_ptr<Pool> pool_;
 };
 
-rt::Task<Result<std::unique_ptr<WebSocket>>> HttpClientImpl::websocket(Request request,
-                                                                       std::vector<std::string> subprotocols) {
+rt::Task<Result<std::unique_ptr<WebSocket>>> HttpClientImpl::websocket(
+    Request request, std::vector<std::string> subprotocols) {
   auto pool = pool_;
   const std::string key = make_websocket_key();
   request.headers.set("Connection", "Upgrade");
@@ -216,8 +226,10 @@ rt::Task<Result<std::unique_ptr<WebSocket>>> HttpClientImpl::websocket(Request r
     co_return Error(Reason::kServiceUnavailable, "the server's WebSocket handshake is wrong");
   std::string chosen(headers.get("Sec-WebSocket-Protocol"));
   if (!chosen.empty() && std::find(subprotocols.begin(), subprotocols.end(), chosen) == subprotocols.end())
-    co_return Error(Reason::kServiceUnavailable, "the server chose a WebSocket protocol nobody asked for: " + chosen);
-  co_return make_websocket((*switched)->release_stream(), pool->clock, WebSocketSide::kClient, std::move(chosen));
+    co_return Error(Reason::kServiceUnavailable,
+                    "the server chose a WebSocket protocol nobody asked for: " + chosen);
+  co_return make_websocket((*switched)->release_stream(), pool->clock, WebSocketSide::kClient,
+                           std::move(chosen));
 }
 
 rt::Task<Result<Upgraded>> HttpClientImpl::upgrade(Request request) {
@@ -243,7 +255,8 @@ void HttpClientImpl::set_credentials(pki::KeyPair client_certificate, std::strin
   if (pool_->url.scheme == "https") {
     auto context = context_for(options);
     if (!context) {
-      kLog.error("new client credentials are unusable; the old ones stay", "error", context.error().message());
+      kLog.error("new client credentials are unusable; the old ones stay", "error",
+                 context.error().message());
       return;
     }
     pool_->tls = std::move(*context);

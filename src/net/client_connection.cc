@@ -26,9 +26,11 @@ rt::Task<Result<std::vector<asio::ip::tcp::endpoint>>> resolve(std::string host,
   }
   auto executor = co_await asio::this_coro::executor;
   asio::ip::tcp::resolver resolver(executor);
-  auto found = co_await resolver.async_resolve(host, std::to_string(port), asio::redirect_error(asio::use_awaitable, code));
+  auto found = co_await resolver.async_resolve(host, std::to_string(port),
+                                               asio::redirect_error(asio::use_awaitable, code));
   if (code == asio::error::operation_aborted) rt::throw_cancelled();
-  if (code) co_return Error(Reason::kServiceUnavailable, "cannot resolve \"" + host + "\": " + code.message());
+  if (code)
+    co_return Error(Reason::kServiceUnavailable, "cannot resolve \"" + host + "\": " + code.message());
   for (const auto& entry : found) out.push_back(entry.endpoint());
   co_return out;
 }
@@ -50,7 +52,8 @@ rt::Task<Result<Socket>> connect_socket(std::string host, int port) {
   }
   std::string text = code.message();
   text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  co_return Error(Reason::kServiceUnavailable, "cannot connect to " + endpoint_text(host, port) + ": " + text);
+  co_return Error(Reason::kServiceUnavailable,
+                  "cannot connect to " + endpoint_text(host, port) + ": " + text);
 }
 
 std::string request_head(const Request& request, const std::string& host, const std::string& token) {
@@ -95,7 +98,8 @@ rt::Task<Result<bool>> ClientConnection::read_into_parser() {
   auto count = co_await stream_->read_some(data.data(), data.size());
   if (!count) co_return std::move(count).error();
   if (*count == 0) {
-    if (!parser_->got_some()) co_return Error(Reason::kServiceUnavailable, "the server closed the connection");
+    if (!parser_->got_some())
+      co_return Error(Reason::kServiceUnavailable, "the server closed the connection");
     MK_CO_TRY(parser_->feed_end());
     if (stream_->truncated()) co_return Error(Reason::kServiceUnavailable, "the connection was cut off");
     co_return false;

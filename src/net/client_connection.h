@@ -25,7 +25,9 @@ class ClientConnection {
   ResponseParser& parser() { return *parser_; }
   // Nothing of an answer has come: the server may have closed the kept connection before it saw the request.
   bool answer_begun() const { return answer_begun_; }
-  bool reusable() const { return parser_ && parser_->is_done() && parser_->keep_alive() && input_.empty() && stream_->is_open(); }
+  bool reusable() const {
+    return parser_ && parser_->is_done() && parser_->keep_alive() && input_.empty() && stream_->is_open();
+  }
   bool dead();  // of an idle one: closed, or the server says something unasked
   // The connection without HTTP, after a 101.
   std::shared_ptr<Stream> release_stream();

@@ -40,7 +40,9 @@ rt::Task<> upgrade_handler(ExchangePtr exchange) {
 // A plain server that speaks the given bytes to every connection, once it has read something.
 struct Script {
   explicit Script(std::string answer) : text(std::move(answer)) {
-    auto handler = [this](std::shared_ptr<net::RawStream> stream, net::Peer) { return serve(std::move(stream)); };
+    auto handler = [this](std::shared_ptr<net::RawStream> stream, net::Peer) {
+      return serve(std::move(stream));
+    };
     listener = net::listen_tcp(loop, "127.0.0.1", 0, handler).value();
     net::ClientOptions options;
     options.base_url = "http://127.0.0.1:" + std::to_string(listener->port());
@@ -123,7 +125,8 @@ TEST_CASE("fragments, pings and masks") {
   net::Fixture fixture;
   fixture.listen(websocket_handler, false);
   auto body = [&]() -> rt::Task<> {
-    auto stream = (co_await net::connect_tcp(*fixture.clock, "127.0.0.1", fixture.server->port(), 1s)).value();
+    auto stream =
+        (co_await net::connect_tcp(*fixture.clock, "127.0.0.1", fixture.server->port(), 1s)).value();
     const std::string head =
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -179,7 +182,8 @@ TEST_CASE("connections are kept and used again, and a dead one is replaced") {
   net::Fixture fixture;
   fixture.limits.idle_timeout = 60ms;
   fixture.listen([](ExchangePtr exchange) -> rt::Task<> {
-    (void)co_await exchange->respond(net::Response(200, "text/plain", std::string(exchange->request().headers.get("authorization"))));
+    (void)co_await exchange->respond(
+        net::Response(200, "text/plain", std::string(exchange->request().headers.get("authorization"))));
   });
   auto body = [&]() -> rt::Task<> {
     auto options = fixture.options();
@@ -196,7 +200,8 @@ TEST_CASE("connections are kept and used again, and a dead one is replaced") {
   // This server says that it keeps connections, and does not.
   Script liar("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   auto lied_to = [&]() -> rt::Task<> {
-    for (int i = 0; i < 5; ++i) CHECK((co_await liar.client->request(net::Request("GET", "/"))).value().body == "ok");
+    for (int i = 0; i < 5; ++i)
+      CHECK((co_await liar.client->request(net::Request("GET", "/"))).value().body == "ok");
     CHECK(liar.connections == 5);
   };
   liar.run(lied_to());
@@ -204,7 +209,9 @@ TEST_CASE("connections are kept and used again, and a dead one is replaced") {
 
 TEST_CASE("who the server is decides whether we talk to it") {
   net::Fixture fixture;
-  fixture.listen([](ExchangePtr exchange) -> rt::Task<> { (void)co_await exchange->respond(net::Response(200, "a/b", "x")); });
+  fixture.listen([](ExchangePtr exchange) -> rt::Task<> {
+    (void)co_await exchange->respond(net::Response(200, "a/b", "x"));
+  });
   auto body = [&]() -> rt::Task<> {
     auto options = fixture.options();
     options.server_name = "localhost";
@@ -214,7 +221,9 @@ TEST_CASE("who the server is decides whether we talk to it") {
     CHECK(mismatch.error().is(Reason::kUnauthorized));
     options = fixture.options();
     options.ca_pem = pki::make_ca("other", fixture.now() - 60, fixture.now() + 60).certificate_pem;
-    CHECK((co_await fixture.client(options)->request(net::Request("GET", "/"))).error().is(Reason::kUnauthorized));
+    CHECK((co_await fixture.client(options)->request(net::Request("GET", "/")))
+              .error()
+              .is(Reason::kUnauthorized));
     options.insecure = true;
     CHECK((co_await fixture.client(options)->request(net::Request("GET", "/"))).ok());
     options = fixture.options();
@@ -233,7 +242,8 @@ TEST_CASE("answers of every framing, and broken ones") {
     return out;
   };
   CHECK(get("HTTP/1.1 200 OK\r\n\r\nuntil close").value().body == "until close");
-  CHECK(get("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").value().body == "abc");
+  CHECK(get("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").value().body ==
+        "abc");
   CHECK(get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n").value().status == 204);
   CHECK(get("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").error().is(Reason::kServiceUnavailable));
   CHECK(get("SSH-2.0-OpenSSH\r\n\r\n").error().is(Reason::kServiceUnavailable));

@@ -48,9 +48,13 @@ Connection::Connection(std::shared_ptr<ServerShared> shared, Socket socket)
   shared_->connections_changed.notify_all();
 }
 
-Connection::~Connection() { shared_->connections.erase(this); }
+Connection::~Connection() {
+  shared_->connections.erase(this);
+}
 
-void Connection::set_deadline(rt::Duration from_now) { deadline_ = shared_->clock.mono() + from_now; }
+void Connection::set_deadline(rt::Duration from_now) {
+  deadline_ = shared_->clock.mono() + from_now;
+}
 
 void Connection::sweep(rt::MonoTime now) {
   if (now < deadline_) return;
@@ -181,7 +185,8 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
     kLog.error("handler failed", "method", request.method, "path", request.path(), "error", failure);
   }
   if (!exchange->started()) {
-    auto ignored = co_await exchange->respond(status_response(500, "InternalError", "an error on the server has prevented the request from succeeding"));
+    auto ignored = co_await exchange->respond(status_response(
+        500, "InternalError", "an error on the server has prevented the request from succeeding"));
   }
   exchange->end();
   if (exchange->reusable()) co_return true;
@@ -201,8 +206,11 @@ rt::Task<> Connection::refuse(Error error) {
   if (error.name == "header_limit") code = 431;
   const std::string_view reason = code == 413 ? "RequestEntityTooLarge" : "BadRequest";
   std::string message = error.message();
-  if (code == 413) message = "the request body exceeds the limit of " + std::to_string(shared_->limits.body_max) + " bytes";
-  if (code == 431) message = "the request header exceeds the limit of " + std::to_string(shared_->limits.header_max) + " bytes";
+  if (code == 413)
+    message = "the request body exceeds the limit of " + std::to_string(shared_->limits.body_max) + " bytes";
+  if (code == 431)
+    message =
+        "the request header exceeds the limit of " + std::to_string(shared_->limits.header_max) + " bytes";
   auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::make_unique<RequestParser>());
   exchange->refuse_keep_alive();
   auto sent = co_await exchange->respond(status_response(code, reason, message));

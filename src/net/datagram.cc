@@ -79,7 +79,9 @@ rt::Task<Result<void>> UdpSocketImpl::send(Peer to, std::string data) {
 class TcpListenerImpl : public TcpListener {
  public:
   TcpListenerImpl(rt::Loop& loop, std::unique_ptr<Acceptor> acceptor, TcpHandler handler)
-      : acceptor_(std::move(acceptor)), handler_(std::make_shared<TcpHandler>(std::move(handler))), group_(loop.executor()) {
+      : acceptor_(std::move(acceptor)),
+        handler_(std::make_shared<TcpHandler>(std::move(handler))),
+        group_(loop.executor()) {
     group_.spawn("tcp accept", accept_loop());
   }
 
@@ -137,9 +139,11 @@ Result<std::unique_ptr<UdpSocket>> bind_udp(rt::Loop& loop, const std::string& a
   return std::unique_ptr<UdpSocket>(std::make_unique<UdpSocketImpl>(std::move(socket)));
 }
 
-Result<std::unique_ptr<TcpListener>> listen_tcp(rt::Loop& loop, const std::string& address, int port, TcpHandler handler) {
+Result<std::unique_ptr<TcpListener>> listen_tcp(rt::Loop& loop, const std::string& address, int port,
+                                                TcpHandler handler) {
   MK_ASSIGN(auto acceptor, open_listener(loop.executor(), address, port, ""));
-  return std::unique_ptr<TcpListener>(std::make_unique<TcpListenerImpl>(loop, std::move(acceptor), std::move(handler)));
+  return std::unique_ptr<TcpListener>(
+      std::make_unique<TcpListenerImpl>(loop, std::move(acceptor), std::move(handler)));
 }
 
 }  // namespace mk::net

@@ -10,9 +10,13 @@
 namespace mk::net {
 namespace {
 
-bool has_no_body(int status) { return status / 100 == 1 || status == 204 || status == 304; }
+bool has_no_body(int status) {
+  return status / 100 == 1 || status == 204 || status == 304;
+}
 
-Error already_answered() { return Error(Reason::kInternalError, "this request has been answered already"); }
+Error already_answered() {
+  return Error(Reason::kInternalError, "this request has been answered already");
+}
 
 }  // namespace
 
@@ -89,10 +93,15 @@ Result<void> HttpExchange::begin() {
 std::string HttpExchange::head(int status, const Headers& headers, std::optional<std::size_t> length) {
   std::string out;
   out.reserve(256);
-  out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ").append(status_text(status)).append("\r\n");
+  out.append("HTTP/1.1 ")
+      .append(std::to_string(status))
+      .append(" ")
+      .append(status_text(status))
+      .append("\r\n");
   append_fields(out, headers);
   if (!headers.has("Date")) out.append("Date: ").append(connection_->shared().date_now()).append("\r\n");
-  if (length && !has_no_body(status)) out.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
+  if (length && !has_no_body(status))
+    out.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
   if (!keep_alive_) {
     out.append("Connection: close\r\n");
   } else if (parser_->version == 10) {
@@ -165,7 +174,8 @@ rt::Task<Result<void>> HttpExchange::switch_protocols(Headers headers) {
   co_return co_await connection_->write(std::move(pieces));
 }
 
-rt::Task<Result<std::unique_ptr<WebSocket>>> HttpExchange::accept_websocket(std::vector<std::string> subprotocols) {
+rt::Task<Result<std::unique_ptr<WebSocket>>> HttpExchange::accept_websocket(
+    std::vector<std::string> subprotocols) {
   auto self = shared_from_this();
   const auto& headers = request().headers;
   const auto key = base64_decode(headers.get("Sec-WebSocket-Key"));

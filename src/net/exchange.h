@@ -20,7 +20,8 @@ class HttpExchange : public Exchange, public std::enable_shared_from_this<HttpEx
   rt::Task<Result<void>> respond(int status, Headers headers, std::vector<SharedBytes> body) override;
   rt::Task<Result<std::unique_ptr<BodyWriter>>> start(int status, Headers headers) override;
   bool wants_websocket() const override;
-  rt::Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(std::vector<std::string> subprotocols) override;
+  rt::Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(
+      std::vector<std::string> subprotocols) override;
   rt::Task<Result<std::unique_ptr<RawStream>>> upgrade(std::string protocol, Headers headers) override;
   rt::Task<> client_gone() override;
 

@@ -21,21 +21,25 @@ std::string endpoint_text(const std::string& address, int port) {
   return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
-Error bind_error(const std::string& address, int port, const boost::system::error_code& code, const std::string& advice) {
+Error bind_error(const std::string& address, int port, const boost::system::error_code& code,
+                 const std::string& advice) {
   const std::string what = "cannot listen on " + endpoint_text(address, port) + ": ";
   if (code == asio::error::address_in_use)
-    return Error(Reason::kConflict, what + "address already in use; stop the other program or choose another port" + advice);
+    return Error(Reason::kConflict,
+                 what + "address already in use; stop the other program or choose another port" + advice);
   if (code == asio::error::access_denied)
-    return Error(Reason::kForbidden, what + "permission denied; run as root or choose a port above 1023" + advice);
+    return Error(Reason::kForbidden,
+                 what + "permission denied; run as root or choose a port above 1023" + advice);
   if (code.value() == EADDRNOTAVAIL)
     return Error(Reason::kInvalid, what + "this machine does not have that address; choose one of its own");
   return Error(Reason::kInternalError, what + code.message());
 }
 
-Result<std::unique_ptr<Acceptor>> open_listener(const rt::Executor& executor, const std::string& address, int port,
-                                                const std::string& advice) {
+Result<std::unique_ptr<Acceptor>> open_listener(const rt::Executor& executor, const std::string& address,
+                                                int port, const std::string& advice) {
   MK_ASSIGN(const auto ip, parse_address(address));
-  if (port < 0 || port > 65535) return Error(Reason::kInvalid, "port " + std::to_string(port) + " is not in 0..65535");
+  if (port < 0 || port > 65535)
+    return Error(Reason::kInvalid, "port " + std::to_string(port) + " is not in 0..65535");
   const asio::ip::tcp::endpoint endpoint(ip, static_cast<unsigned short>(port));
   auto acceptor = std::make_unique<Acceptor>(executor);
   boost::system::error_code code;

@@ -26,7 +26,8 @@ struct Fixture {
     return issue_by(ca, name, usage, until);
   }
 
-  pki::KeyPair issue_by(const pki::KeyPair& by, const std::string& name, pki::Usage usage, std::int64_t until) const {
+  pki::KeyPair issue_by(const pki::KeyPair& by, const std::string& name, pki::Usage usage,
+                        std::int64_t until) const {
     pki::CertificateRequest request;
     request.common_name = name;
     request.organizations = {"group-a"};
@@ -53,7 +54,9 @@ struct Fixture {
   }
 
   std::unique_ptr<HttpClient> client() { return client(options()); }
-  std::unique_ptr<HttpClient> client(ClientOptions with) { return make_http_client(loop, *clock, std::move(with)).value(); }
+  std::unique_ptr<HttpClient> client(ClientOptions with) {
+    return make_http_client(loop, *clock, std::move(with)).value();
+  }
 
   // Runs a test's body, then stops the server.
   void run(rt::Task<> body) { rt::run_until_done(loop, run_and_stop(std::move(body))); }

@@ -22,7 +22,8 @@ Result<std::size_t> ParserBase<kIsRequest>::feed(std::string_view data) {
   std::size_t used = 0;
   while (!this->is_done() && used < data.size()) {
     Code code;
-    const std::size_t count = this->put(boost::asio::const_buffer(data.data() + used, data.size() - used), code);
+    const std::size_t count =
+        this->put(boost::asio::const_buffer(data.data() + used, data.size() - used), code);
     used += count;
     if (code == http::error::need_more) break;
     if (code) return parse_error(code);
@@ -42,7 +43,8 @@ void RequestParser::on_request_impl(http::verb, Text method, Text target, int ht
 Result<void> ResponseParser::feed_end() {
   Code code;
   put_eof(code);
-  if (code) return Error(Reason::kServiceUnavailable, "the server closed the connection before its answer was whole");
+  if (code)
+    return Error(Reason::kServiceUnavailable, "the server closed the connection before its answer was whole");
   return ok();
 }
 

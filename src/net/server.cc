@@ -75,7 +75,8 @@ rt::Task<> HttpServerImpl::accept_loop() {
 
 void HttpServerImpl::welcome(Socket socket) {
   if (shared_->connections.size() >= shared_->limits.connections_max) {
-    if (!full_) kLog.warn("too many connections; new ones are closed", "limit", shared_->limits.connections_max);
+    if (!full_)
+      kLog.warn("too many connections; new ones are closed", "limit", shared_->limits.connections_max);
     full_ = true;
     return;
   }
@@ -85,8 +86,8 @@ void HttpServerImpl::welcome(Socket socket) {
   group_.spawn("http connection", Connection::serve(std::move(connection)));
 }
 
-// One timer for all connections. Deadlines lie at least the shortest limit ahead, so looking a few times within
-// that is exact enough.
+// One timer for all connections. Deadlines lie at least the shortest limit ahead, so looking a few times
+// within that is exact enough.
 rt::Task<> HttpServerImpl::sweep_loop() {
   const rt::Duration shortest = std::min(shared_->limits.header_timeout, shared_->limits.idle_timeout);
   const rt::Duration step = std::min<rt::Duration>(shortest / 8, std::chrono::seconds(1));
@@ -102,16 +103,17 @@ rt::Task<> HttpServerImpl::sweep_loop() {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> listen_http(rt::Loop& loop, rt::Clock& clock, const std::string& address, int port,
-                                                std::optional<TlsIdentity> identity, ServerLimits limits,
-                                                Handler handler) {
+Result<std::unique_ptr<HttpServer>> listen_http(rt::Loop& loop, rt::Clock& clock, const std::string& address,
+                                                int port, std::optional<TlsIdentity> identity,
+                                                ServerLimits limits, Handler handler) {
   auto shared = std::make_shared<ServerShared>(clock, std::move(limits), std::move(handler));
   if (identity) {
     MK_ASSIGN(shared->tls, make_server_context(*identity));
     shared->client_ca_pem = identity->client_ca_pem;
   }
   MK_ASSIGN(auto acceptor, open_listener(loop.executor(), address, port, " with --https-listen-port"));
-  return std::unique_ptr<HttpServer>(std::make_unique<HttpServerImpl>(loop, std::move(shared), std::move(acceptor)));
+  return std::unique_ptr<HttpServer>(
+      std::make_unique<HttpServerImpl>(loop, std::move(shared), std::move(acceptor)));
 }
 
 }  // namespace mk::net

@@ -43,7 +43,9 @@ rt::Task<std::string> raw(net::Fixture& fixture, std::string bytes, std::string 
   co_return got;
 }
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -85,14 +87,20 @@ TEST_CASE("pipelined, chunked and HTTP/1.0 requests") {
   net::Fixture fixture;
   fixture.listen(answer, false);
   auto body = [&]() -> rt::Task<> {
-    auto both = co_await raw(fixture, "GET /one HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    auto both = co_await raw(
+        fixture,
+        "GET /one HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     CHECK((has(both, "GET /one") && has(both, "GET /two") && has(both, "Connection: close")));
-    auto chunked = co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-                                         "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n");
+    auto chunked = co_await raw(
+        fixture,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n");
     CHECK(has(chunked, "abcdefg"));
     auto old = co_await raw(fixture, "GET /old HTTP/1.0\r\n\r\n");
     CHECK((has(old, "GET /old") && has(old, "Connection: close")));
-    auto expecting = co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n", "100 Continue");
+    auto expecting = co_await raw(
+        fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        "100 Continue");
     CHECK(has(expecting, "HTTP/1.1 100 Continue\r\n\r\n"));
   };
   fixture.run(body());
@@ -104,15 +112,21 @@ TEST_CASE("what is too large or malformed is refused with a Status") {
   fixture.limits.header_max = 2000;
   fixture.listen(answer, false);
   auto body = [&]() -> rt::Task<> {
-    auto large = co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + std::string(5000, 'x'));
+    auto large = co_await raw(
+        fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + std::string(5000, 'x'));
     CHECK((has(large, "HTTP/1.1 413 ") && has(large, R"("reason":"RequestEntityTooLarge")")));
-    auto chunked = co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'x'));
+    auto chunked =
+        co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" +
+                                  std::string(2000, 'x'));
     CHECK(has(chunked, "HTTP/1.1 413 "));
-    auto header = co_await raw(fixture, "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(3000, 'x') + "\r\n\r\n");
+    auto header =
+        co_await raw(fixture, "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(3000, 'x') + "\r\n\r\n");
     CHECK(has(header, "HTTP/1.1 431 "));
     auto garbage = co_await raw(fixture, "hello there\r\n\r\n");
     CHECK((has(garbage, "HTTP/1.1 400 ") && has(garbage, R"("kind":"Status")")));
-    auto smuggled = co_await raw(fixture, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    auto smuggled = co_await raw(
+        fixture,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     CHECK(has(smuggled, "HTTP/1.1 400 "));
   };
   fixture.run(body());
@@ -178,12 +192,14 @@ TEST_CASE("a new identity holds for new connections") {
 TEST_CASE("a port in use is a conflict that says what to do") {
   net::Fixture fixture;
   fixture.listen(answer, false);
-  auto second = net::listen_http(fixture.loop, *fixture.clock, "127.0.0.1", fixture.server->port(), {}, {}, answer);
+  auto second =
+      net::listen_http(fixture.loop, *fixture.clock, "127.0.0.1", fixture.server->port(), {}, {}, answer);
   REQUIRE(!second.ok());
   CHECK(second.error().is(Reason::kConflict));
-  CHECK(second.error().message() == "cannot listen on 127.0.0.1:" + std::to_string(fixture.server->port()) +
-                                        ": address already in use; stop the other program or choose another port with "
-                                        "--https-listen-port");
+  CHECK(second.error().message() ==
+        "cannot listen on 127.0.0.1:" + std::to_string(fixture.server->port()) +
+            ": address already in use; stop the other program or choose another port with "
+            "--https-listen-port");
   rt::run_until_done(fixture.loop, fixture.server->stop());
 }
 
@@ -205,7 +221,9 @@ TEST_CASE("no more connections than allowed") {
 TEST_CASE("plain HTTP on the TLS port gets a hint") {
   net::Fixture fixture;
   fixture.listen(answer);
-  auto body = [&]() -> rt::Task<> { CHECK(has(co_await raw(fixture, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "https://")); };
+  auto body = [&]() -> rt::Task<> {
+    CHECK(has(co_await raw(fixture, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "https://"));
+  };
   fixture.run(body());
 }
 

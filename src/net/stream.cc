@@ -17,7 +17,9 @@ namespace {
 constexpr std::size_t kRecord = 16384;       // most a TLS record carries
 constexpr std::size_t kAheadMax = 64 << 10;  // kept of what a client sends while it waits for its answer
 
-void set_option(int fd, int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); }
+void set_option(int fd, int level, int name, int value) {
+  ::setsockopt(fd, level, name, &value, sizeof value);
+}
 
 std::string plain_address(const asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -49,7 +51,9 @@ Stream::Stream(Socket socket, TlsContext context) : socket_(std::move(socket)) {
   if (context) ssl_ = make_ssl(context, end_);
 }
 
-Stream::~Stream() { close(); }
+Stream::~Stream() {
+  close();
+}
 
 Error Stream::failure() const {
   if (closed_ && error_.empty()) return Error(Reason::kServiceUnavailable, "the connection was closed");
@@ -64,10 +68,14 @@ Stream::Try Stream::socket_failure(int code) {
 
 Stream::Try Stream::classify(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_WANT_READ: return {Io::kWantRead, 0};
-    case SSL_ERROR_WANT_WRITE: return {Io::kWantWrite, 0};
-    case SSL_ERROR_ZERO_RETURN: return {Io::kEnd, 0};
-    default: break;
+    case SSL_ERROR_WANT_READ:
+      return {Io::kWantRead, 0};
+    case SSL_ERROR_WANT_WRITE:
+      return {Io::kWantWrite, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      return {Io::kEnd, 0};
+    default:
+      break;
   }
   if (end_.at_end) {
     ERR_clear_error();
@@ -136,11 +144,17 @@ rt::Task<Result<void>> Stream::wait(Io what) {
   co_return ok();
 }
 
-rt::Task<Result<void>> Stream::wait_readable() { co_return co_await wait(Io::kWantRead); }
+rt::Task<Result<void>> Stream::wait_readable() {
+  co_return co_await wait(Io::kWantRead);
+}
 
-bool Stream::has_pending() const { return !buffered_.empty() || (ssl_ && SSL_has_pending(ssl_.get()) == 1); }
+bool Stream::has_pending() const {
+  return !buffered_.empty() || (ssl_ && SSL_has_pending(ssl_.get()) == 1);
+}
 
-void Stream::unread(std::string_view data) { buffered_.insert(0, data); }
+void Stream::unread(std::string_view data) {
+  buffered_.insert(0, data);
+}
 
 rt::Task<Result<void>> Stream::handshake() {
   for (;;) {
@@ -148,7 +162,8 @@ rt::Task<Result<void>> Stream::handshake() {
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
     const Try outcome = classify(result);
-    if (outcome.io == Io::kEnd) co_return Error(Reason::kServiceUnavailable, "TLS: the peer closed the connection");
+    if (outcome.io == Io::kEnd)
+      co_return Error(Reason::kServiceUnavailable, "TLS: the peer closed the connection");
     if (outcome.io == Io::kFailed) co_return failure();
     MK_CO_TRY(co_await wait(outcome.io));
   }

@@ -14,8 +14,8 @@ namespace mk::net {
 
 using Socket = boost::asio::ip::tcp::socket;
 
-// A connected socket, with TLS or without. OpenSSL works on the descriptor itself (no memory BIOs), so an idle
-// connection owns no buffers. One reader and one writer at a time; wait_for_end() may run beside both.
+// A connected socket, with TLS or without. OpenSSL works on the descriptor itself (no memory BIOs), so an
+// idle connection owns no buffers. One reader and one writer at a time; wait_for_end() may run beside both.
 // Everything is read and written between two awaits, so cancelling an operation loses no byte of the input.
 class Stream {
  public:
@@ -42,8 +42,8 @@ class Stream {
   rt::Task<Result<void>> write_pieces(std::vector<std::string_view> pieces);
   std::uint64_t bytes_written() const { return bytes_written_; }
 
-  // Ends when the peer has closed its side or the connection is broken or closed; input that comes meanwhile is
-  // kept for the next read.
+  // Ends when the peer has closed its side or the connection is broken or closed; input that comes meanwhile
+  // is kept for the next read.
   rt::Task<> wait_for_end();
 
   void close_write();  // the peer reads the end; we may read on

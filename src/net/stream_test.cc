@@ -138,7 +138,8 @@ TEST_CASE("two hundred requests at once, and a pool that keeps few connections")
   fixture.listen([&](ExchangePtr exchange) -> rt::Task<> {
     ++connections_seen;
     co_await rt::yield();
-    (void)co_await exchange->respond(net::Response(200, "text/plain", std::string(exchange->request().path())));
+    (void)co_await exchange->respond(
+        net::Response(200, "text/plain", std::string(exchange->request().path())));
   });
   auto body = [&]() -> rt::Task<> {
     auto client = fixture.client();
@@ -178,7 +179,8 @@ TEST_CASE("a plain listener, half-close, and datagrams") {
     const int port = listener->port();
     co_await listener->stop();
     auto refused = co_await net::connect_tcp(*clock, "::1", port, 1s);
-    CHECK(refused.error().message() == "cannot connect to [::1]:" + std::to_string(port) + ": connection refused");
+    CHECK(refused.error().message() ==
+          "cannot connect to [::1]:" + std::to_string(port) + ": connection refused");
 
     auto one = net::bind_udp(loop, "127.0.0.1", 0).value();
     auto two = net::bind_udp(loop, "127.0.0.1", 0).value();

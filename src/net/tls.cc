@@ -15,7 +15,9 @@ namespace {
 template <auto Free>
 struct Deleter {
   template <class T>
-  void operator()(T* object) const { Free(object); }
+  void operator()(T* object) const {
+    Free(object);
+  }
 };
 using Bio = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
@@ -23,8 +25,12 @@ using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 
 constexpr std::string_view kHttp11("\x08http/1.1", 9);
 
-Bio memory_bio(const std::string& text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
-X509Ptr next_certificate(BIO* bio) { return X509Ptr(PEM_read_bio_X509(bio, nullptr, nullptr, nullptr)); }
+Bio memory_bio(const std::string& text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+X509Ptr next_certificate(BIO* bio) {
+  return X509Ptr(PEM_read_bio_X509(bio, nullptr, nullptr, nullptr));
+}
 
 int socket_read(BIO* bio, char* data, int size) {
   auto* end = static_cast<SocketEnd*>(BIO_get_data(bio));
@@ -53,7 +59,9 @@ int socket_write(BIO* bio, const char* data, int size) {
   return -1;
 }
 
-long socket_control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long socket_control(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 BIO_METHOD* socket_method() {
   static BIO_METHOD* const method = [] {
@@ -86,7 +94,8 @@ TlsContext make_context(const SSL_METHOD* method) {
   SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20");
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(
+      raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(raw, 1);  // one recv() takes header and payload of a record
   return context;
 }
@@ -95,13 +104,15 @@ Result<void> use_pair(SSL_CTX* context, const pki::KeyPair& pair) {
   const Bio chain = memory_bio(pair.certificate_pem);
   const X509Ptr leaf = next_certificate(chain.get());
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1)
-    return Error(Reason::kInvalid, "the TLS certificate is not a usable PEM certificate: " + tls_error_text());
+    return Error(Reason::kInvalid,
+                 "the TLS certificate is not a usable PEM certificate: " + tls_error_text());
   while (const X509Ptr next = next_certificate(chain.get())) SSL_CTX_add1_chain_cert(context, next.get());
   ERR_clear_error();
   const Bio text = memory_bio(pair.key_pem);
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
   const Key key(PEM_read_bio_PrivateKey(text.get(), nullptr, no_passphrase, nullptr));
-  if (!key) return Error(Reason::kInvalid, "the TLS key is not an unencrypted PEM private key: " + tls_error_text());
+  if (!key)
+    return Error(Reason::kInvalid, "the TLS key is not an unencrypted PEM private key: " + tls_error_text());
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)
     return Error(Reason::kInvalid, "the TLS certificate and key do not belong together: " + tls_error_text());
   return ok();
@@ -165,7 +176,8 @@ std::string peer_certificates(SSL* ssl) {
   PEM_write_bio_X509(out.get(), leaf.get());
   // On the server's side the chain comes without the leaf.
   STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
-  for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i) PEM_write_bio_X509(out.get(), sk_X509_value(chain, i));
+  for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i)
+    PEM_write_bio_X509(out.get(), sk_X509_value(chain, i));
   char* data = nullptr;
   const long size = BIO_get_mem_data(out.get(), &data);
   return std::string(data, static_cast<std::size_t>(size));
@@ -188,7 +200,8 @@ void expect_server(SSL* ssl, const std::string& host) {
     X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str());
     return;
   }
-  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  X509_VERIFY_PARAM_set_hostflags(param,
+                                  X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   X509_VERIFY_PARAM_set1_host(param, host.c_str(), host.size());
   SSL_set_tlsext_host_name(ssl, host.c_str());
 }

@@ -52,7 +52,9 @@ std::string close_payload(int code, std::string_view reason) {
 class WebSocketImpl : public WebSocket {
  public:
   WebSocketImpl(std::shared_ptr<Stream> stream, rt::Clock& clock, WebSocketSide side, std::string subprotocol)
-      : state_(std::make_shared<State>(std::move(stream), side)), clock_(clock), subprotocol_(std::move(subprotocol)) {}
+      : state_(std::make_shared<State>(std::move(stream), side)),
+        clock_(clock),
+        subprotocol_(std::move(subprotocol)) {}
   ~WebSocketImpl() override { state_->stream->close(); }
 
   const std::string& subprotocol() const override { return subprotocol_; }
@@ -60,7 +62,9 @@ class WebSocketImpl : public WebSocket {
   rt::Task<Result<void>> write(Message message) override {
     return send(state_, message.binary ? kBinary : kText, std::move(message.data));
   }
-  rt::Task<> close(int code, std::string reason) override { return close_within(state_, clock_, code, std::move(reason)); }
+  rt::Task<> close(int code, std::string reason) override {
+    return close_within(state_, clock_, code, std::move(reason));
+  }
 
  private:
   // Shared with the running operations, which may outlive the handle by a moment.
@@ -92,7 +96,8 @@ class WebSocketImpl : public WebSocket {
   static rt::Task<Result<void>> handle_control(std::shared_ptr<State> state, Frame frame);
   static rt::Task<Result<void>> send(std::shared_ptr<State> state, unsigned opcode, std::string payload);
   static rt::Task<Error> fail(std::shared_ptr<State> state, int code, Error error);
-  static rt::Task<> close_within(std::shared_ptr<State> state, rt::Clock& clock, int code, std::string reason);
+  static rt::Task<> close_within(std::shared_ptr<State> state, rt::Clock& clock, int code,
+                                 std::string reason);
   static rt::Task<> close_handshake(std::shared_ptr<State> state, int code, std::string reason);
 
   std::shared_ptr<State> state_;
@@ -151,7 +156,8 @@ rt::Task<Result<WebSocket::Message>> WebSocketImpl::read_message(std::shared_ptr
     if (state->close_received) co_return Error(Reason::kGone, "websocket: closed");
     auto frame = co_await read_frame(state);
     if (!frame) {
-      const bool ours = frame.error().is(Reason::kBadRequest) || frame.error().is(Reason::kRequestEntityTooLarge);
+      const bool ours =
+          frame.error().is(Reason::kBadRequest) || frame.error().is(Reason::kRequestEntityTooLarge);
       if (!ours) co_return std::move(frame).error();
       const int code = frame.error().is(Reason::kBadRequest) ? 1002 : 1009;
       co_return co_await fail(state, code, std::move(frame).error());
@@ -188,12 +194,15 @@ rt::Task<Result<void>> WebSocketImpl::handle_control(std::shared_ptr<State> stat
     if (state->side == WebSocketSide::kServer) state->stream->close_write();
   }
   if (frame.payload.size() < 2) co_return Error(Reason::kGone, "websocket: closed");
-  const int code = static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]);
-  co_return Error(Reason::kGone, "websocket: closed with code " + std::to_string(code) +
-                                     (frame.payload.size() > 2 ? ": " + frame.payload.substr(2) : std::string()));
+  const int code =
+      static_cast<unsigned char>(frame.payload[0]) << 8 | static_cast<unsigned char>(frame.payload[1]);
+  co_return Error(Reason::kGone,
+                  "websocket: closed with code " + std::to_string(code) +
+                      (frame.payload.size() > 2 ? ": " + frame.payload.substr(2) : std::string()));
 }
 
-rt::Task<Result<void>> WebSocketImpl::send(std::shared_ptr<State> state, unsigned opcode, std::string payload) {
+rt::Task<Result<void>> WebSocketImpl::send(std::shared_ptr<State> state, unsigned opcode,
+                                           std::string payload) {
   while (state->writing) co_await state->written.wait();
   if (state->close_sent) co_return Error(Reason::kGone, "websocket: closed");
   if (opcode == kClose) state->close_sent = true;
@@ -212,26 +221,30 @@ rt::Task<Error> WebSocketImpl::fail(std::shared_ptr<State> state, int code, Erro
 
 rt::Task<> WebSocketImpl::close_handshake(std::shared_ptr<State> state, int code, std::string reason) {
   auto sent = co_await send(state, kClose, close_payload(code, reason));
-  if (sent.ok() && state->side == WebSocketSide::kServer && state->close_received) state->stream->close_write();
+  if (sent.ok() && state->side == WebSocketSide::kServer && state->close_received)
+    state->stream->close_write();
   while (sent.ok() && !state->close_received) {
     auto message = co_await read_message(state);
     if (!message.ok()) break;
   }
 }
 
-rt::Task<> WebSocketImpl::close_within(std::shared_ptr<State> state, rt::Clock& clock, int code, std::string reason) {
+rt::Task<> WebSocketImpl::close_within(std::shared_ptr<State> state, rt::Clock& clock, int code,
+                                       std::string reason) {
   co_await rt::race(close_handshake(state, code, std::move(reason)), clock.sleep_for(kCloseWait));
   state->stream->close();
 }
 
 }  // namespace
 
-std::unique_ptr<WebSocket> make_websocket(std::shared_ptr<Stream> stream, rt::Clock& clock, WebSocketSide side,
-                                          std::string subprotocol) {
+std::unique_ptr<WebSocket> make_websocket(std::shared_ptr<Stream> stream, rt::Clock& clock,
+                                          WebSocketSide side, std::string subprotocol) {
   return std::make_unique<WebSocketImpl>(std::move(stream), clock, side, std::move(subprotocol));
 }
 
-std::string make_websocket_key() { return base64_encode(random_bytes(16)); }
+std::string make_websocket_key() {
+  return base64_encode(random_bytes(16));
+}
 
 std::string websocket_accept(std::string_view key) {
   const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 section 1.3

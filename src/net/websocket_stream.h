@@ -12,10 +12,10 @@ namespace mk::net {
 enum class WebSocketSide { kServer, kClient };
 
 // The frames of RFC 6455 on a connection whose handshake is done.
-std::unique_ptr<WebSocket> make_websocket(std::shared_ptr<Stream> stream, rt::Clock& clock, WebSocketSide side,
-                                          std::string subprotocol);
+std::unique_ptr<WebSocket> make_websocket(std::shared_ptr<Stream> stream, rt::Clock& clock,
+                                          WebSocketSide side, std::string subprotocol);
 
-std::string make_websocket_key();                        // Sec-WebSocket-Key
-std::string websocket_accept(std::string_view key);      // Sec-WebSocket-Accept
+std::string make_websocket_key();                    // Sec-WebSocket-Key
+std::string websocket_accept(std::string_view key);  // Sec-WebSocket-Accept
 
 }  // namespace mk::net

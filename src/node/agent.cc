@@ -27,7 +27,9 @@ class AgentRole : public Role {
 
 rt::Task<Result<void>> AgentRole::start() {
   if (options_.join.empty() || options_.token.empty())
-    co_return Error(Reason::kInvalid, "an agent needs --join https://SERVER:6443 and --token; the server's file node-token holds the token");
+    co_return Error(Reason::kInvalid,
+                    "an agent needs --join https://SERVER:6443 and --token; the server's file node-token "
+                    "holds the token");
   const std::string name = options_.node_name.empty() ? host_name() : options_.node_name;
   const std::string address = options_.node_ip.empty() ? primary_address() : options_.node_ip;
   std::vector<std::string> addresses = {address};
@@ -47,7 +49,8 @@ rt::Task<Result<void>> AgentRole::start() {
   worker.kubelet_identity.client_ca_pem = membership.ca_pem;
   // Services, slices and nodes are what a node may read anyway, so one identity serves all parts of it.
   Worker::Clients clients{*client_, *client_, *client_};
-  worker_ = std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients, std::move(worker));
+  worker_ = std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients,
+                                     std::move(worker));
   co_return co_await worker_->start();
 }
 

@@ -8,7 +8,8 @@
 #include "mk/proxy/proxy.h"
 #include "process.h"
 
-// `mk cleanup`: a restart of mk keeps pods running on purpose; this ends them when mk itself has gone for good.
+// `mk cleanup`: a restart of mk keeps pods running on purpose; this ends them when mk itself has gone for
+// good.
 namespace mk::node {
 namespace {
 
@@ -17,7 +18,8 @@ class CleanUp {
   CleanUp(Process& process, Options options) : process_(process), options_(std::move(options)) {}
 
   rt::Task<> run() {
-    auto runtime = kubelet::make_node_runtime(process_.loop, *process_.clock, process_.pool, runtime_options(options_, ""));
+    auto runtime = kubelet::make_node_runtime(process_.loop, *process_.clock, process_.pool,
+                                              runtime_options(options_, ""));
     if (!runtime.ok()) {
       note("runtime", runtime.error());
       co_return;
@@ -25,7 +27,8 @@ class CleanUp {
     co_await remove_pods(*runtime->containers);
     if (auto done = co_await runtime->network->tear_down(); !done.ok()) note("pod network", done.error());
     co_await remove_rules();
-    if (auto done = kubelet::remove_leftovers(runtime_options(options_, "")); !done.ok()) note("files and cgroups", done.error());
+    if (auto done = kubelet::remove_leftovers(runtime_options(options_, "")); !done.ok())
+      note("files and cgroups", done.error());
   }
   int exit_code() const { return exit_code_; }
 
@@ -39,7 +42,8 @@ class CleanUp {
       const auto& id = pod.sandbox.id;
       if (auto stopped = co_await containers.stop_sandbox(id); !stopped.ok()) note(id, stopped.error());
       for (const auto& container : pod.containers) {
-        if (auto removed = co_await containers.remove_container(container.id); !removed.ok()) note(container.id, removed.error());
+        if (auto removed = co_await containers.remove_container(container.id); !removed.ok())
+          note(container.id, removed.error());
       }
       if (auto removed = co_await containers.remove_sandbox(id); !removed.ok()) note(id, removed.error());
     }
@@ -52,7 +56,8 @@ class CleanUp {
     auto http = net::make_http_client(process_.loop, *process_.clock, std::move(nowhere));
     MK_ASSERT(http.ok());
     const auto client = client::make_https_client(**http, "mk");
-    const auto proxy = proxy::make_proxy(process_.loop, *process_.clock, *process_.random, process_.pool, *client, proxy::ProxyOptions());
+    const auto proxy = proxy::make_proxy(process_.loop, *process_.clock, *process_.random, process_.pool,
+                                         *client, proxy::ProxyOptions());
     if (auto done = co_await proxy->tear_down(); !done.ok()) note("service rules", done.error());
   }
 

@@ -17,7 +17,8 @@ std::string default_interface() {
   if (!routes.ok()) return "";
   for (const auto line : split(*routes, '\n')) {
     const auto fields = split(line, '\t');
-    if (fields.size() > 7 && fields[1] == "00000000" && fields[7] == "00000000") return std::string(trim(fields[0]));
+    if (fields.size() > 7 && fields[1] == "00000000" && fields[7] == "00000000")
+      return std::string(trim(fields[0]));
   }
   return "";
 }
@@ -36,7 +37,8 @@ std::string primary_address() {
   const std::string preferred = default_interface();
   std::string found;
   for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_LOOPBACK) != 0)
+      continue;
     const std::string name = at->ifa_name;
     if (name.starts_with("mk")) continue;  // our own bridge
     char text[INET_ADDRSTRLEN];

@@ -21,7 +21,9 @@ constexpr Log kLog("node");
 constexpr std::int64_t kRenewBefore = 30 * 86400;
 constexpr auto kRetryAfter = std::chrono::seconds(3);
 
-std::string state_path(const Options& options) { return options.data_dir + "/agent/membership.json"; }
+std::string state_path(const Options& options) {
+  return options.data_dir + "/agent/membership.json";
+}
 
 // The machine's own secret: what makes its node name its own.
 Result<std::string> node_password(const Options& options) {
@@ -63,14 +65,16 @@ Membership from_json(const Json& json) {
   return out;
 }
 
-std::optional<Membership> known_membership(const Options& options, const std::string& node_name, std::int64_t now) {
+std::optional<Membership> known_membership(const Options& options, const std::string& node_name,
+                                           std::int64_t now) {
   const auto text = read_file(state_path(options));
   if (!text.ok()) return std::nullopt;
   const auto json = api::parse_json(*text);
   if (!json.ok()) return std::nullopt;
   Membership out = from_json(*json);
   const auto info = pki::parse_certificate(out.client.certificate_pem);
-  const bool good = info.ok() && info->common_name == "system:node:" + node_name && info->not_after - now > kRenewBefore;
+  const bool good =
+      info.ok() && info->common_name == "system:node:" + node_name && info->not_after - now > kRenewBefore;
   if (!good) return std::nullopt;
   return out;
 }
@@ -83,12 +87,17 @@ rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::J
   MK_CO_ASSIGN(auto http, net::make_http_client(process.loop, *process.clock, std::move(options)));
   net::Request request("GET", "/cacerts");
   MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
-  if (answer.status != 200) co_return Error(Reason::kServiceUnavailable, url + " is no mk server (it has no /cacerts)");
+  if (answer.status != 200)
+    co_return Error(Reason::kServiceUnavailable, url + " is no mk server (it has no /cacerts)");
   if (token.ca_hash.empty())
-    co_return Error(Reason::kInvalid, "the token has no CA hash, so the server cannot be verified; use the complete token "
-                                      "(K10...), which the server keeps in its file node-token");
+    co_return Error(Reason::kInvalid,
+                    "the token has no CA hash, so the server cannot be verified; use the complete token "
+                    "(K10...), which the server keeps in its file node-token");
   if (pki::ca_hash(answer.body) != token.ca_hash)
-    co_return Error(Reason::kUnauthorized, "the CA of " + url + " is not the one the token was made for; is the URL right, and the token of this cluster?");
+    co_return Error(
+        Reason::kUnauthorized,
+        "the CA of " + url +
+            " is not the one the token was made for; is the URL right, and the token of this cluster?");
   co_return std::move(answer.body);
 }
 
@@ -116,8 +125,10 @@ rt::Task<Result<Membership>> apply(Process& process, Applicant applicant) {
   Membership out;
   out.client.key_pem = pki::make_private_key();
   out.serving.key_pem = pki::make_private_key();
-  MK_CO_ASSIGN(const std::string client_csr, pki::make_csr(out.client.key_pem, request_for(applicant.node_name, pki::Usage::kClient)));
-  MK_CO_ASSIGN(const std::string serving_csr, pki::make_csr(out.serving.key_pem, request_for(applicant.node_name, pki::Usage::kServer)));
+  MK_CO_ASSIGN(const std::string client_csr,
+               pki::make_csr(out.client.key_pem, request_for(applicant.node_name, pki::Usage::kClient)));
+  MK_CO_ASSIGN(const std::string serving_csr,
+               pki::make_csr(out.serving.key_pem, request_for(applicant.node_name, pki::Usage::kServer)));
   JsonObject body;
   body["nodeName"] = api::text(applicant.node_name);
   body["nodePassword"] = api::text(password);
@@ -135,7 +146,8 @@ rt::Task<Result<Membership>> apply(Process& process, Applicant applicant) {
   request.headers.set("Content-Type", "application/json");
   request.body = api::to_json(body);
   MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
-  if (answer.status != 200) co_return client::error_from_response(answer.status, answer.body).wrap("join " + options.join);
+  if (answer.status != 200)
+    co_return client::error_from_response(answer.status, answer.body).wrap("join " + options.join);
   MK_CO_ASSIGN(const Json json, api::parse_json(answer.body));
   const Membership given = from_json(json);
   out.ca_pem = ca;
@@ -154,7 +166,8 @@ rt::Task<Result<Membership>> join_cluster(Process& process, const Options& optio
   for (;;) {
     auto joined = co_await apply(process, Applicant(options, node_name, addresses));
     // A server that is not there yet is waited for; a wrong token or name is for the person to mend.
-    const bool again = !joined.ok() && (joined.error().is(Reason::kServiceUnavailable) || joined.error().is(Reason::kTimeout));
+    const bool again = !joined.ok() && (joined.error().is(Reason::kServiceUnavailable) ||
+                                        joined.error().is(Reason::kTimeout));
     if (!again) co_return joined;
     kLog.warn("cannot join yet", "server", options.join, "error", joined.error().message());
     co_await process.clock->sleep_for(kRetryAfter);

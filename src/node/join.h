@@ -10,15 +10,16 @@
 
 namespace mk::node {
 
-// What a node has after joining; kept in <data-dir>/agent/, so that it starts again without the token's server.
+// What a node has after joining; kept in <data-dir>/agent/, so that it starts again without the token's
+// server.
 struct Membership {
   std::string ca_pem;
   pki::KeyPair client, serving;
   ClusterSettings cluster;
 };
 
-// Joins through options.join with options.token, or renews: the server gives the same node name only to the machine
-// that joined with it first. With a membership on disk that is still good for 30 days, asks nobody.
+// Joins through options.join with options.token, or renews: the server gives the same node name only to the
+// machine that joined with it first. With a membership on disk that is still good for 30 days, asks nobody.
 rt::Task<Result<Membership>> join_cluster(Process& process, const Options& options, std::string node_name,
                                           std::vector<std::string> addresses);
 

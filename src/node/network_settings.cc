@@ -19,7 +19,8 @@ Result<Cidr> parse_cidr(const std::string& flag, const std::string& text) {
   if (slash == std::string::npos) return bad;
   in_addr address{};
   const auto bits = parse_int(std::string_view(text).substr(slash + 1));
-  if (::inet_pton(AF_INET, text.substr(0, slash).c_str(), &address) != 1 || !bits || *bits < 8 || *bits > 28) return bad;
+  if (::inet_pton(AF_INET, text.substr(0, slash).c_str(), &address) != 1 || !bits || *bits < 8 || *bits > 28)
+    return bad;
   Cidr out;
   out.bits = static_cast<int>(*bits);
   out.base = ntohl(address.s_addr) & ~(0xffffffffu >> out.bits);
@@ -36,7 +37,8 @@ std::string to_text(std::uint32_t host_order) {
 
 bool is_address(const std::string& text) {
   in6_addr address{};
-  return ::inet_pton(AF_INET, text.c_str(), &address) == 1 || ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
+  return ::inet_pton(AF_INET, text.c_str(), &address) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
 }
 
 std::optional<unsigned> parse_file_mode(const std::string& text) {
@@ -53,16 +55,19 @@ Result<NetworkSettings> check_network(const Options& options) {
   MK_ASSIGN(const Cidr cluster, parse_cidr("--cluster-cidr", options.cluster_cidr));
   MK_ASSIGN(const Cidr service, parse_cidr("--service-cidr", options.service_cidr));
   if (cluster.base <= service.last() && service.base <= cluster.last())
-    return Error(Reason::kInvalid, "--cluster-cidr " + options.cluster_cidr + " and --service-cidr " + options.service_cidr + " overlap");
+    return Error(Reason::kInvalid, "--cluster-cidr " + options.cluster_cidr + " and --service-cidr " +
+                                       options.service_cidr + " overlap");
   NetworkSettings out;
   out.api_address = to_text(service.base + 1);
   out.cluster_dns = options.cluster_dns.empty() ? to_text(service.base + 10) : options.cluster_dns;
   const auto& range = options.service_node_port_range;
   const auto dash = range.find('-');
   const auto first = parse_int(std::string_view(range).substr(0, dash));
-  const auto last = dash == std::string::npos ? std::nullopt : parse_int(std::string_view(range).substr(dash + 1));
+  const auto last =
+      dash == std::string::npos ? std::nullopt : parse_int(std::string_view(range).substr(dash + 1));
   if (!first || !last || *first < 1 || *last > 65535 || *first > *last)
-    return Error(Reason::kInvalid, "--service-node-port-range must be like 30000-32767, not \"" + range + "\"");
+    return Error(Reason::kInvalid,
+                 "--service-node-port-range must be like 30000-32767, not \"" + range + "\"");
   out.node_port_first = static_cast<int>(*first);
   out.node_port_last = static_cast<int>(*last);
   return out;

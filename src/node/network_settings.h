@@ -10,8 +10,8 @@ namespace mk::node {
 
 // The network flags, checked against each other, and what follows from them.
 struct NetworkSettings {
-  std::string cluster_dns;   // --cluster-dns, or the tenth address of the service CIDR
-  std::string api_address;   // of the kubernetes Service: the first
+  std::string cluster_dns;  // --cluster-dns, or the tenth address of the service CIDR
+  std::string api_address;  // of the kubernetes Service: the first
   int node_port_first = 0, node_port_last = 0;
 };
 Result<NetworkSettings> check_network(const Options& options);

@@ -71,7 +71,8 @@ TEST_CASE("a serving certificate is made anew for a new name and before it expir
   REQUIRE(renamed.ok());
   CHECK(renamed->serving.certificate_pem != first->serving.certificate_pem);
   CHECK(renamed->ca.certificate_pem == first->ca.certificate_pem);
-  const auto later = node::load_server_files(options_in(dir), {"localhost", "new"}, {"127.0.0.1"}, kNow + 300 * kDay);
+  const auto later =
+      node::load_server_files(options_in(dir), {"localhost", "new"}, {"127.0.0.1"}, kNow + 300 * kDay);
   REQUIRE(later.ok());
   CHECK(later->serving.certificate_pem != renamed->serving.certificate_pem);
 }

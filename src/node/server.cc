@@ -53,8 +53,12 @@ Result<void> ServerRole::prepare() {
   node_ip_ = options_.node_ip.empty() ? primary_address() : options_.node_ip;
   advertise_address_ = options_.advertise_address.empty() ? node_ip_ : options_.advertise_address;
   MK_ASSIGN(network_, check_network(options_));
-  std::vector<std::string> names = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-                                    "kubernetes.default.svc." + options_.cluster_domain, node_name_};
+  std::vector<std::string> names = {"localhost",
+                                    "kubernetes",
+                                    "kubernetes.default",
+                                    "kubernetes.default.svc",
+                                    "kubernetes.default.svc." + options_.cluster_domain,
+                                    node_name_};
   std::set<std::string> addresses = {"127.0.0.1", node_ip_, advertise_address_, network_.api_address};
   for (const auto& san : options_.tls_san) {
     if (is_address(san)) {
@@ -63,13 +67,15 @@ Result<void> ServerRole::prepare() {
       names.push_back(san);
     }
   }
-  auto files = load_server_files(options_, names, {addresses.begin(), addresses.end()}, process_.now_seconds());
+  auto files =
+      load_server_files(options_, names, {addresses.begin(), addresses.end()}, process_.now_seconds());
   if (!files.ok()) return std::move(files).error().wrap("cannot use the data directory " + options_.data_dir);
   files_ = std::move(files).value();
   store::Options store;
   store.dir = options_.data_dir + "/server/db";
   auto opened = store::open_store(process_.loop, std::move(store));
-  if (!opened.ok()) return std::move(opened).error().wrap("cannot use the data directory " + options_.data_dir);
+  if (!opened.ok())
+    return std::move(opened).error().wrap("cannot use the data directory " + options_.data_dir);
   store_ = std::move(opened).value();
   return ok();
 }
@@ -134,13 +140,15 @@ Result<net::TlsIdentity> ServerRole::kubelet_identity() const {
 std::unique_ptr<Worker> ServerRole::make_worker() {
   WorkerOptions worker;
   worker.options = options_;
-  worker.cluster = {options_.cluster_cidr, options_.service_cidr, network_.cluster_dns, options_.cluster_domain};
+  worker.cluster = {options_.cluster_cidr, options_.service_cidr, network_.cluster_dns,
+                    options_.cluster_domain};
   worker.node_name = node_name_;
   worker.node_ip = node_ip_;
   worker.kubelet_identity = kubelet_identity().value();
   Worker::Clients clients{api_->client_as("system:node:" + node_name_, {"system:nodes"}),
                           api_->client_as("system:kube-proxy", {}), api_->client_as("system:kube-proxy", {})};
-  return std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients, std::move(worker));
+  return std::make_unique<Worker>(process_.loop, *process_.clock, *process_.random, process_.pool, clients,
+                                  std::move(worker));
 }
 
 // A node may not give itself a role; the server does it for its own.
@@ -151,8 +159,9 @@ rt::Task<> ServerRole::mark_control_plane() {
   patch["metadata"] = std::move(metadata);
   client::Client& admin = api_->client_as("system:mk", {"system:masters"});
   client::WriteOptions options;
-  auto patched = co_await admin.patch(api::resources::kNodes, api::Key("", node_name_), "", client::PatchType::kMerge,
-                                      api::Json(std::move(patch)), std::move(options));
+  auto patched =
+      co_await admin.patch(api::resources::kNodes, api::Key("", node_name_), "", client::PatchType::kMerge,
+                           api::Json(std::move(patch)), std::move(options));
   if (!patched.ok()) kLog.warn("cannot label the server's node", "error", patched.error().message());
 }
 
@@ -164,11 +173,15 @@ rt::Task<Result<void>> ServerRole::start() {
   controller::ManagerOptions manager;
   manager.cluster_cidr = options_.cluster_cidr;
   manager.ca_pem = files_.ca.certificate_pem;
-  controller::ClientFor client_for = [this](const std::string& name) -> client::Client& { return controller_client(name); };
-  controllers_ = controller::make_manager(process_.loop, *process_.clock, *process_.random, std::move(client_for), std::move(manager));
+  controller::ClientFor client_for = [this](const std::string& name) -> client::Client& {
+    return controller_client(name);
+  };
+  controllers_ = controller::make_manager(process_.loop, *process_.clock, *process_.random,
+                                          std::move(client_for), std::move(manager));
   co_await controllers_->start();
   if (!options_.disable_scheduler) {
-    scheduler_ = scheduler::make_scheduler(process_.loop, *process_.clock, *process_.random, api_->client_as("system:kube-scheduler", {}));
+    scheduler_ = scheduler::make_scheduler(process_.loop, *process_.clock, *process_.random,
+                                           api_->client_as("system:kube-scheduler", {}));
     co_await scheduler_->start();
   }
   if (!options_.disable_agent) {

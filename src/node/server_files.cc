@@ -35,7 +35,9 @@ class Folder {
     MK_ASSIGN(out.certificate_pem, read_file(path_ + "/" + name + ".crt"));
     MK_ASSIGN(out.key_pem, read_file(path_ + "/" + name + ".key"));
     if (!pki::key_matches(out))
-      return Error(Reason::kInvalid, path_ + "/" + name + ".crt and .key do not belong together; remove both to have them made anew");
+      return Error(
+          Reason::kInvalid,
+          path_ + "/" + name + ".crt and .key do not belong together; remove both to have them made anew");
     return out;
   }
 
@@ -53,7 +55,8 @@ class Folder {
     return made;
   }
 
-  Result<pki::KeyPair> leaf(const std::string& name, const pki::KeyPair& ca, pki::CertificateRequest request) const {
+  Result<pki::KeyPair> leaf(const std::string& name, const pki::KeyPair& ca,
+                            pki::CertificateRequest request) const {
     request.not_before = now_ - kClockSkew;
     request.not_after = now_ + kLeafLife;
     auto known = pair(name);
@@ -65,13 +68,15 @@ class Folder {
   }
 
  private:
-  bool still_good(const pki::KeyPair& pair, const pki::KeyPair& ca, const pki::CertificateRequest& request) const {
+  bool still_good(const pki::KeyPair& pair, const pki::KeyPair& ca,
+                  const pki::CertificateRequest& request) const {
     const auto info = pki::parse_certificate(pair.certificate_pem);
     if (!info.ok() || info->not_after - now_ < kRenewBefore) return false;
     if (!pki::verify_certificate(pair.certificate_pem, ca.certificate_pem, now_).ok()) return false;
     const auto covers = [](const std::vector<std::string>& have, const std::vector<std::string>& want) {
-      return std::all_of(want.begin(), want.end(),
-                         [&](const auto& item) { return std::find(have.begin(), have.end(), item) != have.end(); });
+      return std::all_of(want.begin(), want.end(), [&](const auto& item) {
+        return std::find(have.begin(), have.end(), item) != have.end();
+      });
     };
     return covers(info->dns_names, request.dns_names) && covers(info->ip_addresses, request.ip_addresses);
   }
@@ -117,9 +122,11 @@ Result<ServerFiles> load_server_files(const Options& options, const std::vector<
   serving.dns_names = names;
   serving.ip_addresses = addresses;
   MK_ASSIGN(out.serving, folder.leaf("serving", out.ca, serving));
-  MK_ASSIGN(out.kubelet_client, folder.leaf("kubelet-client", out.ca, client("kube-apiserver-kubelet-client", {"system:masters"})));
+  MK_ASSIGN(out.kubelet_client, folder.leaf("kubelet-client", out.ca,
+                                            client("kube-apiserver-kubelet-client", {"system:masters"})));
   MK_ASSIGN(out.admin, folder.leaf("admin", out.ca, client("system:admin", {"system:masters"})));
-  MK_ASSIGN(out.service_account_key, folder.secret("service-account.key", [] { return pki::make_private_key(); }));
+  MK_ASSIGN(out.service_account_key,
+            folder.secret("service-account.key", [] { return pki::make_private_key(); }));
   Folder tokens(server, now);
   if (options.token.empty()) {
     MK_ASSIGN(out.token, tokens.secret("token", [] { return random_token(32); }));

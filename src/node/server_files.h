@@ -11,13 +11,14 @@
 namespace mk::node {
 
 // Keys, certificates and tokens of a server, kept in <data-dir>/server/ and made at its first start. Leaf
-// certificates are made anew at a start when they expire within 120 days or no longer fit the names and addresses.
+// certificates are made anew at a start when they expire within 120 days or no longer fit the names and
+// addresses.
 struct ServerFiles {
-  pki::KeyPair ca;                     // the cluster's: servers, nodes, clients
+  pki::KeyPair ca;  // the cluster's: servers, nodes, clients
   pki::KeyPair serving, kubelet_client, admin;
-  std::string service_account_key;     // PEM
-  std::string token, agent_token;      // passwords of the join tokens
-  std::string node_token() const;      // the complete token agents join with
+  std::string service_account_key;  // PEM
+  std::string token, agent_token;   // passwords of the join tokens
+  std::string node_token() const;   // the complete token agents join with
 };
 
 // `addresses` and `names` go into the serving certificate.

@@ -8,8 +8,8 @@ namespace {
 
 constexpr Log kLog("node");
 
-// Where the node's DNS listens; the proxy leads the cluster's DNS address there. Not 53, which a resolver of the
-// host's own may hold.
+// Where the node's DNS listens; the proxy leads the cluster's DNS address there. Not 53, which a resolver of
+// the host's own may hold.
 constexpr int kDnsPort = 10053;
 
 constexpr char kDefaultDataDir[] = "/var/lib/mk";
@@ -67,13 +67,20 @@ kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::s
   return out;
 }
 
-Worker::Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients, WorkerOptions options)
-    : loop_(loop), clock_(clock), random_(random), pool_(pool), clients_(clients), options_(std::move(options)) {}
+Worker::Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients,
+               WorkerOptions options)
+    : loop_(loop),
+      clock_(clock),
+      random_(random),
+      pool_(pool),
+      clients_(clients),
+      options_(std::move(options)) {}
 
 Worker::~Worker() = default;
 
 rt::Task<Result<void>> Worker::start() {
-  MK_CO_ASSIGN(runtime_, kubelet::make_node_runtime(loop_, clock_, pool_, runtime_options(options_.options, options_.node_name)));
+  MK_CO_ASSIGN(runtime_, kubelet::make_node_runtime(loop_, clock_, pool_,
+                                                    runtime_options(options_.options, options_.node_name)));
   dns::DnsOptions dns;
   dns.listen_address = options_.node_ip;
   dns.port = kDnsPort;
@@ -85,9 +92,11 @@ rt::Task<Result<void>> Worker::start() {
   proxy.node_ip = options_.node_ip;
   proxy.cluster_cidr = options_.cluster.cluster_cidr;
   proxy.service_cidr = options_.cluster.service_cidr;
-  for (const char* protocol : {"UDP", "TCP"}) proxy.local_redirects.push_back(dns_redirect(options_, protocol));
+  for (const char* protocol : {"UDP", "TCP"})
+    proxy.local_redirects.push_back(dns_redirect(options_, protocol));
   proxy_ = proxy::make_proxy(loop_, clock_, random_, pool_, clients_.proxy, std::move(proxy));
-  kubelet_ = kubelet::make_kubelet(loop_, clock_, random_, pool_, clients_.kubelet, runtime_, kubelet_options(options_));
+  kubelet_ = kubelet::make_kubelet(loop_, clock_, random_, pool_, clients_.kubelet, runtime_,
+                                   kubelet_options(options_));
   MK_CO_TRY(co_await kubelet_->start());
   MK_CO_TRY(co_await proxy_->start());
   MK_CO_TRY(co_await dns_->start());

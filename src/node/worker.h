@@ -25,7 +25,8 @@ struct WorkerOptions {
   net::TlsIdentity kubelet_identity;
 };
 
-// The node side of mk: runtime, kubelet, proxy and DNS. The same on a server and on an agent; only the clients differ.
+// The node side of mk: runtime, kubelet, proxy and DNS. The same on a server and on an agent; only the
+// clients differ.
 class Worker {
  public:
   struct Clients {
@@ -33,7 +34,8 @@ class Worker {
     client::Client& proxy;    // system:kube-proxy: reads Services, EndpointSlices and Nodes
     client::Client& dns;      // the same rights
   };
-  Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients, WorkerOptions options);
+  Worker(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, Clients clients,
+         WorkerOptions options);
   ~Worker();
 
   rt::Task<Result<void>> start();

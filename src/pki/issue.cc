@@ -37,15 +37,19 @@ void set_times(X509* certificate, std::int64_t not_before, std::int64_t not_afte
 void add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  const Handle<X509_EXTENSION, X509_EXTENSION_free> extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
+  const Handle<X509_EXTENSION, X509_EXTENSION_free> extension(
+      X509V3_EXT_conf_nid(nullptr, &context, nid, value));
   MK_ASSERT(extension && X509_add_ext(certificate, extension.get(), -1) == 1);
 }
 
 const char* extended_usage(Usage usage) {
   switch (usage) {
-    case Usage::kServer: return "serverAuth";
-    case Usage::kClient: return "clientAuth";
-    case Usage::kBoth: return "serverAuth,clientAuth";
+    case Usage::kServer:
+      return "serverAuth";
+    case Usage::kClient:
+      return "clientAuth";
+    case Usage::kBoth:
+      return "serverAuth,clientAuth";
   }
   return "";
 }
@@ -67,7 +71,8 @@ Result<Authority> open_authority(const KeyPair& ca) {
     return Error(Reason::kInvalid, "the CA certificate and the CA key do not belong together");
   }
   if (X509_check_ca(out.certificate.get()) == 0)
-    return Error(Reason::kInvalid, "the CA certificate does not allow signing (basicConstraints CA:TRUE is missing)");
+    return Error(Reason::kInvalid,
+                 "the CA certificate does not allow signing (basicConstraints CA:TRUE is missing)");
   return out;
 }
 
@@ -124,7 +129,9 @@ Result<KeyPair> issue(const KeyPair& ca, const CertificateRequest& request) {
   return KeyPair{std::move(pem), key_to_pem(key.get())};
 }
 
-std::string make_private_key() { return key_to_pem(new_key().get()); }
+std::string make_private_key() {
+  return key_to_pem(new_key().get());
+}
 
 Result<std::string> make_csr(const std::string& key_pem, const CertificateRequest& request) {
   const Key key = read_private_key(key_pem);
@@ -137,7 +144,8 @@ Result<std::string> make_csr(const std::string& key_pem, const CertificateReques
   STACK_OF(X509_EXTENSION)* stack = extensions.get();
   if (sk_GENERAL_NAME_num(names.get()) > 0)
     MK_ASSERT(X509V3_add1_i2d(&stack, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1);
-  sk_X509_EXTENSION_push(stack, X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, extended_usage(request.usage)));
+  sk_X509_EXTENSION_push(
+      stack, X509V3_EXT_conf_nid(nullptr, nullptr, NID_ext_key_usage, extended_usage(request.usage)));
   MK_ASSERT(X509_REQ_add_extensions(csr.get(), stack) == 1);
   MK_ASSERT(X509_REQ_sign(csr.get(), key.get(), digest_for(key.get())) > 0);
   const Bio bio(BIO_new(BIO_s_mem()));
@@ -150,8 +158,8 @@ Result<CertificateRequest> parse_csr(const std::string& csr_pem) {
   CertificateRequest out;
   read_subject(X509_REQ_get_subject_name(csr.get()), out.common_name, out.organizations);
   const Extensions extensions(X509_REQ_get_extensions(csr.get()));
-  const GeneralNames names(static_cast<GENERAL_NAMES*>(
-      X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
+  const GeneralNames names(
+      static_cast<GENERAL_NAMES*>(X509V3_get_d2i(extensions.get(), NID_subject_alt_name, nullptr, nullptr)));
   read_general_names(names.get(), out.dns_names, out.ip_addresses);
   const ExtendedUsage usage(static_cast<EXTENDED_KEY_USAGE*>(
       X509V3_get_d2i(extensions.get(), NID_ext_key_usage, nullptr, nullptr)));
@@ -162,7 +170,8 @@ Result<CertificateRequest> parse_csr(const std::string& csr_pem) {
   return out;
 }
 
-Result<std::string> sign_csr(const KeyPair& ca, const std::string& csr_pem, const CertificateRequest& request) {
+Result<std::string> sign_csr(const KeyPair& ca, const std::string& csr_pem,
+                             const CertificateRequest& request) {
   MK_ASSIGN(const X509Req csr, read_csr(csr_pem));
   MK_ASSIGN(const Authority authority, open_authority(ca));
   return sign_leaf(authority, X509_REQ_get0_pubkey(csr.get()), request);

@@ -1,10 +1,10 @@
 #include "mk/pki/jwt.h"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "mk/base/strings.h"
 #include "mk/pki/certificate.h"
@@ -18,8 +18,12 @@ constexpr std::size_t kHalf = 32;  // bytes of r and of s in an ES256 signature
 using DigestContext = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
 using Signature = Handle<ECDSA_SIG, ECDSA_SIG_free>;
 
-const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
+const unsigned char* bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* bytes(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
 
 bool is_p256(EVP_PKEY* key) {
   char name[32] = {};
@@ -28,7 +32,9 @@ bool is_p256(EVP_PKEY* key) {
          std::string_view(name) == "prime256v1";
 }
 
-std::string key_id(EVP_PKEY* key) { return base64url_encode(sha256(public_to_der(key))); }
+std::string key_id(EVP_PKEY* key) {
+  return base64url_encode(sha256(public_to_der(key)));
+}
 
 // JOSE wants r and s side by side, OpenSSL speaks DER.
 std::string der_to_jose(std::string_view der) {
@@ -63,7 +69,9 @@ bool signature_holds(EVP_PKEY* key, std::string_view text, std::string_view jose
   return holds;
 }
 
-Error refused(const char* why) { return Error(Reason::kUnauthorized, std::string("invalid bearer token: ") + why); }
+Error refused(const char* why) {
+  return Error(Reason::kUnauthorized, std::string("invalid bearer token: ") + why);
+}
 
 // The kid of an ES256 header, "" when it has none.
 Result<std::string> read_header(std::string_view encoded) {
@@ -92,7 +100,9 @@ std::string coordinate(EVP_PKEY* key, const char* name) {
 
 }  // namespace
 
-bool is_signing_key(const std::string& key_pem) { return is_p256(read_private_key(key_pem).get()); }
+bool is_signing_key(const std::string& key_pem) {
+  return is_p256(read_private_key(key_pem).get());
+}
 
 std::string sign_jwt(const std::string& key_pem, std::string_view claims_json) {
   const Key key = read_private_key(key_pem);

@@ -35,7 +35,9 @@ std::string scalar(std::string_view text) {
   return out + "\"";
 }
 
-Error missing(const std::string& what) { return Error(Reason::kInvalid, "kubeconfig: " + what); }
+Error missing(const std::string& what) {
+  return Error(Reason::kInvalid, "kubeconfig: " + what);
+}
 
 // The scalar at `key`, "" when absent or something else.
 std::string text_of(const YAML::Node& node, const char* key) {
@@ -45,7 +47,8 @@ std::string text_of(const YAML::Node& node, const char* key) {
 }
 
 // The `body` of the entry with this name in one of the three lists.
-Result<YAML::Node> entry(const YAML::Node& root, const char* list, const char* body, const std::string& name) {
+Result<YAML::Node> entry(const YAML::Node& root, const char* list, const char* body,
+                         const std::string& name) {
   const YAML::Node entries = root[list];
   if (entries && entries.IsSequence()) {
     for (const auto& item : entries) {
@@ -58,7 +61,8 @@ Result<YAML::Node> entry(const YAML::Node& root, const char* list, const char* b
 }
 
 // `name`-data in base64, or else the content of the file that `name` points to. The data win, as in kubectl.
-Result<std::string> data_or_file(const YAML::Node& node, const std::string& name, const std::string& base_dir) {
+Result<std::string> data_or_file(const YAML::Node& node, const std::string& name,
+                                 const std::string& base_dir) {
   const std::string data = text_of(node, (name + "-data").c_str());
   if (!data.empty()) {
     auto decoded = base64_decode(data);
@@ -89,7 +93,8 @@ Result<void> read_user(const YAML::Node& user, const std::string& base_dir, Kube
   return ok();
 }
 
-Result<Kubeconfig> read_config(const YAML::Node& root, std::string_view context, const std::string& base_dir) {
+Result<Kubeconfig> read_config(const YAML::Node& root, std::string_view context,
+                               const std::string& base_dir) {
   if (!root.IsMap()) return missing("the file is no mapping");
   const std::string name = context.empty() ? text_of(root, "current-context") : std::string(context);
   if (name.empty()) return missing("current-context is not set");
@@ -115,7 +120,9 @@ Result<Kubeconfig> read_config(const YAML::Node& root, std::string_view context,
 std::string write_kubeconfig(const Kubeconfig& config) {
   const std::string name = scalar(config.name);
   std::string out = "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n";
-  const auto put = [&](const char* key, const std::string& value) { out += std::string("    ") + key + ": " + value + "\n"; };
+  const auto put = [&](const char* key, const std::string& value) {
+    out += std::string("    ") + key + ": " + value + "\n";
+  };
   if (!config.ca_pem.empty()) put("certificate-authority-data", base64_encode(config.ca_pem));
   if (config.insecure) put("insecure-skip-tls-verify", "true");
   put("server", scalar(config.server));
@@ -135,7 +142,8 @@ std::string write_kubeconfig(const Kubeconfig& config) {
   return out;
 }
 
-Result<Kubeconfig> parse_kubeconfig(std::string_view text, std::string_view context, const std::string& base_dir) {
+Result<Kubeconfig> parse_kubeconfig(std::string_view text, std::string_view context,
+                                    const std::string& base_dir) {
   try {
     return read_config(YAML::Load(std::string(text)), context, base_dir);
   } catch (const YAML::Exception& error) {

@@ -13,7 +13,8 @@ Result<void> add_name(X509_NAME* subject, int nid, const std::string& value) {
   const ASN1_STRING_TABLE* old = ASN1_STRING_TABLE_get(nid);
   if (old == nullptr || old->maxsize < 1024)
     ASN1_STRING_TABLE_add(nid, 1, 1024, B_ASN1_UTF8STRING | B_ASN1_PRINTABLESTRING, 0);
-  if (X509_NAME_add_entry_by_NID(subject, nid, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(value.data()),
+  if (X509_NAME_add_entry_by_NID(subject, nid, MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(value.data()),
                                  static_cast<int>(value.size()), -1, 0) == 1)
     return ok();
   return Error(Reason::kInvalid, "\"" + value + "\" cannot be a name in a certificate: " + openssl_error());
@@ -55,7 +56,8 @@ Result<void> write_subject(X509_NAME* subject, const CertificateRequest& request
   return ok();
 }
 
-void read_subject(const X509_NAME* subject, std::string& common_name, std::vector<std::string>& organizations) {
+void read_subject(const X509_NAME* subject, std::string& common_name,
+                  std::vector<std::string>& organizations) {
   for (int i = 0; i < X509_NAME_entry_count(subject); ++i) {
     const X509_NAME_ENTRY* entry = X509_NAME_get_entry(subject, i);
     const int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
@@ -84,10 +86,12 @@ Result<GeneralNames> general_names(const CertificateRequest& request) {
   return names;
 }
 
-void read_general_names(const GENERAL_NAMES* names, std::vector<std::string>& dns, std::vector<std::string>& ips) {
+void read_general_names(const GENERAL_NAMES* names, std::vector<std::string>& dns,
+                        std::vector<std::string>& ips) {
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names); ++i) {
     int type = 0;
-    const auto* value = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type));
+    const auto* value =
+        static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type));
     if (type == GEN_DNS) dns.push_back(raw(value));
     if (type == GEN_IPADD) ips.push_back(address_text(raw(value)));
   }

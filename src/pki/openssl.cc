@@ -6,7 +6,9 @@
 namespace mk::pki {
 namespace {
 
-int no_passphrase(char*, int, int, void*) { return -1; }
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
 
 }  // namespace
 
@@ -18,7 +20,9 @@ std::string openssl_error() {
   return reason ? reason : "error " + std::to_string(code);
 }
 
-Bio memory_bio(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+Bio memory_bio(std::string_view text) {
+  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 std::string bio_text(BIO* bio) {
   char* data = nullptr;

@@ -18,7 +18,9 @@ namespace mk::pki {
 template <auto Free>
 struct Deleter {
   template <class T>
-  void operator()(T* object) const { Free(object); }
+  void operator()(T* object) const {
+    Free(object);
+  }
 };
 template <class T, auto Free>
 using Handle = std::unique_ptr<T, Deleter<Free>>;

@@ -17,7 +17,9 @@ namespace {
 constexpr std::int64_t kNow = 1'767'000'000;
 constexpr std::int64_t kDay = 86400;
 
-pki::KeyPair test_ca() { return pki::make_ca("test-ca", kNow - kDay, kNow + 3650 * kDay); }
+pki::KeyPair test_ca() {
+  return pki::make_ca("test-ca", kNow - kDay, kNow + 3650 * kDay);
+}
 
 pki::CertificateRequest request_for(const std::string& name, pki::Usage usage) {
   pki::CertificateRequest request;
@@ -102,7 +104,8 @@ TEST_CASE("a broken request is refused") {
   auto der = base64_decode(replace_all(csr.substr(36, csr.size() - 36 - 34), "\n", ""));
   REQUIRE(der);
   der->back() ^= 1;
-  const auto broken = "-----BEGIN CERTIFICATE REQUEST-----\n" + base64_encode(*der) + "\n-----END CERTIFICATE REQUEST-----\n";
+  const auto broken =
+      "-----BEGIN CERTIFICATE REQUEST-----\n" + base64_encode(*der) + "\n-----END CERTIFICATE REQUEST-----\n";
   CHECK(!pki::parse_csr(broken).ok());
   CHECK(!pki::parse_csr("hello").ok());
   CHECK(!pki::sign_csr({"", ""}, csr, request_for("x", pki::Usage::kClient)).ok());
@@ -113,7 +116,8 @@ TEST_CASE("a broken request is refused") {
 
 TEST_CASE("tokens verify with the right key only") {
   const auto key = pki::make_private_key(), other = pki::make_private_key();
-  CHECK((pki::is_signing_key(key) && !pki::is_signing_key(pki::public_key_pem(key)) && !pki::is_signing_key("x")));
+  CHECK((pki::is_signing_key(key) && !pki::is_signing_key(pki::public_key_pem(key)) &&
+         !pki::is_signing_key("x")));
   const auto token = pki::sign_jwt(key, R"({"sub":"system:serviceaccount:a:b"})");
   const auto claims = pki::verify_jwt({other, pki::public_key_pem(key)}, token);
   REQUIRE(claims.ok());

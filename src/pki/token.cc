@@ -22,7 +22,8 @@ bool is_token_part(std::string_view text) {
 
 // "abcdef.0123456789abcdef"
 bool is_bootstrap_token(std::string_view text) {
-  return text.size() == 23 && text[6] == '.' && is_token_part(text.substr(0, 6)) && is_token_part(text.substr(7));
+  return text.size() == 23 && text[6] == '.' && is_token_part(text.substr(0, 6)) &&
+         is_token_part(text.substr(7));
 }
 
 Error malformed(std::string_view what) {
@@ -57,7 +58,8 @@ Result<JoinToken> parse_join_token(std::string_view text) {
   const auto secret = text.substr(mark + 2);
   const auto colon = secret.find(':');
   if (colon == std::string_view::npos) {
-    if (!is_bootstrap_token(secret)) return malformed("neither <user>:<password> nor a bootstrap token follows \"::\"");
+    if (!is_bootstrap_token(secret))
+      return malformed("neither <user>:<password> nor a bootstrap token follows \"::\"");
     token.password = secret;
     return token;
   }
@@ -67,6 +69,8 @@ Result<JoinToken> parse_join_token(std::string_view text) {
   return token;
 }
 
-std::string ca_hash(std::string_view ca_pem) { return sha256_hex(ca_pem); }
+std::string ca_hash(std::string_view ca_pem) {
+  return sha256_hex(ca_pem);
+}
 
 }  // namespace mk::pki

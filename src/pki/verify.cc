@@ -12,7 +12,7 @@ namespace {
 using Store = Handle<X509_STORE, X509_STORE_free>;
 using StoreContext = Handle<X509_STORE_CTX, X509_STORE_CTX_free>;
 struct FreeStack {
-  void operator()(STACK_OF(X509)* stack) const { sk_X509_free(stack); }  // the certificates are others'
+  void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }  // the certificates are others'
 };
 
 std::int64_t seconds(const ASN1_TIME* time) {
@@ -60,7 +60,8 @@ Error explain(int code, X509* at) {
       case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         return "certificate signed by an unknown authority";
-      default: return std::string("certificate cannot be verified: ") + X509_verify_cert_error_string(code);
+      default:
+        return std::string("certificate cannot be verified: ") + X509_verify_cert_error_string(code);
     }
   }();
   return Error(Reason::kUnauthorized, text);
@@ -93,7 +94,8 @@ Result<CertificateInfo> parse_certificate(const std::string& pem) {
   return info;
 }
 
-Result<void> verify_certificate(const std::string& certificate_pem, const std::string& ca_bundle_pem, std::int64_t now) {
+Result<void> verify_certificate(const std::string& certificate_pem, const std::string& ca_bundle_pem,
+                                std::int64_t now) {
   const auto chain = read_certificates(certificate_pem);
   if (chain.empty()) return Error(Reason::kInvalid, "not a PEM certificate (BEGIN CERTIFICATE)");
   const Store store(X509_STORE_new());

@@ -16,10 +16,13 @@ namespace mk::proxy {
 
 namespace {
 
-bool all_in(const auto& some, const auto& all) { return std::includes(all.begin(), all.end(), some.begin(), some.end()); }
+bool all_in(const auto& some, const auto& all) {
+  return std::includes(all.begin(), all.end(), some.begin(), some.end());
+}
 
 Error broken(const char* what) {
-  return Error(Reason::kInternalError, std::string("conntrack netlink: ") + what + ": " + std::strerror(errno));
+  return Error(Reason::kInternalError,
+               std::string("conntrack netlink: ") + what + ": " + std::strerror(errno));
 }
 
 // Attributes of a netlink message by type, within their bounds. Nested ones are read the same way.
@@ -28,7 +31,8 @@ std::string_view attribute(std::string_view data, int wanted) {
     nlattr header;
     std::memcpy(&header, data.data(), sizeof header);
     if (header.nla_len < sizeof header || header.nla_len > data.size()) break;
-    if ((header.nla_type & NLA_TYPE_MASK) == wanted) return data.substr(sizeof header, header.nla_len - sizeof header);
+    if ((header.nla_type & NLA_TYPE_MASK) == wanted)
+      return data.substr(sizeof header, header.nla_len - sizeof header);
     data.remove_prefix(std::min<std::size_t>(NLA_ALIGN(header.nla_len), data.size()));
   }
   return {};
@@ -155,8 +159,8 @@ bool StaleFlows::matches(const Flow& flow) const {
   if (before_.frontends.contains(to)) return true;
   const bool now = after_.node_ports.contains(flow.to_port), then = before_.node_ports.contains(flow.to_port);
   if (!now && !then) return false;
-  // The port number alone says little: only flows that this Service translated, or that nobody did while it had
-  // nowhere to send them.
+  // The port number alone says little: only flows that this Service translated, or that nobody did while it
+  // had nowhere to send them.
   if (before_.targets.contains(flow.from_ip)) return !now || !valid_target;
   return now && flow.from_ip == flow.to_ip && (before_.targets.empty() || !then);
 }
@@ -170,7 +174,8 @@ Result<int> forget_flows(const std::vector<StaleFlows>& stale) {
     if (type == NLMSG_DONE) return false;
     if (type == NLMSG_ERROR) return code = error_code(payload), false;
     const auto found = read_flow(payload);
-    if (found && std::any_of(stale.begin(), stale.end(), [&](const StaleFlows& s) { return s.matches(found->flow); }))
+    if (found &&
+        std::any_of(stale.begin(), stale.end(), [&](const StaleFlows& s) { return s.matches(found->flow); }))
       wrong.push_back(found->original);
     return true;
   });

@@ -16,7 +16,8 @@ constexpr std::string_view kWaitSeconds = "10";  // for who else holds the lock
 // PATH, and the system folders that the PATH of a service or of an ordinary user may lack.
 std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  const std::string folders = std::string(path ? path : "") + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin";
+  const std::string folders =
+      std::string(path ? path : "") + ":/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin";
   for (auto folder : split(folders, ':')) {
     if (folder.empty()) continue;
     std::string full = std::string(folder) + "/" + name;
@@ -30,7 +31,8 @@ Error failed(const std::string& program, const rt::ProcessResult& result) {
   if (result.timed_out) why = "did not end in time";
   if (why.find("Permission denied") != std::string::npos || why.find("must be root") != std::string::npos)
     why += " (service rules need root, or CAP_NET_ADMIN and CAP_NET_RAW)";
-  return Error(Reason::kInternalError, program + " failed (" + std::to_string(result.exit_code) + "): " + why);
+  return Error(Reason::kInternalError,
+               program + " failed (" + std::to_string(result.exit_code) + "): " + why);
 }
 
 }  // namespace
@@ -67,10 +69,12 @@ rt::Task<Result<void>> Iptables::find() {
   save_ = find_program("iptables-save");
   restore_ = find_program("iptables-restore");
   for (const auto& [name, path] : {std::pair<std::string, std::string>{"iptables", iptables_},
-                                   {"iptables-save", save_}, {"iptables-restore", restore_}})
+                                   {"iptables-save", save_},
+                                   {"iptables-restore", restore_}})
     if (path.empty())
-      co_return Error(Reason::kNotFound, "program " + name + " not found: Services need it; install the package "
-                                         "\"iptables\" (version 1.6 or later) and start again");
+      co_return Error(Reason::kNotFound, "program " + name +
+                                             " not found: Services need it; install the package "
+                                             "\"iptables\" (version 1.6 or later) and start again");
   MK_CO_ASSIGN(rt::ProcessResult version, co_await run({iptables_, "--version"}, ""));
   random_fully_ = knows_random_fully(version.out);
   co_return ok();
@@ -106,10 +110,12 @@ rt::Task<Result<bool>> Iptables::intact() {
   for (Table table : {Table::kNat, Table::kFilter}) {
     const auto all = jumps();
     const auto jump = std::find_if(all.begin(), all.end(), [&](const Jump& j) { return j.table == table; });
-    std::vector<std::string> argv{iptables_, "-w", std::string(kWaitSeconds), "-t", std::string(table_name(table)), "-C", jump->from};
+    std::vector<std::string> argv{
+        iptables_, "-w", std::string(kWaitSeconds), "-t", std::string(table_name(table)), "-C", jump->from};
     for (auto& argument : arguments_of(jump->rule)) argv.push_back(std::move(argument));
     MK_CO_ASSIGN(rt::ProcessResult result, co_await run(std::move(argv), ""));
-    if (result.timed_out || result.exit_code == 4) co_return failed("iptables", result);  // 4: the lock is held
+    if (result.timed_out || result.exit_code == 4)
+      co_return failed("iptables", result);  // 4: the lock is held
     if (!result.success()) co_return false;
   }
   co_return true;

@@ -67,13 +67,16 @@ std::vector<std::string> source_ranges(const api::Json& service) {
 
 // Names become part of rules, so none may hold what iptables-restore reads as more than a word.
 bool is_plain(std::string_view name) {
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == '/' || c == ':'; });
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '.' || c == '/' || c == ':';
+  });
 }
 
 bool hints_allow(const api::Json& endpoint, const std::string& node_name) {
   const auto& nodes = api::list(endpoint, "hints.forNodes");
   if (nodes.empty()) return true;
-  return std::any_of(nodes.begin(), nodes.end(), [&](const api::Json& n) { return api::str(n, "name") == node_name; });
+  return std::any_of(nodes.begin(), nodes.end(),
+                     [&](const api::Json& n) { return api::str(n, "name") == node_name; });
 }
 
 Endpoint read_endpoint(const api::Json& json, std::string_view ip, int port, const std::string& node_name) {
@@ -103,7 +106,8 @@ std::vector<Endpoint> read_endpoints(const std::vector<api::Object>& slices, std
     if (api::str(json, "addressType", "IPv4") != "IPv4") continue;
     for (const auto& port : api::list(json, "ports")) {
       const auto number = api::num(port, "port");
-      if (api::str(port, "name") != port_name || to_lower(api::str(port, "protocol", "TCP")) != protocol) continue;
+      if (api::str(port, "name") != port_name || to_lower(api::str(port, "protocol", "TCP")) != protocol)
+        continue;
       if (number < 1 || number > 65535) continue;
       for (const auto& endpoint : api::list(json, "endpoints")) {
         const auto& addresses = api::list(endpoint, "addresses");
@@ -165,12 +169,16 @@ std::vector<Endpoint> usable(const std::vector<Endpoint>& endpoints, bool local_
   std::vector<Endpoint> ready, fallback, hinted;
   for (const auto& endpoint : endpoints) {
     if (local_only && !endpoint.local) continue;
-    if (endpoint.ready) ready.push_back(endpoint);
-    else if (endpoint.serving && endpoint.terminating) fallback.push_back(endpoint);
+    if (endpoint.ready)
+      ready.push_back(endpoint);
+    else if (endpoint.serving && endpoint.terminating)
+      fallback.push_back(endpoint);
   }
   if (ready.empty()) return fallback;
   // Hints are a preference among what is ready, and none for traffic that stays on the node anyway.
-  if (!local_only) std::copy_if(ready.begin(), ready.end(), std::back_inserter(hinted), [](const Endpoint& e) { return e.for_node; });
+  if (!local_only)
+    std::copy_if(ready.begin(), ready.end(), std::back_inserter(hinted),
+                 [](const Endpoint& e) { return e.for_node; });
   return hinted.empty() ? ready : hinted;
 }
 

@@ -14,16 +14,16 @@ struct Endpoint {
   std::string ip;
   int port = 0;
   bool ready = false, serving = false, terminating = false;
-  bool local = false;     // on this node
-  bool for_node = true;   // hints do not send this node elsewhere
+  bool local = false;    // on this node
+  bool for_node = true;  // hints do not send this node elsewhere
   std::string target() const { return ip + ":" + std::to_string(port); }
   auto operator<=>(const Endpoint&) const = default;
 };
 
 // One port of a Service with everything that leads to it.
 struct ServicePort {
-  std::string name;       // "ns/service:port", or "ns/service" for a port without name
-  std::string protocol;   // "tcp", "udp", "sctp"
+  std::string name;      // "ns/service:port", or "ns/service" for a port without name
+  std::string protocol;  // "tcp", "udp", "sctp"
   std::string cluster_ip;
   int port = 0, node_port = 0;
   std::vector<std::string> external_ips, load_balancer_ips, source_ranges;
@@ -32,7 +32,8 @@ struct ServicePort {
   std::vector<Endpoint> endpoints;  // sorted, each target once
 };
 
-// The ports of a Service that rules are made for: none for headless ones, ExternalName, or without IPv4 address.
+// The ports of a Service that rules are made for: none for headless ones, ExternalName, or without IPv4
+// address.
 std::vector<ServicePort> read_service(const api::Object& service, const std::vector<api::Object>& slices,
                                       const std::string& node_name);
 

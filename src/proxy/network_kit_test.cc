@@ -19,7 +19,9 @@ namespace {
 
 constexpr int kWaitMs = 1000;
 
-int own_namespace() { return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC); }
+int own_namespace() {
+  return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+}
 
 sockaddr_in address_of(const std::string& ip, int port) {
   sockaddr_in address{};
@@ -65,8 +67,12 @@ Namespace::Namespace() {
   }).join();
   REQUIRE(fd_ >= 0);
 }
-Namespace::~Namespace() { close(fd_); }
-std::string Namespace::path() const { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_); }
+Namespace::~Namespace() {
+  close(fd_);
+}
+std::string Namespace::path() const {
+  return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd_);
+}
 
 void Namespace::run(const std::function<void()>& work) const {
   std::thread([&] {
@@ -82,7 +88,9 @@ void Namespace::sh(const std::string& commands) const {
   REQUIRE(code == 0);
 }
 
-NodeScope::NodeScope() : before_(own_namespace()) { REQUIRE(unshare(CLONE_NEWNET) == 0); }
+NodeScope::NodeScope() : before_(own_namespace()) {
+  REQUIRE(unshare(CLONE_NEWNET) == 0);
+}
 NodeScope::~NodeScope() {
   if (setns(before_, CLONE_NEWNET) != 0) std::abort();  // never go on in the wrong namespace
   close(before_);
@@ -97,12 +105,14 @@ std::string output_of(const std::string& command) {
   std::string out;
   FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> data{};
-  for (std::size_t size; pipe && (size = fread(data.data(), 1, data.size(), pipe)) > 0;) out.append(data.data(), size);
+  for (std::size_t size; pipe && (size = fread(data.data(), 1, data.size(), pipe)) > 0;)
+    out.append(data.data(), size);
   if (pipe) pclose(pipe);
   return out;
 }
 
-Server::Server(const Namespace* where, std::string name, int port, const std::string& ip) : name_(std::move(name)) {
+Server::Server(const Namespace* where, std::string name, int port, const std::string& ip)
+    : name_(std::move(name)) {
   const auto open_sockets = [&] {
     const int on = 1;
     auto address = address_of(ip, port);
@@ -113,8 +123,10 @@ Server::Server(const Namespace* where, std::string name, int port, const std::st
       if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) std::perror("bind");
     listen(tcp_, 64);
   };
-  if (where) where->run(open_sockets);
-  else open_sockets();
+  if (where)
+    where->run(open_sockets);
+  else
+    open_sockets();
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -169,7 +181,9 @@ UdpClient::UdpClient() : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
   const auto any = address_of("0.0.0.0", 0);
   (void)!bind(fd_, reinterpret_cast<const sockaddr*>(&any), sizeof any);
 }
-UdpClient::~UdpClient() { close(fd_); }
+UdpClient::~UdpClient() {
+  close(fd_);
+}
 
 std::string UdpClient::call(const std::string& ip, int port) {
   const auto address = address_of(ip, port);

@@ -7,7 +7,8 @@
 #include <thread>
 #include <vector>
 
-// A node with pods and a neighbour, each a network namespace of its own, for tests with real rules. Needs root.
+// A node with pods and a neighbour, each a network namespace of its own, for tests with real rules. Needs
+// root.
 namespace mk::proxy::testing {
 
 bool can_make_namespaces();
@@ -15,7 +16,7 @@ bool can_make_namespaces();
 // An open network namespace; gone when the last descriptor and thread are.
 class Namespace {
  public:
-  Namespace();   // a new one
+  Namespace();  // a new one
   ~Namespace();
   Namespace(const Namespace&) = delete;
   void run(const std::function<void()>& work) const;  // on a thread inside
@@ -39,7 +40,8 @@ class NodeScope {
 void sh(const std::string& commands);  // in the calling thread's namespace; must succeed
 std::string output_of(const std::string& command);
 
-// Answers every TCP connection and every UDP packet on a port of a namespace with "<name> <address of the client>".
+// Answers every TCP connection and every UDP packet on a port of a namespace with "<name> <address of the
+// client>".
 class Server {
  public:
   // `where` nullptr: the calling thread's namespace.

@@ -1,7 +1,7 @@
 #include "mk/proxy/proxy.h"
 
-#include <unistd.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -19,13 +19,15 @@ namespace mk::proxy {
 namespace {
 
 constexpr Log kLog("proxy");
-constexpr auto kBurst = std::chrono::milliseconds(50);   // between two restores
-constexpr auto kCheckEvery = std::chrono::seconds(60);   // whether someone flushed our rules
+constexpr auto kBurst = std::chrono::milliseconds(50);  // between two restores
+constexpr auto kCheckEvery = std::chrono::seconds(60);  // whether someone flushed our rules
 constexpr auto kRetryFirst = std::chrono::seconds(1), kRetryMost = std::chrono::seconds(30);
 constexpr const char* kServiceIndex = "service";
 constexpr const char* kRedirectKey = "";  // before every Service's key, and so in front in the chains
 
-std::vector<std::string> service_index(const api::Object& slice) { return {service_of_slice(slice).str()}; }
+std::vector<std::string> service_index(const api::Object& slice) {
+  return {service_of_slice(slice).str()};
+}
 
 client::ListOptions selecting(const char* labels) {
   client::ListOptions options;
@@ -33,19 +35,21 @@ client::ListOptions selecting(const char* labels) {
   return options;
 }
 
-// Node ports answer on 127.0.0.1 too, which the kernel must be told; its neighbours are kept out by a rule of ours.
+// Node ports answer on 127.0.0.1 too, which the kernel must be told; its neighbours are kept out by a rule of
+// ours.
 void allow_loopback_node_ports() {
   const char* path = "/proc/sys/net/ipv4/conf/all/route_localnet";
   const int fd = open(path, O_WRONLY | O_CLOEXEC);
   const bool written = fd >= 0 && write(fd, "1", 1) == 1;
-  if (!written) kLog.warn("node ports will not answer on 127.0.0.1", "path", path, "error", std::strerror(errno));
+  if (!written)
+    kLog.warn("node ports will not answer on 127.0.0.1", "path", path, "error", std::strerror(errno));
   if (fd >= 0) close(fd);
 }
 
 class ProxyImpl : public Proxy {
  public:
-  ProxyImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool, client::Client& client,
-            ProxyOptions options);
+  ProxyImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
+            client::Client& client, ProxyOptions options);
 
   rt::Task<Result<void>> start() override;
   rt::Task<> stop() override { co_await group_.stop(); }
@@ -71,17 +75,21 @@ class ProxyImpl : public Proxy {
   RuleBook book_;
   client::Informer services_, slices_;
   rt::Group group_;
-  std::set<std::string> dirty_;                      // Services to look at again
-  std::unordered_map<std::string, UdpView> udp_;     // of Services with UDP ports
-  std::vector<StaleFlows> stale_;                    // to forget once the rules are in force
-  bool everything_ = true;                           // what the kernel holds is not known
-  bool sctp_ = true;                                 // this kernel takes rules for SCTP, as far as is known
+  std::set<std::string> dirty_;                   // Services to look at again
+  std::unordered_map<std::string, UdpView> udp_;  // of Services with UDP ports
+  std::vector<StaleFlows> stale_;                 // to forget once the rules are in force
+  bool everything_ = true;                        // what the kernel holds is not known
+  bool sctp_ = true;                              // this kernel takes rules for SCTP, as far as is known
   rt::Event changed_;
 };
 
 ProxyImpl::ProxyImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
                      client::Client& client, ProxyOptions options)
-    : clock_(clock), pool_(pool), options_(std::move(options)), iptables_(pool), book_(Facts{}),
+    : clock_(clock),
+      pool_(pool),
+      options_(std::move(options)),
+      iptables_(pool),
+      book_(Facts{}),
       services_(client, clock, random, api::Gvr{"", "v1", "services"}, "",
                 selecting("!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless")),
       slices_(client, clock, random, api::Gvr{"discovery.k8s.io", "v1", "endpointslices"}, "",
@@ -101,11 +109,14 @@ Result<void> ProxyImpl::check_options() const {
   for (const auto& redirect : options_.local_redirects) {
     const auto protocol = to_lower(redirect.protocol);
     const bool known = protocol == "udp" || protocol == "tcp" || protocol == "sctp";
-    const bool ports = redirect.port > 0 && redirect.port < 65536 && redirect.local_port > 0 && redirect.local_port < 65536;
-    const bool target = is_ipv4(redirect.local_address) && (!redirect.service.empty() || is_ipv4(redirect.cluster_ip));
+    const bool ports =
+        redirect.port > 0 && redirect.port < 65536 && redirect.local_port > 0 && redirect.local_port < 65536;
+    const bool target =
+        is_ipv4(redirect.local_address) && (!redirect.service.empty() || is_ipv4(redirect.cluster_ip));
     if (!known || !ports || !target)
-      return Error(Reason::kInvalid, "local redirect of " + redirect.service + redirect.cluster_ip + ": want protocol UDP, "
-                                     "TCP or SCTP, ports of 1 to 65535 and IPv4 addresses");
+      return Error(Reason::kInvalid, "local redirect of " + redirect.service + redirect.cluster_ip +
+                                         ": want protocol UDP, "
+                                         "TCP or SCTP, ports of 1 to 65535 and IPv4 addresses");
   }
   return ok();
 }
@@ -156,15 +167,18 @@ void ProxyImpl::rebuild(const std::string& key) {
   const auto old = udp_.find(key);
   StaleFlows stale(old == udp_.end() ? UdpView() : old->second, after);
   if (stale.possible()) stale_.push_back(std::move(stale));
-  if (after == UdpView()) udp_.erase(key);
-  else udp_[key] = std::move(after);
+  if (after == UdpView())
+    udp_.erase(key);
+  else
+    udp_[key] = std::move(after);
 }
 
 void ProxyImpl::rebuild_redirects() {
   ServiceRules all;
   for (const auto& item : options_.local_redirects) {
     if (!item.service.empty()) continue;
-    Redirect redirect{item.cluster_ip, item.port, to_lower(item.protocol), item.local_address, item.local_port, "answered on this node"};
+    Redirect redirect{item.cluster_ip,    item.port,       to_lower(item.protocol),
+                      item.local_address, item.local_port, "answered on this node"};
     for (auto& [chain, lines] : make_redirect(redirect).shared)
       all.shared[chain].insert(all.shared[chain].end(), lines.begin(), lines.end());
   }
@@ -178,7 +192,8 @@ ServiceRules ProxyImpl::redirects_of(const std::string& key, const std::vector<S
     if (item.service != key) continue;
     for (const auto& port : ports) {
       if (port.port != item.port || port.protocol != to_lower(item.protocol)) continue;
-      Redirect redirect{port.cluster_ip, port.port, port.protocol, item.local_address, item.local_port, port.name + " answered on this node"};
+      Redirect redirect{port.cluster_ip,    port.port,       port.protocol,
+                        item.local_address, item.local_port, port.name + " answered on this node"};
       for (auto& [chain, lines] : make_redirect(redirect).shared)
         all.shared[chain].insert(all.shared[chain].end(), lines.begin(), lines.end());
     }
@@ -193,7 +208,8 @@ rt::Task<Result<void>> ProxyImpl::apply() {
   bool everything = std::exchange(everything_, false);
   if (std::string text = everything ? "" : book_.changes(); !text.empty()) {
     const auto done = co_await iptables_.restore(std::move(text));
-    if (!done.ok()) kLog.warn("an incremental change failed; writing all rules", "error", done.error().message());
+    if (!done.ok())
+      kLog.warn("an incremental change failed; writing all rules", "error", done.error().message());
     everything = !done.ok();
   }
   if (everything) {
@@ -215,7 +231,8 @@ rt::Task<Result<void>> ProxyImpl::apply_everything() {
 rt::Task<Result<void>> ProxyImpl::apply_without_sctp(Error why) {
   bool any = false;
   for (const auto& service : services_.all())
-    for (const auto& port : api::list(service.json(), "spec.ports")) any |= api::str(port, "protocol") == "SCTP";
+    for (const auto& port : api::list(service.json(), "spec.ports"))
+      any |= api::str(port, "protocol") == "SCTP";
   if (!sctp_ || !any) co_return why;
   sctp_ = false;
   for (const auto& service : services_.all()) rebuild(service.key().str());
@@ -233,8 +250,10 @@ rt::Task<> ProxyImpl::forget_stale() {
   if (stale_.empty()) co_return;
   const auto forget = [stale = std::exchange(stale_, {})] { return forget_flows(stale); };
   const auto count = co_await pool_.run(forget);
-  if (!count.ok()) kLog.warn("UDP flows to former endpoints may go on for a while", "error", count.error().message());
-  else if (*count > 0) kLog.debug("UDP flows forgotten", "count", *count);
+  if (!count.ok())
+    kLog.warn("UDP flows to former endpoints may go on for a while", "error", count.error().message());
+  else if (*count > 0)
+    kLog.debug("UDP flows forgotten", "count", *count);
 }
 
 // The first change of a burst is written at once, the others together after a pause.
@@ -276,8 +295,8 @@ rt::Task<Result<void>> ProxyImpl::tear_down() {
 
 }  // namespace
 
-std::unique_ptr<Proxy> make_proxy(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
-                                  client::Client& client, ProxyOptions options) {
+std::unique_ptr<Proxy> make_proxy(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                  rt::BlockingPool& pool, client::Client& client, ProxyOptions options) {
   return std::make_unique<ProxyImpl>(loop, clock, random, pool, client, std::move(options));
 }
 

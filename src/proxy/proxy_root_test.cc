@@ -12,8 +12,8 @@ using namespace mk;
 using namespace mk::proxy;
 using namespace mk::proxy::testing;
 
-// Real rules and real packets: a node at 192.168.77.1 with pods 10.42.0.11 and .12 on a bridge, another machine at
-// 192.168.77.9.
+// Real rules and real packets: a node at 192.168.77.1 with pods 10.42.0.11 and .12 on a bridge, another
+// machine at 192.168.77.9.
 namespace {
 
 const api::Gvr kServices{"", "v1", "services"};
@@ -37,20 +37,24 @@ struct Node {
   Server one{&pod1, "one", 8080}, two{&pod2, "two", 8080};
 
   Node() {
-    sh("ip link set lo up; ip link add cbr0 type bridge; ip addr add 10.42.0.1/24 dev cbr0; ip link set cbr0 up;"
+    sh("ip link set lo up; ip link add cbr0 type bridge; ip addr add 10.42.0.1/24 dev cbr0; ip link set cbr0 "
+       "up;"
        "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv4/conf/all/send_redirects;"
        "echo 0 > /proc/sys/net/ipv4/conf/cbr0/send_redirects");
     connect(pod1, "pod1", "master cbr0", "10.42.0.11/24", "10.42.0.1");
     connect(pod2, "pod2", "master cbr0", "10.42.0.12/24", "10.42.0.1");
     connect(outside, "out", "", "192.168.77.9/24", "192.168.77.1");
-    sh("ip addr add 192.168.77.1/24 dev out; ip route add default via 192.168.77.9; bridge link set dev pod1 hairpin on;"
+    sh("ip addr add 192.168.77.1/24 dev out; ip route add default via 192.168.77.9; bridge link set dev pod1 "
+       "hairpin on;"
        "bridge link set dev pod2 hairpin on");
   }
 
-  void connect(const Namespace& peer, const std::string& device, const std::string& master, const std::string& address,
-               const std::string& gateway) {
-    sh("ip link add " + device + " type veth peer name eth0 netns " + peer.path() + "; ip link set " + device + " up " + master);
-    peer.sh("ip link set lo up; ip link set eth0 up; ip addr add " + address + " dev eth0; ip route add default via " + gateway);
+  void connect(const Namespace& peer, const std::string& device, const std::string& master,
+               const std::string& address, const std::string& gateway) {
+    sh("ip link add " + device + " type veth peer name eth0 netns " + peer.path() + "; ip link set " +
+       device + " up " + master);
+    peer.sh("ip link set lo up; ip link set eth0 up; ip addr add " + address +
+            " dev eth0; ip route add default via " + gateway);
   }
 
   void make(std::vector<LocalRedirect> redirects = {}, rt::Clock* other_clock = nullptr) {
@@ -61,14 +65,19 @@ struct Node {
     proxy = make_proxy(loop, other_clock ? *other_clock : *clock, *random, pool, client, options);
   }
 
-  void put(const api::Gvr& resource, const std::string& yaml) { client.put(resource, api::parse_yaml(yaml).value()); }
+  void put(const api::Gvr& resource, const std::string& yaml) {
+    client.put(resource, api::parse_yaml(yaml).value());
+  }
   void service(const std::string& name, const std::string& spec) {
-    put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: ns, name: " + name + "}, spec: " + spec + "}");
+    put(kServices,
+        "{apiVersion: v1, kind: Service, metadata: {namespace: ns, name: " + name + "}, spec: " + spec + "}");
   }
   void endpoints(const std::string& name, const std::string& list, const std::string& protocol = "TCP") {
-    put(kSlices, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: ns, name: " + name +
-                     "-1, labels: {kubernetes.io/service-name: " + name + "}}, addressType: IPv4, ports: [{name: '', port: 8080,"
-                     " protocol: " + protocol + "}], endpoints: [" + list + "]}");
+    put(kSlices, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: ns, name: " +
+                     name + "-1, labels: {kubernetes.io/service-name: " + name +
+                     "}}, addressType: IPv4, ports: [{name: '', port: 8080,"
+                     " protocol: " +
+                     protocol + "}], endpoints: [" + list + "]}");
   }
 
   // Until `work` gives what is expected; the last answer.
@@ -83,10 +92,13 @@ struct Node {
   }
 };
 
-const std::string kOne = "{addresses: [10.42.0.11], nodeName: n1}", kTwo = "{addresses: [10.42.0.12], nodeName: n1}",
+const std::string kOne = "{addresses: [10.42.0.11], nodeName: n1}",
+                  kTwo = "{addresses: [10.42.0.12], nodeName: n1}",
                   kAway = "{addresses: [10.42.0.12], nodeName: n2}";
 
-std::string first_word(const std::string& text) { return text.substr(0, text.find(' ')); }
+std::string first_word(const std::string& text) {
+  return text.substr(0, text.find(' '));
+}
 
 std::set<std::string> many(const std::function<std::string()>& call) {
   std::set<std::string> answers;
@@ -94,16 +106,21 @@ std::set<std::string> many(const std::function<std::string()>& call) {
   return answers;
 }
 
-std::string saved() { return output_of("iptables-save"); }
+std::string saved() {
+  return output_of("iptables-save");
+}
 
 }  // namespace
 
 TEST_CASE("cluster IP, node port, refusal, hairpin; then nothing is left", "[proxy][root]") {
   if (skipped()) return;
   Node node;
-  node.service("web", "{type: NodePort, clusterIP: 10.43.0.7, externalIPs: [192.168.88.8], ports: [{port: 80, nodePort: 30080, protocol: TCP}]}");
+  node.service("web",
+               "{type: NodePort, clusterIP: 10.43.0.7, externalIPs: [192.168.88.8], ports: [{port: 80, "
+               "nodePort: 30080, protocol: TCP}]}");
   node.endpoints("web", kOne + "," + kTwo);
-  node.service("empty", "{type: NodePort, clusterIP: 10.43.0.8, ports: [{port: 80, nodePort: 30081, protocol: TCP}]}");
+  node.service("empty",
+               "{type: NodePort, clusterIP: 10.43.0.8, ports: [{port: 80, nodePort: 30081, protocol: TCP}]}");
   node.make();
   auto body = [&]() -> rt::Task<> {
     const auto started = co_await node.proxy->start();
@@ -115,7 +132,8 @@ TEST_CASE("cluster IP, node port, refusal, hairpin; then nothing is left", "[pro
     CHECK(many([] { return call_tcp("127.0.0.1", 30080); }) == both);
     CHECK(many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }) == both);
     CHECK(many([&] { return in(node.outside, [] { return call_tcp("192.168.88.8", 80); }); }) == both);
-    CHECK(many([&] { return in(node.pod1, [] { return call_tcp("10.43.0.7", 80); }); }) == both);  // itself too
+    CHECK(many([&] { return in(node.pod1, [] { return call_tcp("10.43.0.7", 80); }); }) ==
+          both);  // itself too
     CHECK(many([&] { return in(node.pod1, [] { return call_tcp("192.168.77.1", 30080); }); }) == both);
     const auto direct = in(node.pod2, [] { return call_tcp("10.43.0.7", 80); });
     CHECK((direct == "one 10.42.0.12" || first_word(direct) == "two"));  // pods are not masqueraded
@@ -126,10 +144,17 @@ TEST_CASE("cluster IP, node port, refusal, hairpin; then nothing is left", "[pro
     node.endpoints("empty", kTwo);
     CHECK(co_await node.soon([] { return first_word(call_tcp("10.43.0.8", 80)); }, "two") == "two");
     node.endpoints("web", kOne);
-    CHECK(co_await node.soon([] { return saved().find("10.42.0.12:8080\" -m statistic") == std::string::npos ? "gone" : "there"; }, "gone") == "gone");
-    CHECK(co_await node.soon([] { return many([] { return call_tcp("10.43.0.7", 80); }).size() == 1 ? "one" : "more"; }, "one") == "one");
+    CHECK(co_await node.soon(
+              [] {
+                return saved().find("10.42.0.12:8080\" -m statistic") == std::string::npos ? "gone" : "there";
+              },
+              "gone") == "gone");
+    CHECK(co_await node.soon(
+              [] { return many([] { return call_tcp("10.43.0.7", 80); }).size() == 1 ? "one" : "more"; },
+              "one") == "one");
     node.client.erase(kServices, api::Key("ns", "web"));
-    CHECK(co_await node.soon([] { return saved().find("ns/web") == std::string::npos ? "gone" : "there"; }, "gone") == "gone");
+    CHECK(co_await node.soon([] { return saved().find("ns/web") == std::string::npos ? "gone" : "there"; },
+                             "gone") == "gone");
 
     co_await node.proxy->stop();
     CHECK(first_word(call_tcp("10.43.0.8", 80)) == "two");  // rules stay
@@ -152,7 +177,10 @@ TEST_CASE("affinity keeps a client with its endpoint and can be switched off", "
     CHECK(many([&] { return in(node.pod1, [] { return call_tcp("10.43.0.7", 80); }); }).size() == 1);
     CHECK(many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }).size() == 1);
     const auto spread = [&] {
-      return many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }).size() == 2 ? "both" : "one";
+      return many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }).size() ==
+                     2
+                 ? "both"
+                 : "one";
     };
     node.service("web", "{type: NodePort, " + ports + "sessionAffinity: None}");
     CHECK(co_await node.soon(spread, "both") == "both");
@@ -168,16 +196,23 @@ TEST_CASE("affinity keeps a client with its endpoint and can be switched off", "
 TEST_CASE("traffic policies, source ranges, and a local redirect", "[proxy][root]") {
   if (skipped()) return;
   Node node;
-  node.service("local", "{type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080}]}");
+  node.service("local",
+               "{type: NodePort, externalTrafficPolicy: Local, clusterIP: 10.43.0.7, ports: [{port: 80, "
+               "nodePort: 30080}]}");
   node.endpoints("local", kOne + "," + kAway);
-  node.service("away", "{type: NodePort, externalTrafficPolicy: Local, internalTrafficPolicy: Local, clusterIP: 10.43.0.8, ports: [{port: 80, nodePort: 30081}]}");
+  node.service("away",
+               "{type: NodePort, externalTrafficPolicy: Local, internalTrafficPolicy: Local, clusterIP: "
+               "10.43.0.8, ports: [{port: 80, nodePort: 30081}]}");
   node.endpoints("away", kAway);
-  node.put(kServices, "{apiVersion: v1, kind: Service, metadata: {namespace: ns, name: lb}, spec: {type: LoadBalancer, clusterIP: 10.43.0.9,"
-                      " loadBalancerSourceRanges: [10.42.0.0/16], ports: [{port: 80, nodePort: 30082}]},"
-                      " status: {loadBalancer: {ingress: [{ip: 192.168.77.100}]}}}");
+  node.put(kServices,
+           "{apiVersion: v1, kind: Service, metadata: {namespace: ns, name: lb}, spec: {type: LoadBalancer, "
+           "clusterIP: 10.43.0.9,"
+           " loadBalancerSourceRanges: [10.42.0.0/16], ports: [{port: 80, nodePort: 30082}]},"
+           " status: {loadBalancer: {ingress: [{ip: 192.168.77.100}]}}}");
   node.endpoints("lb", kOne);
   LocalRedirect redirect;
-  redirect.cluster_ip = "10.43.0.10", redirect.port = 53, redirect.local_address = "10.42.0.1", redirect.local_port = 5353;
+  redirect.cluster_ip = "10.43.0.10", redirect.port = 53, redirect.local_address = "10.42.0.1",
+  redirect.local_port = 5353;
   redirect.protocol = "UDP";
   LocalRedirect tcp = redirect;
   tcp.protocol = "TCP";
@@ -186,7 +221,8 @@ TEST_CASE("traffic policies, source ranges, and a local redirect", "[proxy][root
   auto body = [&]() -> rt::Task<> {
     REQUIRE((co_await node.proxy->start()).ok());
     // The client's address stays, and only the local endpoint answers.
-    CHECK(many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }) == std::set<std::string>{"one"});
+    CHECK(many([&] { return in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }); }) ==
+          std::set<std::string>{"one"});
     CHECK(in(node.outside, [] { return call_tcp("192.168.77.1", 30080); }) == "one 192.168.77.9");
     CHECK(many([] { return call_tcp("10.43.0.7", 80); }).size() == 2);
     CHECK(many([] { return call_tcp("192.168.77.1", 30080); }).size() == 2);
@@ -209,7 +245,8 @@ TEST_CASE("traffic policies, source ranges, and a local redirect", "[proxy][root
 TEST_CASE("a UDP client follows its Service to another endpoint", "[proxy][root]") {
   if (skipped()) return;
   Node node;
-  node.service("web", "{type: NodePort, clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080, protocol: UDP}]}");
+  node.service("web",
+               "{type: NodePort, clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080, protocol: UDP}]}");
   node.endpoints("web", kOne, "UDP");
   node.make();
   auto body = [&]() -> rt::Task<> {
@@ -221,9 +258,12 @@ TEST_CASE("a UDP client follows its Service to another endpoint", "[proxy][root]
     CHECK(first_word(outside->call("192.168.77.1", 30080)) == "one");
     node.endpoints("web", kTwo, "UDP");
     CHECK(co_await node.soon([&] { return first_word(inside->call("10.43.0.7", 80)); }, "two") == "two");
-    CHECK(co_await node.soon([&] { return first_word(outside->call("192.168.77.1", 30080)); }, "two") == "two");
+    CHECK(co_await node.soon([&] { return first_word(outside->call("192.168.77.1", 30080)); }, "two") ==
+          "two");
     node.client.erase(kServices, api::Key("ns", "web"));
-    CHECK(co_await node.soon([&] { return inside->call("10.43.0.7", 80) == "two 10.42.0.12" ? "two" : "none"; }, "none") == "none");
+    CHECK(co_await node.soon(
+              [&] { return inside->call("10.43.0.7", 80) == "two 10.42.0.12" ? "two" : "none"; }, "none") ==
+          "none");
     co_await node.proxy->stop();
     REQUIRE((co_await node.proxy->tear_down()).ok());
     CHECK(saved().find("MK-") == std::string::npos);
@@ -231,7 +271,8 @@ TEST_CASE("a UDP client follows its Service to another endpoint", "[proxy][root]
   rt::run_until_done(node.loop, body());
 }
 
-TEST_CASE("rules that another program flushed come back within a minute, and survive a restart", "[proxy][root]") {
+TEST_CASE("rules that another program flushed come back within a minute, and survive a restart",
+          "[proxy][root]") {
   if (skipped()) return;
   rt::ManualClock minutes;
   Node node;

@@ -17,15 +17,19 @@ void append(std::string& out, std::initializer_list<std::string_view> parts) {
 
 std::string_view target_of(std::string_view rule) {
   const auto at = rule.rfind(" -j ");
-  if (at != std::string_view::npos) rule = rule.substr(at + 4);
-  else if (rule.starts_with("-j ")) rule = rule.substr(3);
-  else return {};
+  if (at != std::string_view::npos)
+    rule = rule.substr(at + 4);
+  else if (rule.starts_with("-j "))
+    rule = rule.substr(3);
+  else
+    return {};
   return rule.substr(0, rule.find(' '));
 }
 
 bool has_jump(const Present& present, const Jump& jump) {
   return std::any_of(present.jumps.begin(), present.jumps.end(), [&](const Jump& found) {
-    return found.table == jump.table && found.from == jump.from && target_of(found.rule) == target_of(jump.rule);
+    return found.table == jump.table && found.from == jump.from &&
+           target_of(found.rule) == target_of(jump.rule);
   });
 }
 
@@ -75,8 +79,10 @@ void RuleBook::set(const std::string& key, ServiceRules rules) {
     changed_.insert(chain);
     owners_[chain] = key;
   }
-  if (rules.own.empty() && rules.shared.empty()) services_.erase(key);
-  else old = std::move(rules);
+  if (rules.own.empty() && rules.shared.empty())
+    services_.erase(key);
+  else
+    old = std::move(rules);
 }
 
 std::string RuleBook::changes() {
@@ -97,7 +103,8 @@ std::string RuleBook::everything(const Present& present) {
   for (Table table : kTables) {
     std::string missing;
     for (const auto& jump : jumps())
-      if (jump.table == table && !has_jump(present, jump)) append(missing, {"-I ", jump.from, " 1 ", jump.rule});
+      if (jump.table == table && !has_jump(present, jump))
+        append(missing, {"-I ", jump.from, " 1 ", jump.rule});
     write(out, table, all, stale, missing);
   }
   touched_.clear();
@@ -120,7 +127,8 @@ void RuleBook::edit(std::string& out, const Chain& chain, const std::string& key
   if (now == before) return;
   for (const auto& line : before) append(out, {"-D ", chain.name, " ", line});
   const std::string at = std::to_string(first_line(chain, key));
-  for (auto line = now.rbegin(); line != now.rend(); ++line) append(out, {"-I ", chain.name, " ", at, " ", *line});
+  for (auto line = now.rbegin(); line != now.rend(); ++line)
+    append(out, {"-I ", chain.name, " ", at, " ", *line});
 }
 
 std::size_t RuleBook::first_line(const Chain& chain, const std::string& key) const {
@@ -132,8 +140,8 @@ std::size_t RuleBook::first_line(const Chain& chain, const std::string& key) con
   return line;
 }
 
-void RuleBook::write(std::string& out, Table table, const std::set<Chain>& changed, const std::set<Chain>& gone,
-                     const std::string& extra) const {
+void RuleBook::write(std::string& out, Table table, const std::set<Chain>& changed,
+                     const std::set<Chain>& gone, const std::string& extra) const {
   std::string declared, rules, removed;
   for (const auto& chain : changed) {
     if (chain.table != table) continue;
@@ -155,9 +163,11 @@ void RuleBook::write_rules(std::string& out, const Chain& chain) const {
   const auto add = [&](const Rules& rules) {
     for (const auto& rule : rules) append(out, {"-A ", chain.name, " ", rule});
   };
-  if (const auto owner = owners_.find(chain); owner != owners_.end()) return add(services_.at(owner->second).own.at(chain));
+  if (const auto owner = owners_.find(chain); owner != owners_.end())
+    return add(services_.at(owner->second).own.at(chain));
   const auto fixed_list = fixed_chains(facts_);
-  const auto fixed = std::find_if(fixed_list.begin(), fixed_list.end(), [&](const FixedChain& f) { return f.chain == chain; });
+  const auto fixed = std::find_if(fixed_list.begin(), fixed_list.end(),
+                                  [&](const FixedChain& f) { return f.chain == chain; });
   if (fixed != fixed_list.end()) add(fixed->before);
   for (const auto& [key, rules] : services_)
     if (const auto found = rules.shared.find(chain); found != rules.shared.end()) add(found->second);

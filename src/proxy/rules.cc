@@ -18,10 +18,12 @@ const Chain kMarkMasq{Table::kNat, "MK-MARK-MASQ"};
 const Chain kPostrouting{Table::kNat, "MK-POSTROUTING-PROXY"};
 const Chain kForward{Table::kFilter, "MK-FORWARD-PROXY"};
 const Chain kLoopbackGuard{Table::kFilter, "MK-LOOPBACK-PROXY"};
-const Chain kNoCluster{Table::kFilter, "MK-SERVICES"};    // cluster IPs that lead nowhere
-const Chain kNoExternal{Table::kFilter, "MK-EXTERNAL"};   // external addresses that lead nowhere or not for all
+const Chain kNoCluster{Table::kFilter, "MK-SERVICES"};  // cluster IPs that lead nowhere
+const Chain kNoExternal{Table::kFilter,
+                        "MK-EXTERNAL"};  // external addresses that lead nowhere or not for all
 
-constexpr std::array<std::string_view, 5> kOwnPrefixes = {"MK-SVC-", "MK-SVL-", "MK-EXT-", "MK-FW-", "MK-SEP-"};
+constexpr std::array<std::string_view, 5> kOwnPrefixes = {"MK-SVC-", "MK-SVL-", "MK-EXT-", "MK-FW-",
+                                                          "MK-SEP-"};
 
 // A name's 64 bits (FNV-1a, then mixed so that every bit counts) in the 13 letters iptables has room for.
 std::string hash_of(std::string_view text) {
@@ -39,7 +41,10 @@ std::string hash_of(std::string_view text) {
 class PortRules {
  public:
   PortRules(const ServicePort& port, const Facts& facts, ServiceRules& out)
-      : port_(port), facts_(facts), out_(out), cluster_(usable(port.endpoints, false)),
+      : port_(port),
+        facts_(facts),
+        out_(out),
+        cluster_(usable(port.endpoints, false)),
         local_(usable(port.endpoints, true)) {
     const std::string id = hash_of(port.name + "/" + port.protocol);
     svc_ = "MK-SVC-" + id, svl_ = "MK-SVL-" + id, ext_ = "MK-EXT-" + id, fw_ = "MK-FW-" + id;
@@ -77,23 +82,28 @@ class PortRules {
   Rules& own(const std::string& chain) { return out_.own[Chain{Table::kNat, chain}]; }
   void shared(const Chain& chain, std::string rule) { out_.shared[chain].push_back(std::move(rule)); }
 
-  // Why a frontend leads nowhere: no endpoint at all is refused, none on this node is dropped (another node may be
-  // the right one).
+  // Why a frontend leads nowhere: no endpoint at all is refused, none on this node is dropped (another node
+  // may be the right one).
   std::string nowhere() const { return cluster_.empty() ? "-j REJECT" : "-j DROP"; }
-  std::string nowhere_comment() const { return comment(cluster_.empty() ? "has no endpoints" : "has no local endpoints"); }
+  std::string nowhere_comment() const {
+    return comment(cluster_.empty() ? "has no endpoints" : "has no local endpoints");
+  }
 
   void internal() {
     const std::string frontend = to(port_.cluster_ip, port_.port);
     const bool reachable = port_.internal_local ? !local_.empty() : !cluster_.empty();
-    if (!reachable) return shared(kNoCluster, fmt::format("{} {} {}", frontend, nowhere_comment(), nowhere()));
+    if (!reachable)
+      return shared(kNoCluster, fmt::format("{} {} {}", frontend, nowhere_comment(), nowhere()));
     const std::string& chain = port_.internal_local ? svl_ : svc_;
     shared(kServices, fmt::format("{} {} -j {}", frontend, comment("cluster IP"), chain));
     if (!facts_.cluster_cidr.empty())
-      own(chain).push_back(fmt::format("! -s {} {} {} -j MK-MARK-MASQ", facts_.cluster_cidr, frontend, comment("")));
+      own(chain).push_back(
+          fmt::format("! -s {} {} {} -j MK-MARK-MASQ", facts_.cluster_cidr, frontend, comment("")));
   }
 
-  // Without endpoints that may serve it, an address from outside is answered in the filter table; but pods and
-  // processes of the node reach every endpoint whatever the external policy, so its chain may still be needed.
+  // Without endpoints that may serve it, an address from outside is answered in the filter table; but pods
+  // and processes of the node reach every endpoint whatever the external policy, so its chain may still be
+  // needed.
   void outside(const std::string& frontend, std::string_view what, const std::string& chain) {
     if (!cluster_.empty()) shared(kServices, fmt::format("{} {} -j {}", frontend, comment(what), chain));
     if (leads_nowhere()) shared(kNoExternal, fmt::format("{} {} {}", frontend, nowhere_comment(), nowhere()));
@@ -104,7 +114,8 @@ class PortRules {
     const std::string port = fmt::format("-p {} {}", port_.protocol, match(port_.node_port));
     if (!cluster_.empty()) shared(kNodePorts, fmt::format("{} {} -j {}", port, comment("node port"), ext_));
     if (leads_nowhere())
-      shared(kNoExternal, fmt::format("{} -m addrtype --dst-type LOCAL {} {}", port, nowhere_comment(), nowhere()));
+      shared(kNoExternal,
+             fmt::format("{} -m addrtype --dst-type LOCAL {} {}", port, nowhere_comment(), nowhere()));
   }
 
   void load_balancer(const std::string& ip) {
@@ -129,9 +140,12 @@ class PortRules {
       return;
     }
     if (!facts_.cluster_cidr.empty())
-      rules.push_back(fmt::format("-s {} {} -j {}", facts_.cluster_cidr, comment("pods reach every endpoint"), svc_));
-    rules.push_back(fmt::format("-m addrtype --src-type LOCAL {} -j MK-MARK-MASQ", comment("masquerade the node itself")));
-    rules.push_back(fmt::format("-m addrtype --src-type LOCAL {} -j {}", comment("the node reaches every endpoint"), svc_));
+      rules.push_back(
+          fmt::format("-s {} {} -j {}", facts_.cluster_cidr, comment("pods reach every endpoint"), svc_));
+    rules.push_back(fmt::format("-m addrtype --src-type LOCAL {} -j MK-MARK-MASQ",
+                                comment("masquerade the node itself")));
+    rules.push_back(fmt::format("-m addrtype --src-type LOCAL {} -j {}",
+                                comment("the node reaches every endpoint"), svc_));
     if (!local_.empty()) rules.push_back(fmt::format("-j {}", svl_));
   }
 
@@ -150,8 +164,11 @@ class PortRules {
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
       const std::size_t left = endpoints.size() - i;
       std::string chance;
-      if (left > 1) chance = fmt::format(" -m statistic --mode random --probability {:.10f}", 1.0 / static_cast<double>(left));
-      rules.push_back(fmt::format("{}{} -j {}", comment(endpoints[i].target()), chance, endpoint_chain(endpoints[i])));
+      if (left > 1)
+        chance =
+            fmt::format(" -m statistic --mode random --probability {:.10f}", 1.0 / static_cast<double>(left));
+      rules.push_back(
+          fmt::format("{}{} -j {}", comment(endpoints[i].target()), chance, endpoint_chain(endpoints[i])));
     }
   }
 
@@ -166,8 +183,8 @@ class PortRules {
       rules.push_back(fmt::format("-s {}/32 {} -j MK-MARK-MASQ", endpoint.ip, comment("hairpin")));
       const std::string affinity =
           port_.affinity_seconds > 0 ? fmt::format(" -m recent --name {} --set --rsource", sep) : "";
-      rules.push_back(fmt::format("-p {} {}{} -m {} -j DNAT --to-destination {}", port_.protocol, comment(""), affinity,
-                                  port_.protocol, endpoint.target()));
+      rules.push_back(fmt::format("-p {} {}{} -m {} -j DNAT --to-destination {}", port_.protocol, comment(""),
+                                  affinity, port_.protocol, endpoint.target()));
     }
   }
 
@@ -190,17 +207,19 @@ ServiceRules make_rules(const std::vector<ServicePort>& ports, const Facts& fact
 ServiceRules make_redirect(const Redirect& redirect) {
   ServiceRules out;
   out.shared[kServices].push_back(fmt::format(
-      "-d {}/32 -p {} -m {} --dport {} -m comment --comment \"{}\" -j DNAT --to-destination {}:{}", redirect.frontend_ip,
-      redirect.protocol, redirect.protocol, redirect.frontend_port, redirect.comment, redirect.local_ip,
-      redirect.local_port));
+      "-d {}/32 -p {} -m {} --dport {} -m comment --comment \"{}\" -j DNAT --to-destination {}:{}",
+      redirect.frontend_ip, redirect.protocol, redirect.protocol, redirect.frontend_port, redirect.comment,
+      redirect.local_ip, redirect.local_port));
   return out;
 }
 
 std::vector<FixedChain> fixed_chains(const Facts& facts) {
   const std::string masquerade = facts.random_fully ? "-j MASQUERADE --random-fully" : "-j MASQUERADE";
   return {
-      {kServices, {},
-       {"-m comment --comment \"node ports; this must be the last rule\" -m addrtype --dst-type LOCAL -j MK-NODEPORTS"}},
+      {kServices,
+       {},
+       {"-m comment --comment \"node ports; this must be the last rule\" -m addrtype --dst-type LOCAL -j "
+        "MK-NODEPORTS"}},
       {kNodePorts, {}, {}},
       {kMarkMasq, {fmt::format("-j MARK --or-mark {}", kMark)}, {}},
       {kPostrouting,
@@ -214,7 +233,8 @@ std::vector<FixedChain> fixed_chains(const Facts& facts) {
        {}},
       // route_localnet opens 127.0.0.0/8 to neighbours on the network; this closes it again.
       {kLoopbackGuard,
-       {"! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment \"loopback is not for others\" -m conntrack ! --ctstate "
+       {"! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment \"loopback is not for others\" -m conntrack ! "
+        "--ctstate "
         "RELATED,ESTABLISHED,DNAT -j DROP"},
        {}},
       {kNoCluster, {}, {}},
@@ -226,21 +246,29 @@ std::vector<Jump> jumps() {
   const std::string fresh = "-m conntrack --ctstate NEW -m comment --comment \"mk services\" -j ";
   const std::string any = "-m comment --comment \"mk services\" -j ";
   return {
-      {Table::kNat, "PREROUTING", any + kServices.name},     {Table::kNat, "OUTPUT", any + kServices.name},
-      {Table::kNat, "POSTROUTING", any + kPostrouting.name}, {Table::kFilter, "INPUT", fresh + kNoExternal.name},
-      {Table::kFilter, "INPUT", any + kLoopbackGuard.name},  {Table::kFilter, "FORWARD", any + kForward.name},
-      {Table::kFilter, "FORWARD", fresh + kNoCluster.name},  {Table::kFilter, "FORWARD", fresh + kNoExternal.name},
-      {Table::kFilter, "OUTPUT", fresh + kNoCluster.name},   {Table::kFilter, "OUTPUT", fresh + kNoExternal.name},
+      {Table::kNat, "PREROUTING", any + kServices.name},
+      {Table::kNat, "OUTPUT", any + kServices.name},
+      {Table::kNat, "POSTROUTING", any + kPostrouting.name},
+      {Table::kFilter, "INPUT", fresh + kNoExternal.name},
+      {Table::kFilter, "INPUT", any + kLoopbackGuard.name},
+      {Table::kFilter, "FORWARD", any + kForward.name},
+      {Table::kFilter, "FORWARD", fresh + kNoCluster.name},
+      {Table::kFilter, "FORWARD", fresh + kNoExternal.name},
+      {Table::kFilter, "OUTPUT", fresh + kNoCluster.name},
+      {Table::kFilter, "OUTPUT", fresh + kNoExternal.name},
   };
 }
 
 bool is_ours(Table table, const std::string& name) {
   for (const auto& fixed : fixed_chains(Facts{}))
     if (fixed.chain.table == table && fixed.chain.name == name) return true;
-  return table == Table::kNat && std::any_of(kOwnPrefixes.begin(), kOwnPrefixes.end(),
-                                             [&](std::string_view prefix) { return name.starts_with(prefix); });
+  return table == Table::kNat &&
+         std::any_of(kOwnPrefixes.begin(), kOwnPrefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-std::string_view table_name(Table table) { return table == Table::kNat ? "nat" : "filter"; }
+std::string_view table_name(Table table) {
+  return table == Table::kNat ? "nat" : "filter";
+}
 
 }  // namespace mk::proxy

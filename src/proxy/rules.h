@@ -27,15 +27,15 @@ struct ServiceRules {
 };
 
 struct Facts {
-  std::string cluster_cidr;   // where pods live; "": unknown, then only hairpins are masqueraded
-  bool random_fully = true;   // this iptables knows MASQUERADE --random-fully
+  std::string cluster_cidr;  // where pods live; "": unknown, then only hairpins are masqueraded
+  bool random_fully = true;  // this iptables knows MASQUERADE --random-fully
 };
 
 // Traffic to a Service (or to a bare address) that this node answers itself.
 struct Redirect {
   std::string frontend_ip;
   int frontend_port = 0;
-  std::string protocol;       // "udp"
+  std::string protocol;  // "udp"
   std::string local_ip;
   int local_port = 0;
   std::string comment;

@@ -11,14 +11,19 @@ using namespace mk::proxy;
 
 namespace {
 
-api::Object object(const std::string& yaml) { return api::Object(api::parse_yaml(yaml).value()); }
-
-api::Object service(const std::string& name, const std::string& spec, const std::string& status = "{}") {
-  return object("{metadata: {namespace: ns, name: " + name + "}, spec: " + spec + ", status: " + status + "}");
+api::Object object(const std::string& yaml) {
+  return api::Object(api::parse_yaml(yaml).value());
 }
 
-api::Object slice(const std::string& endpoints, const std::string& port = "{name: '', port: 8080, protocol: TCP}") {
-  return object("{metadata: {namespace: ns, name: s}, addressType: IPv4, ports: [" + port + "], endpoints: [" + endpoints + "]}");
+api::Object service(const std::string& name, const std::string& spec, const std::string& status = "{}") {
+  return object("{metadata: {namespace: ns, name: " + name + "}, spec: " + spec + ", status: " + status +
+                "}");
+}
+
+api::Object slice(const std::string& endpoints,
+                  const std::string& port = "{name: '', port: 8080, protocol: TCP}") {
+  return object("{metadata: {namespace: ns, name: s}, addressType: IPv4, ports: [" + port +
+                "], endpoints: [" + endpoints + "]}");
 }
 
 Facts facts() {
@@ -36,7 +41,8 @@ std::string text_of(const ServiceRules& rules) {
   std::string out;
   auto add = [&](const std::map<Chain, Rules>& chains) {
     for (const auto& [chain, lines] : chains)
-      for (const auto& line : lines) out += std::string(table_name(chain.table)) + " -A " + chain.name + " " + line + "\n";
+      for (const auto& line : lines)
+        out += std::string(table_name(chain.table)) + " -A " + chain.name + " " + line + "\n";
   };
   add(rules.shared);
   add(rules.own);
@@ -50,13 +56,16 @@ std::string rules_of(const api::Object& object, const std::vector<api::Object>& 
   return text_of(make_rules(read(object, slices), facts()));
 }
 
-const std::string kOne = "{addresses: [10.42.0.11], nodeName: n1}", kTwo = "{addresses: [10.42.1.12], nodeName: n2}";
+const std::string kOne = "{addresses: [10.42.0.11], nodeName: n1}",
+                  kTwo = "{addresses: [10.42.1.12], nodeName: n2}";
 
 }  // namespace
 
 TEST_CASE("rules: a node port Service with two endpoints", "[proxy]") {
-  CHECK(rules_of(service("web", "{type: NodePort, clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080}]}"),
-                 {slice(kOne + "," + kTwo)}) == R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
+  CHECK(
+      rules_of(service("web", "{type: NodePort, clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080}]}"),
+               {slice(kOne + "," + kTwo)}) ==
+      R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
 nat -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web cluster IP" -j MK-SVC-DR
 nat -A MK-EXT-DR -m comment --comment "ns/web masquerade external traffic" -j MK-MARK-MASQ
 nat -A MK-EXT-DR -j MK-SVC-DR
@@ -71,8 +80,10 @@ nat -A MK-SVC-DR -m comment --comment "ns/web 10.42.1.12:8080" -j MK-SEP-C2
 }
 
 TEST_CASE("rules: session affinity", "[proxy]") {
-  CHECK(rules_of(service("web", "{clusterIP: 10.43.0.7, sessionAffinity: ClientIP, ports: [{port: 80}]}"),
-                 {slice(kOne + "," + kTwo)}) == R"(nat -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web cluster IP" -j MK-SVC-DR
+  CHECK(
+      rules_of(service("web", "{clusterIP: 10.43.0.7, sessionAffinity: ClientIP, ports: [{port: 80}]}"),
+               {slice(kOne + "," + kTwo)}) ==
+      R"(nat -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web cluster IP" -j MK-SVC-DR
 nat -A MK-SEP-C2 -s 10.42.1.12/32 -m comment --comment "ns/web hairpin" -j MK-MARK-MASQ
 nat -A MK-SEP-C2 -p tcp -m comment --comment "ns/web" -m recent --name MK-SEP-C2 --set --rsource -m tcp -j DNAT --to-destination 10.42.1.12:8080
 nat -A MK-SEP-UE -s 10.42.0.11/32 -m comment --comment "ns/web hairpin" -j MK-MARK-MASQ
@@ -86,19 +97,26 @@ nat -A MK-SVC-DR -m comment --comment "ns/web 10.42.1.12:8080" -j MK-SEP-C2
 }
 
 TEST_CASE("rules: a Service without endpoints is refused wherever it is asked", "[proxy]") {
-  CHECK(rules_of(service("web", "{clusterIP: 10.43.0.7, type: NodePort, externalIPs: [192.0.2.1],"
-                                " ports: [{port: 80, nodePort: 30080}]}"), {}) == R"(filter -A MK-EXTERNAL -d 192.0.2.1/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web has no endpoints" -j REJECT
+  CHECK(
+      rules_of(service("web",
+                       "{clusterIP: 10.43.0.7, type: NodePort, externalIPs: [192.0.2.1],"
+                       " ports: [{port: 80, nodePort: 30080}]}"),
+               {}) ==
+      R"(filter -A MK-EXTERNAL -d 192.0.2.1/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web has no endpoints" -j REJECT
 filter -A MK-EXTERNAL -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "ns/web has no endpoints" -j REJECT
 filter -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web has no endpoints" -j REJECT
 )");
 }
 
 TEST_CASE("rules: a load balancer with local policies and source ranges", "[proxy]") {
-  CHECK(rules_of(service("web", "{type: LoadBalancer, externalTrafficPolicy: Local, internalTrafficPolicy: Local,"
-                                " clusterIP: 10.43.0.7, loadBalancerSourceRanges: [192.0.2.0/24],"
-                                " ports: [{port: 80, nodePort: 30080}]}",
-                         "{loadBalancer: {ingress: [{ip: 192.0.2.9}]}}"),
-                 {slice(kOne + "," + kTwo)}) == R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
+  CHECK(
+      rules_of(service("web",
+                       "{type: LoadBalancer, externalTrafficPolicy: Local, internalTrafficPolicy: Local,"
+                       " clusterIP: 10.43.0.7, loadBalancerSourceRanges: [192.0.2.0/24],"
+                       " ports: [{port: 80, nodePort: 30080}]}",
+                       "{loadBalancer: {ingress: [{ip: 192.0.2.9}]}}"),
+               {slice(kOne + "," + kTwo)}) ==
+      R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
 nat -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web cluster IP" -j MK-SVL-DR
 nat -A MK-SERVICES -d 192.0.2.9/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web load balancer IP" -j MK-FW-DR
 filter -A MK-EXTERNAL -d 192.0.2.9/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web source not allowed" -j DROP
@@ -119,8 +137,12 @@ nat -A MK-SVL-DR -m comment --comment "ns/web 10.42.0.11:8080" -j MK-SEP-UE
 }
 
 TEST_CASE("rules: local policies with endpoints on other nodes only", "[proxy]") {
-  CHECK(rules_of(service("web", "{type: NodePort, externalTrafficPolicy: Local, internalTrafficPolicy: Local,"
-                                " clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080}]}"), {slice(kTwo)}) == R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
+  CHECK(
+      rules_of(service("web",
+                       "{type: NodePort, externalTrafficPolicy: Local, internalTrafficPolicy: Local,"
+                       " clusterIP: 10.43.0.7, ports: [{port: 80, nodePort: 30080}]}"),
+               {slice(kTwo)}) ==
+      R"(nat -A MK-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "ns/web node port" -j MK-EXT-DR
 filter -A MK-EXTERNAL -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "ns/web has no local endpoints" -j DROP
 filter -A MK-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "ns/web has no local endpoints" -j DROP
 nat -A MK-EXT-DR -s 10.42.0.0/16 -m comment --comment "ns/web pods reach every endpoint" -j MK-SVC-DR
@@ -170,37 +192,48 @@ COMMIT
 
 TEST_CASE("no rules for what is no address", "[proxy]") {
   CHECK(rules_of(service("web", "{clusterIP: None, ports: [{port: 80}]}"), {slice(kOne)}).empty());
-  CHECK(rules_of(service("web", "{type: ExternalName, externalName: a.b, ports: [{port: 80}]}"), {slice(kOne)}).empty());
+  CHECK(
+      rules_of(service("web", "{type: ExternalName, externalName: a.b, ports: [{port: 80}]}"), {slice(kOne)})
+          .empty());
   CHECK(rules_of(service("web", "{clusterIP: 'fd00::1', ports: [{port: 80}]}"), {slice(kOne)}).empty());
   CHECK(rules_of(service("web", "{ports: [{port: 80}]}"), {slice(kOne)}).empty());
-  CHECK(rules_of(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 0}, {port: 80, protocol: X}]}"), {slice(kOne)}).empty());
-  const auto odd = rules_of(service("web", "{clusterIP: 10.43.0.7, externalIPs: ['1.2.3.4\n-A INPUT', 7], ports: [{port: 80}]}"), {slice(kOne)});
+  CHECK(rules_of(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 0}, {port: 80, protocol: X}]}"),
+                 {slice(kOne)})
+            .empty());
+  const auto odd = rules_of(
+      service("web", "{clusterIP: 10.43.0.7, externalIPs: ['1.2.3.4\n-A INPUT', 7], ports: [{port: 80}]}"),
+      {slice(kOne)});
   CHECK(odd.find("INPUT") == std::string::npos);
   CHECK(rules_of(service("a b", "{clusterIP: 10.43.0.7, ports: [{port: 80}]}"), {slice(kOne)}).empty());
 }
 
 TEST_CASE("which endpoints serve", "[proxy]") {
   const auto targets = [](const std::string& endpoints, bool local) {
-    const auto ports = read(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 80}]}"), {slice(endpoints)});
+    const auto ports =
+        read(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 80}]}"), {slice(endpoints)});
     std::string out;
     for (const auto& endpoint : usable(ports.at(0).endpoints, local)) out += endpoint.ip + " ";
     return out;
   };
-  const std::string leaving = "{addresses: [10.42.0.13], nodeName: n1, conditions: {ready: false, serving: true, terminating: true}}";
-  const std::string broken = "{addresses: [10.42.0.14], nodeName: n1, conditions: {ready: false, serving: false}}";
+  const std::string leaving =
+      "{addresses: [10.42.0.13], nodeName: n1, conditions: {ready: false, serving: true, terminating: true}}";
+  const std::string broken =
+      "{addresses: [10.42.0.14], nodeName: n1, conditions: {ready: false, serving: false}}";
   CHECK(targets(kOne + "," + leaving + "," + broken, false) == "10.42.0.11 ");
   CHECK(targets(leaving + "," + broken, false) == "10.42.0.13 ");
   CHECK(targets(broken, false).empty());
   CHECK(targets(kTwo + "," + leaving, true) == "10.42.0.13 ");
   CHECK(targets(kTwo, true).empty());
-  const std::string here = "{addresses: [10.42.0.15], hints: {forNodes: [{name: n1}]}}", there = "{addresses: [10.42.0.16], hints: {forNodes: [{name: n2}]}}";
+  const std::string here = "{addresses: [10.42.0.15], hints: {forNodes: [{name: n1}]}}",
+                    there = "{addresses: [10.42.0.16], hints: {forNodes: [{name: n2}]}}";
   CHECK(targets(here + "," + there, false) == "10.42.0.15 ");
   CHECK(targets(there, false) == "10.42.0.16 ");
 }
 
 TEST_CASE("only what changed is written", "[proxy]") {
   const auto web = [](const std::string& endpoints) {
-    return make_rules(read(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 80}]}"), {slice(endpoints)}), facts());
+    return make_rules(read(service("web", "{clusterIP: 10.43.0.7, ports: [{port: 80}]}"), {slice(endpoints)}),
+                      facts());
   };
   RuleBook book(facts());
   book.set("ns/web", web(kOne));
@@ -257,14 +290,18 @@ TEST_CASE("lines in shared chains change one by one, behind those of the key tha
 
 TEST_CASE("what the kernel holds is recognised, and removed or kept", "[proxy]") {
   Present present;
-  read_save(Table::kNat,
-            "*nat\n:PREROUTING ACCEPT [0:0]\n:MK-SERVICES - [0:0]\n:MK-SVC-OLD - [0:0]\n:MK-HOSTPORT - [0:0]\n:KUBE-SVC-X - [0:0]\n"
-            "-A PREROUTING -m comment --comment \"mk services\" -j MK-SERVICES\n-A PREROUTING -j MK-HOSTPORT\n"
-            "-A MK-SERVICES -j MK-SVC-OLD\nCOMMIT\n", present);
+  read_save(
+      Table::kNat,
+      "*nat\n:PREROUTING ACCEPT [0:0]\n:MK-SERVICES - [0:0]\n:MK-SVC-OLD - [0:0]\n:MK-HOSTPORT - "
+      "[0:0]\n:KUBE-SVC-X - [0:0]\n"
+      "-A PREROUTING -m comment --comment \"mk services\" -j MK-SERVICES\n-A PREROUTING -j MK-HOSTPORT\n"
+      "-A MK-SERVICES -j MK-SVC-OLD\nCOMMIT\n",
+      present);
   CHECK(present.chains.size() == 2);
   CHECK(present.jumps.size() == 1);
   CHECK(remove_all(present) ==
-        "*nat\n:MK-SERVICES - [0:0]\n:MK-SVC-OLD - [0:0]\n-D PREROUTING -m comment --comment \"mk services\" -j MK-SERVICES\n"
+        "*nat\n:MK-SERVICES - [0:0]\n:MK-SVC-OLD - [0:0]\n-D PREROUTING -m comment --comment \"mk services\" "
+        "-j MK-SERVICES\n"
         "-X MK-SERVICES\n-X MK-SVC-OLD\nCOMMIT\n");
   CHECK(remove_all(Present{}).empty());
   RuleBook book(facts());

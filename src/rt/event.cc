@@ -30,7 +30,9 @@ Event::~Event() = default;
 Event::Event(Event&&) noexcept = default;
 Event& Event::operator=(Event&&) noexcept = default;
 
-Task<> Event::wait() { return wait_on(state_); }
+Task<> Event::wait() {
+  return wait_on(state_);
+}
 
 Task<> Event::wait_on(std::shared_ptr<State> state) {
   auto executor = co_await asio::this_coro::executor;

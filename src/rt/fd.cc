@@ -1,7 +1,7 @@
 #include "mk/rt/fd.h"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -34,7 +34,9 @@ AsyncFd::~AsyncFd() {
 }
 AsyncFd::AsyncFd(AsyncFd&&) noexcept = default;
 
-int AsyncFd::native() const { return state_->stream.native_handle(); }
+int AsyncFd::native() const {
+  return state_->stream.native_handle();
+}
 
 void AsyncFd::close() {
   boost::system::error_code ignored;
@@ -45,8 +47,8 @@ Task<Result<std::string>> AsyncFd::read_some(std::size_t count) {
   auto state = state_;
   std::string data(count, '\0');
   boost::system::error_code code;
-  const std::size_t got =
-      co_await state->stream.async_read_some(asio::buffer(data), asio::redirect_error(asio::use_awaitable, code));
+  const std::size_t got = co_await state->stream.async_read_some(
+      asio::buffer(data), asio::redirect_error(asio::use_awaitable, code));
   if (code == asio::error::eof || code == boost::system::errc::io_error) co_return std::string();
   if (code) co_return io_error("read", code);
   data.resize(got);
@@ -56,7 +58,8 @@ Task<Result<std::string>> AsyncFd::read_some(std::size_t count) {
 Task<Result<void>> AsyncFd::write_all(std::string data) {
   auto state = state_;
   boost::system::error_code code;
-  co_await asio::async_write(state->stream, asio::buffer(data), asio::redirect_error(asio::use_awaitable, code));
+  co_await asio::async_write(state->stream, asio::buffer(data),
+                             asio::redirect_error(asio::use_awaitable, code));
   if (code) co_return io_error("write", code);
   co_return ok();
 }

@@ -31,7 +31,9 @@ struct Group::State {
 Group::Group(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 
 // Tasks that are still suspended are destroyed with the loop; they hold the state, not the group.
-Group::~Group() { cancel(); }
+Group::~Group() {
+  cancel();
+}
 
 Task<> Group::guard(std::shared_ptr<State> state, std::string name, Task<> task) {
   try {
@@ -74,6 +76,8 @@ Task<> Group::stop() {
   state->stopping = false;
 }
 
-std::size_t Group::size() const { return state_->signals.size(); }
+std::size_t Group::size() const {
+  return state_->signals.size();
+}
 
 }  // namespace mk::rt

@@ -17,7 +17,9 @@ struct Loop::State {
 Loop::Loop() : state_(std::make_unique<State>()) {}
 Loop::~Loop() = default;
 
-Executor Loop::executor() const { return state_->context.get_executor(); }
+Executor Loop::executor() const {
+  return state_->context.get_executor();
+}
 
 void Loop::run() {
   // An earlier poll that ran dry, or an earlier stop(), must not end this run at once.
@@ -25,14 +27,18 @@ void Loop::run() {
   state_->context.run();
 }
 
-void Loop::stop() { state_->context.stop(); }
+void Loop::stop() {
+  state_->context.stop();
+}
 
 std::size_t Loop::poll() {
   state_->context.restart();
   return state_->context.poll();
 }
 
-void Loop::post(std::function<void()> work) { asio::post(state_->context, std::move(work)); }
+void Loop::post(std::function<void()> work) {
+  asio::post(state_->context, std::move(work));
+}
 
 void run_until_done(Loop& loop, Task<> task) {
   std::exception_ptr failure;

@@ -16,8 +16,12 @@ static constexpr WallTime kManualEpoch{std::chrono::seconds(1767323045)};
 ManualClock::ManualClock() : state_(std::make_unique<State>()) {}
 ManualClock::~ManualClock() = default;
 
-WallTime ManualClock::now() const { return kManualEpoch + state_->elapsed; }
-MonoTime ManualClock::mono() const { return MonoTime(state_->elapsed); }
+WallTime ManualClock::now() const {
+  return kManualEpoch + state_->elapsed;
+}
+MonoTime ManualClock::mono() const {
+  return MonoTime(state_->elapsed);
+}
 
 Task<> ManualClock::sleep_until(MonoTime when) {
   if (when <= mono()) {

@@ -68,8 +68,8 @@ Result<pid_t> start(const Command& command, const Pipe& in, const Pipe& out, con
   std::vector<char*> env;
   if (command.env) env = pointers(*command.env);
   pid_t pid = 0;
-  const int code = ::posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(),
-                                  command.env ? env.data() : environ);
+  const int code =
+      ::posix_spawnp(&pid, argv[0], &actions, &attributes, argv.data(), command.env ? env.data() : environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (code != 0) return start_error(command.argv[0], code);
@@ -86,10 +86,13 @@ bool exchange(const Command& command, Pipe& in, Pipe& out, Pipe& err, ProcessRes
   std::string_view input = command.input;
   if (input.empty()) in.close_write();
   while (out.read_end() >= 0 || err.read_end() >= 0) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    std::array<pollfd, 3> fds{{{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}, {in.write_end(), POLLOUT, 0}}};
-    if (::poll(fds.data(), fds.size(), static_cast<int>(std::min<long long>(left.count(), 60000))) < 0) continue;
+    std::array<pollfd, 3> fds{
+        {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}, {in.write_end(), POLLOUT, 0}}};
+    if (::poll(fds.data(), fds.size(), static_cast<int>(std::min<long long>(left.count(), 60000))) < 0)
+      continue;
     char buffer[16384];
     auto drain = [&](const pollfd& fd, Pipe& pipe, std::string& kept) {
       if (fd.fd < 0 || fd.revents == 0) return;

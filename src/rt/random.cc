@@ -25,7 +25,9 @@ class SplitMix : public Random {
 
 }  // namespace
 
-std::unique_ptr<Random> make_random(std::uint64_t seed) { return std::make_unique<SplitMix>(seed); }
+std::unique_ptr<Random> make_random(std::uint64_t seed) {
+  return std::make_unique<SplitMix>(seed);
+}
 
 std::unique_ptr<Random> make_random() {
   std::uint64_t seed = 0;

@@ -162,7 +162,8 @@ TEST_CASE("times are RFC 3339 and round trip") {
   REQUIRE(time);
   CHECK(rt::format_time(*time) == "2026-01-02T02:04:05Z");
   CHECK(rt::format_micro_time(*time) == "2026-01-02T02:04:05.123456Z");
-  for (const char* bad : {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05", "x026-01-02T03:04:05Z"})
+  for (const char* bad :
+       {"", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05", "x026-01-02T03:04:05Z"})
     CHECK(!rt::parse_time(bad));
 }
 

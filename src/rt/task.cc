@@ -11,7 +11,9 @@ namespace mk::rt {
 
 namespace asio = boost::asio;
 
-Task<Executor> this_executor() { co_return co_await asio::this_coro::executor; }
+Task<Executor> this_executor() {
+  co_return co_await asio::this_coro::executor;
+}
 
 Task<> yield() {
   auto executor = co_await asio::this_coro::executor;
@@ -21,8 +23,9 @@ Task<> yield() {
 Task<std::size_t> race(Task<> first, Task<> second) {
   // Not Asio's operator||, which waits for a success and turns two cancellations into another exception.
   auto executor = co_await asio::this_coro::executor;
-  auto group = asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(first), asio::deferred),
-                                                       asio::co_spawn(executor, std::move(second), asio::deferred));
+  auto group =
+      asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(first), asio::deferred),
+                                              asio::co_spawn(executor, std::move(second), asio::deferred));
   auto [order, first_failure, second_failure] =
       co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
   const auto& failure = order[0] == 0 ? first_failure : second_failure;
@@ -30,6 +33,8 @@ Task<std::size_t> race(Task<> first, Task<> second) {
   co_return order[0];
 }
 
-void throw_cancelled() { throw boost::system::system_error(asio::error::operation_aborted); }
+void throw_cancelled() {
+  throw boost::system::system_error(asio::error::operation_aborted);
+}
 
 }  // namespace mk::rt

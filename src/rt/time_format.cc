@@ -64,7 +64,9 @@ std::optional<Duration> take_offset(std::string_view text) {
 
 }  // namespace
 
-std::string format_time(WallTime time) { return format_seconds(civil(time)) + "Z"; }
+std::string format_time(WallTime time) {
+  return format_seconds(civil(time)) + "Z";
+}
 
 std::string format_micro_time(WallTime time) {
   const Civil value = civil(time);

@@ -16,7 +16,7 @@ using Nominated = std::map<std::string, std::vector<PodPtr>>;
 // Why a pod fits nowhere.
 struct Diagnosis {
   std::size_t nodes = 0;
-  std::string pre_filter_message;                        // one reason for all nodes, if so
+  std::string pre_filter_message;                         // one reason for all nodes, if so
   std::vector<std::pair<std::string, Refusal>> refusals;  // by node
   std::set<std::string> plugins;
 
@@ -29,8 +29,8 @@ struct Decision {
   Diagnosis diagnosis;
 };
 
-// Finds the best node for a pod. Looks at all nodes of a small cluster and at a sample of a large one, starting
-// where the last search ended, so that one pod costs little and every node gets its turn.
+// Finds the best node for a pod. Looks at all nodes of a small cluster and at a sample of a large one,
+// starting where the last search ended, so that one pod costs little and every node gets its turn.
 class ScheduleOne {
  public:
   ScheduleOne(Plugins& plugins, const Cache& cache, rt::Random& random)
@@ -50,7 +50,8 @@ class ScheduleOne {
 // How many feasible nodes are enough to choose among.
 std::size_t enough_nodes(std::size_t nodes);
 
-// A node's filters, with the nominated pods of at least the pod's priority on it, too: it must fit either way.
+// A node's filters, with the nominated pods of at least the pod's priority on it, too: it must fit either
+// way.
 Refusal filter_with_nominated(const Cycle& cycle, const NodeInfo& node, const Nominated& nominated);
 
 // "1 Insufficient cpu, 2 node(s) ...", sorted.

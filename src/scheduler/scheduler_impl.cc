@@ -12,8 +12,12 @@ namespace {
 constexpr Log kLog("scheduler");
 constexpr char kName[] = "default-scheduler";
 
-bool ours(const api::Object& pod) { return api::str(pod.json(), "spec.schedulerName", kName) == kName; }
-bool placed(const api::Object& pod) { return pod && !api::str(pod.json(), "spec.nodeName").empty(); }
+bool ours(const api::Object& pod) {
+  return api::str(pod.json(), "spec.schedulerName", kName) == kName;
+}
+bool placed(const api::Object& pod) {
+  return pod && !api::str(pod.json(), "spec.nodeName").empty();
+}
 bool finished(const api::Object& pod) {
   const auto phase = api::str(pod.json(), "status.phase");
   return phase == "Succeeded" || phase == "Failed";
@@ -38,7 +42,8 @@ ClusterEvent node_event(const api::Object& before, const api::Object& after) {
   event.labels = api::object(old_node, "metadata.labels") != api::object(new_node, "metadata.labels");
   event.taints = api::list(old_node, "spec.taints") != api::list(new_node, "spec.taints") ||
                  api::flag(old_node, "spec.unschedulable") != api::flag(new_node, "spec.unschedulable");
-  event.allocatable = api::object(old_node, "status.allocatable") != api::object(new_node, "status.allocatable");
+  event.allocatable =
+      api::object(old_node, "status.allocatable") != api::object(new_node, "status.allocatable");
   // A heartbeat changes none of these and wakes nobody.
   const bool news = event.labels || event.taints || event.allocatable;
   event.kind = news ? ClusterEvent::Kind::kNodeChanged : ClusterEvent::Kind::kOther;
@@ -68,8 +73,10 @@ void SchedulerImpl::wire() {
     return object ? api::object(object.json(), "metadata.labels") : api::JsonObject();
   };
   cache_.service_selectors_source = [this](const PodInfo& pod) { return service_selectors(pod); };
-  nodes_.on_change([this](const api::Object& before, const api::Object& after) { node_changed(before, after); });
-  pods_.on_change([this](const api::Object& before, const api::Object& after) { pod_changed(before, after); });
+  nodes_.on_change(
+      [this](const api::Object& before, const api::Object& after) { node_changed(before, after); });
+  pods_.on_change(
+      [this](const api::Object& before, const api::Object& after) { pod_changed(before, after); });
 }
 
 rt::Task<> SchedulerImpl::start() {
@@ -81,7 +88,9 @@ rt::Task<> SchedulerImpl::start() {
   group_.spawn("scheduler ticks", tick_loop());
 }
 
-rt::Task<> SchedulerImpl::stop() { co_await group_.stop(); }
+rt::Task<> SchedulerImpl::stop() {
+  co_await group_.stop();
+}
 
 std::vector<api::LabelSelector> SchedulerImpl::service_selectors(const PodInfo& pod) {
   std::vector<api::LabelSelector> found;
@@ -135,7 +144,8 @@ void SchedulerImpl::pod_placed(const api::Object& before, const PodPtr& pod) {
     // Status changes make no room; labels, requests (resize) and the beginning of the end may.
     const auto* old_spec = api::find(before.json(), "spec");
     const auto* new_spec = api::find(pod->object.json(), "spec");
-    const bool same = old_spec && new_spec && *old_spec == *new_spec && before.deleting() == pod->terminating &&
+    const bool same = old_spec && new_spec && *old_spec == *new_spec &&
+                      before.deleting() == pod->terminating &&
                       api::object(before.json(), "metadata.labels") == pod->labels;
     if (same) return;
   }
@@ -144,8 +154,10 @@ void SchedulerImpl::pod_placed(const api::Object& before, const PodPtr& pod) {
 
 void SchedulerImpl::pod_changed(const api::Object& before, const api::Object& after) {
   if (!after || finished(after)) {
-    if (!before || !finished(before)) pod_gone(after ? after : before);
-    else if (!after) cache_.remove_pod(std::string(before.uid()));
+    if (!before || !finished(before))
+      pod_gone(after ? after : before);
+    else if (!after)
+      cache_.remove_pod(std::string(before.uid()));
     return;
   }
   // A pod of the same name under another uid: the old one is gone.
@@ -203,11 +215,13 @@ rt::Task<> SchedulerImpl::bind(PodPtr pod, std::string node) {
   binding["metadata"] = std::move(metadata);
   binding["target"] = std::move(target);
   api::Object object{api::Json(std::move(binding))};
-  auto done = co_await client_.create_subresource(api::resources::kPods, pod->key, "binding", std::move(object));
+  auto done =
+      co_await client_.create_subresource(api::resources::kPods, pod->key, "binding", std::move(object));
   if (done.ok()) {
     cache_.confirm_later(pod->uid);
     queue_.done(pod->uid);
-    recorder_.normal(pod->object, "Scheduled", fmt::format("Successfully assigned {} to {}", pod->key.str(), node));
+    recorder_.normal(pod->object, "Scheduled",
+                     fmt::format("Successfully assigned {} to {}", pod->key.str(), node));
     co_return;
   }
   cache_.forget(pod->uid);
@@ -271,17 +285,20 @@ rt::Task<Result<void>> SchedulerImpl::note_unschedulable(PodPtr pod, std::string
   const auto current = pods_.get(pod->key);
   if (!current || current.uid() != pod->uid) co_return ok();
   const auto* present = condition_of(current.json(), "PodScheduled");
-  const bool same = present && api::str(*present, "status") == "False" && api::str(*present, "reason") == reason &&
-                    api::str(*present, "message") == message;
-  const bool same_node = nominated.empty() || api::str(current.json(), "status.nominatedNodeName") == nominated;
+  const bool same = present && api::str(*present, "status") == "False" &&
+                    api::str(*present, "reason") == reason && api::str(*present, "message") == message;
+  const bool same_node =
+      nominated.empty() || api::str(current.json(), "status.nominatedNodeName") == nominated;
   if (same && same_node) co_return ok();
   const bool was_false = present && api::str(*present, "status") == "False";
-  const auto since = was_false ? std::string(api::str(*present, "lastTransitionTime")) : rt::format_time(clock_.now());
+  const auto since =
+      was_false ? std::string(api::str(*present, "lastTransitionTime")) : rt::format_time(clock_.now());
   auto patch = condition_patch("PodScheduled", "False", reason, message, since);
   api::set(patch, "metadata.uid", api::text(pod->uid));
   if (!nominated.empty()) api::set(patch, "status.nominatedNodeName", api::text(nominated));
-  auto done = co_await client_.patch(api::resources::kPods, pod->key, "status", client::PatchType::kStrategicMerge,
-                                     std::move(patch), client::WriteOptions());
+  auto done =
+      co_await client_.patch(api::resources::kPods, pod->key, "status", client::PatchType::kStrategicMerge,
+                             std::move(patch), client::WriteOptions());
   if (!done.ok()) co_return std::move(done).error();
   co_return ok();
 }
@@ -294,8 +311,9 @@ rt::Task<> SchedulerImpl::evict(PodPtr pod, Preemption preemption) {
                                  fmt::format("{}: preempting to accommodate a higher priority pod", kName),
                                  rt::format_time(clock_.now()));
     api::set(patch, "metadata.uid", api::text(victim->uid));
-    auto marked = co_await client_.patch(api::resources::kPods, victim->key, "status", client::PatchType::kStrategicMerge,
-                                         std::move(patch), client::WriteOptions());
+    auto marked =
+        co_await client_.patch(api::resources::kPods, victim->key, "status",
+                               client::PatchType::kStrategicMerge, std::move(patch), client::WriteOptions());
     if (!marked.ok()) continue;  // gone already, or the next round tries again
     client::DeleteOptions options;
     options.uid = victim->uid;
@@ -304,11 +322,13 @@ rt::Task<> SchedulerImpl::evict(PodPtr pod, Preemption preemption) {
       kLog.warn("preemption failed", "victim", victim->key.str(), "error", gone.error().message());
       continue;
     }
-    recorder_.normal(victim->object, "Preempted", fmt::format("Preempted by pod {} on node {}", pod->uid, preemption.node));
+    recorder_.normal(victim->object, "Preempted",
+                     fmt::format("Preempted by pod {} on node {}", pod->uid, preemption.node));
   }
 }
 
-std::unique_ptr<Scheduler> make_scheduler(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client) {
+std::unique_ptr<Scheduler> make_scheduler(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                          client::Client& client) {
   return std::make_unique<SchedulerImpl>(loop, clock, random, client);
 }
 

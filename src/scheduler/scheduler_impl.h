@@ -12,8 +12,8 @@
 
 namespace mk::scheduler {
 
-// Feeds cache and queue from the watches, takes one pod at a time, decides without awaiting anything, and binds in
-// the background while the next pod is decided.
+// Feeds cache and queue from the watches, takes one pod at a time, decides without awaiting anything, and
+// binds in the background while the next pod is decided.
 class SchedulerImpl : public Scheduler {
  public:
   SchedulerImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client);
@@ -34,7 +34,8 @@ class SchedulerImpl : public Scheduler {
   rt::Task<> bind(PodPtr pod, std::string node);
   rt::Task<> failed(PodPtr pod, Diagnosis diagnosis, Preemption preemption);
   rt::Task<> evict(PodPtr pod, Preemption preemption);
-  rt::Task<Result<void>> note_unschedulable(PodPtr pod, std::string reason, std::string message, std::string nominated);
+  rt::Task<Result<void>> note_unschedulable(PodPtr pod, std::string reason, std::string message,
+                                            std::string nominated);
   std::vector<api::LabelSelector> service_selectors(const PodInfo& pod);
 
   rt::Clock& clock_;

@@ -50,7 +50,8 @@ struct World {
   void pod(const std::string& name, const std::string& cpu, int priority = 0) {
     put(kPods, "{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: " + name + ", uid: " + name +
                    "}, spec: {schedulerName: default-scheduler, priority: " + std::to_string(priority) +
-                   ", containers: [{name: c, image: i, resources: {requests: {cpu: " + cpu + "}}}]}, status: {phase: Pending}}");
+                   ", containers: [{name: c, image: i, resources: {requests: {cpu: " + cpu +
+                   "}}}]}, status: {phase: Pending}}");
   }
   std::string node_of(const std::string& name) {
     const auto found = server.find(kPods, api::Key("default", name));
@@ -88,7 +89,8 @@ TEST_CASE("a pod that fits nowhere says why, and is bound as soon as there is ro
   CHECK(api::str(condition, "type") == "PodScheduled");
   CHECK(api::str(condition, "reason") == "Unschedulable");
   CHECK(api::str(condition, "message") ==
-        "0/1 nodes are available: 1 node(s) had untolerated taint {k: v}. preemption: 0/1 nodes are available: 1 "
+        "0/1 nodes are available: 1 node(s) had untolerated taint {k: v}. preemption: 0/1 nodes are "
+        "available: 1 "
         "Preemption is not helpful for scheduling.");
   const auto writes = world.server.count("patch", kPods);
   world.settle(30s);
@@ -129,7 +131,8 @@ TEST_CASE("an important pod takes the place of a lesser one") {
   if (lesser) {
     const auto& conditions = api::list(lesser.json(), "status.conditions");
     CHECK(std::any_of(conditions.begin(), conditions.end(), [](const api::Json& condition) {
-      return api::str(condition, "type") == "DisruptionTarget" && api::str(condition, "reason") == "PreemptionByScheduler";
+      return api::str(condition, "type") == "DisruptionTarget" &&
+             api::str(condition, "reason") == "PreemptionByScheduler";
     }));
     world.server.erase(kPods, api::Key("default", "lesser"));
   }

@@ -37,8 +37,9 @@ std::string prefix_end(std::string prefix) {
 Result<std::unique_ptr<ChangeTable>> ChangeTable::open(const std::string& path) {
   MK_ASSIGN(auto database, Database::open(path));
   // FULL: each commit of the write-ahead log is synced; that sync is the durability point.
-  MK_TRY(database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-                           "PRAGMA cache_size=-1024; PRAGMA journal_size_limit=4194304;"));
+  MK_TRY(
+      database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+                        "PRAGMA cache_size=-1024; PRAGMA journal_size_limit=4194304;"));
   std::unique_ptr<ChangeTable> table(new ChangeTable(std::move(database)));
   MK_TRY(table->prepare());
   MK_TRY(table->load_meta());
@@ -59,7 +60,8 @@ Result<void> ChangeTable::prepare() {
   MK_TRY(database_->execute(kTables));
   current_ = database_->prepare(
       "SELECT revision, create_revision, value FROM changes WHERE key = ?1 ORDER BY revision DESC LIMIT 1");
-  insert_ = database_->prepare("INSERT INTO changes (revision, key, create_revision, value) VALUES (?1, ?2, ?3, ?4)");
+  insert_ = database_->prepare(
+      "INSERT INTO changes (revision, key, create_revision, value) VALUES (?1, ?2, ?3, ?4)");
   get_meta_ = database_->prepare("SELECT value FROM meta WHERE name = ?1");
   set_meta_ = database_->prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)");
   return ok();
@@ -69,7 +71,8 @@ Result<void> ChangeTable::load_meta() {
   MK_ASSIGN(const std::int64_t format, meta("format", kFormat));
   if (format > kFormat)
     return Error(Reason::kInvalid, "the store was written by a newer mk (format " + std::to_string(format) +
-                                       ", this one reads " + std::to_string(kFormat) + "); use that version again");
+                                       ", this one reads " + std::to_string(kFormat) +
+                                       "); use that version again");
   MK_ASSIGN(compacted_, meta("compacted", 0));
   MK_ASSIGN(const Revision ceiling, meta("ceiling", 0));
   MK_ASSIGN(const std::int64_t clean, meta("clean", 1));
@@ -129,8 +132,8 @@ Result<Change> ChangeTable::apply_one(const Operation& operation) {
   MK_ASSIGN(const Current before, current(operation.key));
   const bool remove = operation.kind == Operation::Kind::kRemove;
   if (operation.expected != Operation::kAny && operation.expected != before.revision)
-    return Error(Reason::kConflict, operation.key + " is at revision " + std::to_string(before.revision) + ", not " +
-                                        std::to_string(operation.expected));
+    return Error(Reason::kConflict, operation.key + " is at revision " + std::to_string(before.revision) +
+                                        ", not " + std::to_string(operation.expected));
   if (remove && before.revision == 0) return Error(Reason::kConflict, operation.key + " is not there");
   Change change;
   change.revision = ++revision_;
@@ -185,7 +188,8 @@ Result<void> ChangeTable::sync() {
   return committed;
 }
 
-Result<Range> ChangeTable::range(const std::string& prefix, const std::string& after, std::size_t limit, Revision at) {
+Result<Range> ChangeTable::range(const std::string& prefix, const std::string& after, std::size_t limit,
+                                 Revision at) {
   if (at != 0 && at < compacted_)
     return Error(Reason::kExpired, "revision " + std::to_string(at) + " has been compacted");
   // For each key its last change up to `at`; SQLite takes the bare columns from the row of the max().
@@ -213,10 +217,12 @@ Result<Range> ChangeTable::range(const std::string& prefix, const std::string& a
 }
 
 Result<std::vector<Change>> ChangeTable::history(Revision since, std::size_t limit) {
-  if (since < compacted_) return Error(Reason::kExpired, "revision " + std::to_string(since) + " has been compacted");
+  if (since < compacted_)
+    return Error(Reason::kExpired, "revision " + std::to_string(since) + " has been compacted");
   // A removal shows what was there: the change before it, which compaction keeps as long as the removal.
   Statement select = database_->prepare(
-      "SELECT revision, key, create_revision, value IS NULL, coalesce(value, (SELECT value FROM changes AS before"
+      "SELECT revision, key, create_revision, value IS NULL, coalesce(value, (SELECT value FROM changes AS "
+      "before"
       " WHERE before.key = now.key AND before.revision < now.revision ORDER BY before.revision DESC LIMIT 1))"
       " FROM changes AS now WHERE revision > ?1 ORDER BY revision LIMIT ?2");
   select.bind(1, since).bind(2, static_cast<std::int64_t>(limit));

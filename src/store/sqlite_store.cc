@@ -31,7 +31,8 @@ class DirLock {
                                            "; give mk a writable --data-dir");
     std::unique_ptr<DirLock> lock(new DirLock(fd));
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0)
-      return Error(Reason::kConflict, dir + " is in use by another mk server; stop it or choose another --data-dir");
+      return Error(Reason::kConflict,
+                   dir + " is in use by another mk server; stop it or choose another --data-dir");
     return lock;
   }
   ~DirLock() { ::close(fd_); }
@@ -57,7 +58,8 @@ struct Job {
 // One thread owns the file. Writers that arrive while it syncs share the next sync (group commit).
 class SqliteStore : public Store {
  public:
-  SqliteStore(rt::Loop& loop, Options options, std::unique_ptr<DirLock> lock, std::unique_ptr<ChangeTable> table)
+  SqliteStore(rt::Loop& loop, Options options, std::unique_ptr<DirLock> lock,
+              std::unique_ptr<ChangeTable> table)
       : loop_(loop), options_(std::move(options)), lock_(std::move(lock)), table_(std::move(table)) {
     revision_ = table_->revision();
     compacted_ = table_->compacted();
@@ -87,9 +89,12 @@ class SqliteStore : public Store {
     co_return std::move(*job->result);
   }
 
-  rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit, Revision at) override {
+  rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit,
+                                Revision at) override {
     auto out = std::make_shared<std::optional<Result<Range>>>();
-    auto work = [out, prefix, after, limit, at](ChangeTable& table) { *out = table.range(prefix, after, limit, at); };
+    auto work = [out, prefix, after, limit, at](ChangeTable& table) {
+      *out = table.range(prefix, after, limit, at);
+    };
     co_await call(std::move(work));
     co_return std::move(**out);
   }
@@ -169,7 +174,8 @@ class SqliteStore : public Store {
         job->result = std::move(changes).error();
       }
     }
-    if (!was_dirty && table_->dirty()) lazy_deadline_ = std::chrono::steady_clock::now() + options_.lazy_delay;
+    if (!was_dirty && table_->dirty())
+      lazy_deadline_ = std::chrono::steady_clock::now() + options_.lazy_delay;
     if (durable) sync_or_fail(batch);
     answer(std::move(batch));
   }
@@ -190,7 +196,8 @@ class SqliteStore : public Store {
   void flush_lazy() {
     const auto synced = table_->sync();
     ++syncs_;
-    if (!synced.ok()) kLog.warn("heartbeats and events could not be written", "error", synced.error().message());
+    if (!synced.ok())
+      kLog.warn("heartbeats and events could not be written", "error", synced.error().message());
   }
 
   void answer(Jobs batch) {

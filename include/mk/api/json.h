@@ -17,7 +17,9 @@ using JsonObject = boost::json::object;
 using JsonArray = boost::json::array;
 
 // A JSON string; Boost's value does not take the standard library's text types.
-inline Json text(std::string_view characters) { return Json(boost::json::string(characters.data(), characters.size())); }
+inline Json text(std::string_view characters) {
+  return Json(boost::json::string(characters.data(), characters.size()));
+}
 
 // The value at a dotted path of object keys ("spec.template.metadata"), or nullptr where any step is missing,
 // null or no object. Keys that contain dots (labels, annotations) are not reachable this way: use member().
@@ -37,8 +39,8 @@ const JsonObject& object(const Json& root, std::string_view path);
 void set(Json& root, std::string_view path, Json value);
 void erase(Json& root, std::string_view path);
 
-// Parsing with limits: nesting of `depth_max` (parser and readers recurse, so it bounds the stack), no trailing
-// garbage, no duplicate keys kept (the last wins, as in Go; strict decoding reports them elsewhere).
+// Parsing with limits: nesting of `depth_max` (parser and readers recurse, so it bounds the stack), no
+// trailing garbage, no duplicate keys kept (the last wins, as in Go; strict decoding reports them elsewhere).
 // kBadRequest with the position.
 Result<Json> parse_json(std::string_view text, int depth_max = 1000);
 std::string to_json(const Json& value);

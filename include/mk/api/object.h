@@ -15,9 +15,10 @@ namespace mk::api {
 // Not thread-safe: objects belong to one loop's thread.
 class Object {
  public:
-  Object() = default;                  // no object
-  explicit Object(Json json);          // parsed form first
-  // Serialized form first (one JSON object that parses). resource_version, if given, overrides the one inside.
+  Object() = default;          // no object
+  explicit Object(Json json);  // parsed form first
+  // Serialized form first (one JSON object that parses). resource_version, if given, overrides the one
+  // inside.
   explicit Object(SharedBytes bytes);
 
   explicit operator bool() const { return rep_ != nullptr; }

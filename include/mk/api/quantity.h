@@ -21,7 +21,7 @@ class Quantity {
 
   std::int64_t value() const;        // rounded up to whole units (bytes, pods)
   std::int64_t milli_value() const;  // rounded up to thousandths (CPU)
-  std::string str() const;           // canonical form, keeping the suffix family (Ki.., k.., e3) it was parsed with
+  std::string str() const;  // canonical form, keeping the suffix family (Ki.., k.., e3) it was parsed with
 
   Quantity operator+(const Quantity& other) const;
   Quantity operator-(const Quantity& other) const;

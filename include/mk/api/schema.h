@@ -13,7 +13,18 @@ namespace mk::api {
 // One type of the schema: what JSON Schema and Kubernetes' x- keywords say about a value. Owned by its
 // Schema; pointers are stable. Built-in kinds and (later) CRDs are both made of these.
 struct Type {
-  enum class Kind { kObject, kMap, kArray, kString, kInteger, kNumber, kBoolean, kIntOrString, kQuantity, kAny };
+  enum class Kind {
+    kObject,
+    kMap,
+    kArray,
+    kString,
+    kInteger,
+    kNumber,
+    kBoolean,
+    kIntOrString,
+    kQuantity,
+    kAny
+  };
   enum class ListType { kUnset, kAtomic, kSet, kMap };
 
   struct Field {
@@ -33,10 +44,10 @@ struct Type {
   const Type* element = nullptr;  // kMap and kArray
   ListType list_type = ListType::kUnset;
   std::vector<std::string> list_map_keys;
-  bool map_atomic = false;        // x-kubernetes-map-type: atomic
+  bool map_atomic = false;  // x-kubernetes-map-type: atomic
   // Fields the type does not know stay (RawExtension; x-kubernetes-preserve-unknown-fields of a CRD).
   bool preserve_unknown = false;
-  bool nullable = false;          // null is a value of its own, not "absent" (CRDs)
+  bool nullable = false;  // null is a value of its own, not "absent" (CRDs)
 
   const Field* field(std::string_view field_name) const;
 };
@@ -53,9 +64,9 @@ class Schema {
 const Schema& builtin_schema();
 
 // Types made from definitions in the same form (type name -> JSON schema; "$ref" is a bare type name): what a
-// CRD's versions become. References that `definitions` does not have are looked up in `base` (may be nullptr),
-// which must outlive the result. x-kubernetes-preserve-unknown-fields, -int-or-string, -embedded-resource and
-// nullable are understood.
+// CRD's versions become. References that `definitions` does not have are looked up in `base` (may be
+// nullptr), which must outlive the result. x-kubernetes-preserve-unknown-fields, -int-or-string,
+// -embedded-resource and nullable are understood.
 std::unique_ptr<Schema> make_schema(const Json& definitions, const Schema* base);
 
 // The facts as JSON text, for those that publish them (OpenAPI): definitions without alpha and beta versions
@@ -67,7 +78,8 @@ using FieldProblems = std::vector<std::string>;
 
 // Checks `value` against `type`, in place:
 //  - wrong types are an error whose text names the path, as Kubernetes' decoder says it (kBadRequest);
-//  - fields the type does not have are removed and reported in `unknown` ("spec.foo", "spec.containers[0].x");
+//  - fields the type does not have are removed and reported in `unknown` ("spec.foo",
+//  "spec.containers[0].x");
 //  - null fields are removed, so that "absent" has one spelling;
 //  - numbers are normalised (1.0 for an integer field becomes 1), bytes checked to be base64, times to parse.
 Result<void> decode(const Type& type, Json& value, FieldProblems& unknown);

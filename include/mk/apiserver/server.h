@@ -18,21 +18,22 @@ namespace mk::apiserver {
 struct ServerOptions {
   std::string bind_address = "0.0.0.0";
   int port = 6443;
-  std::string advertise_address;             // how others reach this server: endpoints of the kubernetes Service
+  std::string advertise_address;  // how others reach this server: endpoints of the kubernetes Service
   std::string cluster_cidr = "10.42.0.0/16", service_cidr = "10.43.0.0/16";
   std::string cluster_dns = "10.43.0.10", cluster_domain = "cluster.local";
   int node_port_first = 30000, node_port_last = 32767;
-  std::string version;                       // "v1.36.0+mk1"
+  std::string version;  // "v1.36.0+mk1"
 
-  net::TlsIdentity identity;                 // serving certificate; CA of client certificates
-  std::string ca_pem;                        // the cluster's CA, which signed the serving certificates
-  pki::KeyPair ca;                           // signs joining nodes' certificates, serving and client ones
-  pki::KeyPair kubelet_client;               // how this server shows itself to kubelets
+  net::TlsIdentity identity;    // serving certificate; CA of client certificates
+  std::string ca_pem;           // the cluster's CA, which signed the serving certificates
+  pki::KeyPair ca;              // signs joining nodes' certificates, serving and client ones
+  pki::KeyPair kubelet_client;  // how this server shows itself to kubelets
   std::vector<std::string> service_account_keys;  // PEM; the first signs
-  std::string agent_token;                   // what a joining node must know
+  std::string agent_token;                        // what a joining node must know
 };
 
-// The API server: everything goes through it. Owns caches, registry, admission, authentication and authorization.
+// The API server: everything goes through it. Owns caches, registry, admission, authentication and
+// authorization.
 class ApiServer {
  public:
   virtual ~ApiServer() = default;
@@ -48,6 +49,7 @@ class ApiServer {
   virtual void add_ready_check(std::string name, std::function<std::string()> check) = 0;
 };
 
-std::unique_ptr<ApiServer> make_api_server(rt::Loop& loop, rt::Clock& clock, store::Store& store, ServerOptions options);
+std::unique_ptr<ApiServer> make_api_server(rt::Loop& loop, rt::Clock& clock, store::Store& store,
+                                           ServerOptions options);
 
 }  // namespace mk::apiserver

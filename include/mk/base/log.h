@@ -18,13 +18,21 @@ class Log {
   constexpr explicit Log(std::string_view room) : room_(room) {}
 
   template <class... Pairs>
-  void debug(std::string_view message, const Pairs&... pairs) const { write(LogLevel::kDebug, message, pairs...); }
+  void debug(std::string_view message, const Pairs&... pairs) const {
+    write(LogLevel::kDebug, message, pairs...);
+  }
   template <class... Pairs>
-  void info(std::string_view message, const Pairs&... pairs) const { write(LogLevel::kInfo, message, pairs...); }
+  void info(std::string_view message, const Pairs&... pairs) const {
+    write(LogLevel::kInfo, message, pairs...);
+  }
   template <class... Pairs>
-  void warn(std::string_view message, const Pairs&... pairs) const { write(LogLevel::kWarn, message, pairs...); }
+  void warn(std::string_view message, const Pairs&... pairs) const {
+    write(LogLevel::kWarn, message, pairs...);
+  }
   template <class... Pairs>
-  void error(std::string_view message, const Pairs&... pairs) const { write(LogLevel::kError, message, pairs...); }
+  void error(std::string_view message, const Pairs&... pairs) const {
+    write(LogLevel::kError, message, pairs...);
+  }
 
   static void set_level(LogLevel level);
   static bool enabled(LogLevel level);

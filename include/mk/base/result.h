@@ -88,7 +88,9 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-inline Result<void> ok() { return {}; }
+inline Result<void> ok() {
+  return {};
+}
 
 }  // namespace mk
 
@@ -97,17 +99,17 @@ inline Result<void> ok() { return {}; }
 
 // MK_TRY(expr): return the error of a Result, if it is one.
 // MK_ASSIGN(auto x, expr): the same, else bind the value. The MK_CO_ pair is for coroutines.
-#define MK_TRY(...)                                              \
-  do {                                                           \
+#define MK_TRY(...)                                                                  \
+  do {                                                                               \
     if (auto mk_try = (__VA_ARGS__); !mk_try.ok()) return std::move(mk_try).error(); \
   } while (false)
-#define MK_CO_TRY(...)                                           \
-  do {                                                           \
+#define MK_CO_TRY(...)                                                                  \
+  do {                                                                                  \
     if (auto mk_try = (__VA_ARGS__); !mk_try.ok()) co_return std::move(mk_try).error(); \
   } while (false)
-#define MK_ASSIGN_INNER(name, declaration, ret, ...)             \
-  auto name = (__VA_ARGS__);                                     \
-  if (!name.ok()) ret std::move(name).error();                   \
+#define MK_ASSIGN_INNER(name, declaration, ret, ...) \
+  auto name = (__VA_ARGS__);                         \
+  if (!name.ok()) ret std::move(name).error();       \
   declaration = std::move(name).value()
 #define MK_ASSIGN(declaration, ...) \
   MK_ASSIGN_INNER(MK_CONCAT(mk_result_, __LINE__), declaration, return, __VA_ARGS__)

@@ -19,9 +19,9 @@ std::string replace_all(std::string text, std::string_view from, std::string_vie
 std::optional<std::int64_t> parse_int(std::string_view text);
 
 std::string hex(std::string_view bytes);
-std::string base64_encode(std::string_view bytes);                    // RFC 4648 section 4, padded
-std::optional<std::string> base64_decode(std::string_view text);      // the same; nullopt when malformed
-std::string base64url_encode(std::string_view bytes);                 // RFC 4648 section 5, no padding
+std::string base64_encode(std::string_view bytes);                // RFC 4648 section 4, padded
+std::optional<std::string> base64_decode(std::string_view text);  // the same; nullopt when malformed
+std::string base64url_encode(std::string_view bytes);             // RFC 4648 section 5, no padding
 std::optional<std::string> base64url_decode(std::string_view text);
 
 // application/x-www-form-urlencoded and path segments. decode: nullopt on a broken escape.

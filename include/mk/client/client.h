@@ -30,13 +30,13 @@ struct WatchOptions {
 struct WriteOptions {
   std::string field_manager;  // "": the client's default name
   bool dry_run = false;
-  bool force = false;         // server-side apply
+  bool force = false;  // server-side apply
 };
 
 struct DeleteOptions {
-  std::string uid, resource_version;            // preconditions; "" none
-  std::string propagation;                      // "", "Background", "Foreground", "Orphan"
-  std::int64_t grace_period_seconds = -1;       // -1: the object's own
+  std::string uid, resource_version;       // preconditions; "" none
+  std::string propagation;                 // "", "Background", "Foreground", "Orphan"
+  std::int64_t grace_period_seconds = -1;  // -1: the object's own
 };
 
 enum class PatchType { kJson, kMerge, kStrategicMerge, kApply };
@@ -62,26 +62,28 @@ class Watch {
   virtual rt::Task<Result<WatchEvent>> next() = 0;
 };
 
-// The one way to the API, for every part of mk. Two transports: in-process (made by the API server; shares its
-// objects) and HTTPS (below). Both pass the same authentication, authorization, admission and validation, and
-// answer with the same errors. `ns` is "" for cluster-scoped resources and for "all namespaces".
+// The one way to the API, for every part of mk. Two transports: in-process (made by the API server; shares
+// its objects) and HTTPS (below). Both pass the same authentication, authorization, admission and validation,
+// and answer with the same errors. `ns` is "" for cluster-scoped resources and for "all namespaces".
 class Client {
  public:
   virtual ~Client() = default;
 
   virtual rt::Task<Result<api::Object>> get(api::Gvr resource, api::Key key) = 0;
   virtual rt::Task<Result<ObjectList>> list(api::Gvr resource, std::string ns, ListOptions options) = 0;
-  virtual rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns, WatchOptions options) = 0;
+  virtual rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns,
+                                                         WatchOptions options) = 0;
 
-  virtual rt::Task<Result<api::Object>> create(api::Gvr resource, std::string ns, api::Object object, WriteOptions options) = 0;
+  virtual rt::Task<Result<api::Object>> create(api::Gvr resource, std::string ns, api::Object object,
+                                               WriteOptions options) = 0;
   // POST to a subresource: "binding", "eviction", "token". Answers what the server answers.
-  virtual rt::Task<Result<api::Object>> create_subresource(api::Gvr resource, api::Key key, std::string subresource,
-                                                           api::Object object) = 0;
+  virtual rt::Task<Result<api::Object>> create_subresource(api::Gvr resource, api::Key key,
+                                                           std::string subresource, api::Object object) = 0;
   // metadata.resourceVersion in the object makes it conditional. subresource: "" or "status", "scale" ...
   virtual rt::Task<Result<api::Object>> update(api::Gvr resource, api::Object object, std::string subresource,
                                                WriteOptions options) = 0;
-  virtual rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource, PatchType type,
-                                              api::Json patch, WriteOptions options) = 0;
+  virtual rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource,
+                                              PatchType type, api::Json patch, WriteOptions options) = 0;
   // The object as it was when deleted, or a Status.
   virtual rt::Task<Result<api::Object>> remove(api::Gvr resource, api::Key key, DeleteOptions options) = 0;
   virtual rt::Task<Result<void>> remove_collection(api::Gvr resource, std::string ns, ListOptions which,

@@ -9,9 +9,9 @@
 
 namespace mk::client {
 
-// Writes Events (core/v1) about objects. Never waits and never fails: an event that cannot be written is lost,
-// as are those beyond the limits (25 at once about one object by one component, then one in five minutes).
-// The same event within ten minutes counts up the one that is there.
+// Writes Events (core/v1) about objects. Never waits and never fails: an event that cannot be written is
+// lost, as are those beyond the limits (25 at once about one object by one component, then one in five
+// minutes). The same event within ten minutes counts up the one that is there.
 class EventRecorder {
  public:
   // `component` and `host` make the source: ("kubelet", "node-1"), ("deployment-controller", "").
@@ -20,7 +20,8 @@ class EventRecorder {
 
   void normal(const api::Object& about, std::string reason, std::string message);
   void warning(const api::Object& about, std::string reason, std::string message);
-  // `involved`: an ObjectReference (kind, namespace, name, uid, apiVersion, fieldPath); type: Normal, Warning.
+  // `involved`: an ObjectReference (kind, namespace, name, uid, apiVersion, fieldPath); type: Normal,
+  // Warning.
   void record(api::Json involved, std::string type, std::string reason, std::string message);
 
   // What `involved` above is for an object, or for a part of it ("spec.containers{web}").

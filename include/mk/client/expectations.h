@@ -9,9 +9,9 @@
 
 namespace mk::client {
 
-// What a controller has done and its cache has not shown yet: until then it must not count, or it would create
-// or delete twice. One entry per key of the controller's own object; an entry older than five minutes no longer
-// holds anybody up (a change was missed, and the level counts).
+// What a controller has done and its cache has not shown yet: until then it must not count, or it would
+// create or delete twice. One entry per key of the controller's own object; an entry older than five minutes
+// no longer holds anybody up (a change was missed, and the level counts).
 class Expectations {
  public:
   explicit Expectations(rt::Clock& clock) : clock_(clock) {}

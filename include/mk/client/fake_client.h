@@ -13,9 +13,9 @@
 
 namespace mk::client {
 
-// An API server in memory, for tests of controllers, scheduler and kubelet: versions, conflicts, generateName,
-// selectors, watches, status and the other subresources, patches, finalizers, graceful deletion of pods that run
-// on a node. No admission, no validation, no defaults: objects are stored as they come.
+// An API server in memory, for tests of controllers, scheduler and kubelet: versions, conflicts,
+// generateName, selectors, watches, status and the other subresources, patches, finalizers, graceful deletion
+// of pods that run on a node. No admission, no validation, no defaults: objects are stored as they come.
 class FakeClient : public Client {
  public:
   explicit FakeClient(rt::Clock& clock);
@@ -44,14 +44,16 @@ class FakeClient : public Client {
 
   rt::Task<Result<api::Object>> get(api::Gvr resource, api::Key key) override;
   rt::Task<Result<ObjectList>> list(api::Gvr resource, std::string ns, ListOptions options) override;
-  rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns, WatchOptions options) override;
-  rt::Task<Result<api::Object>> create(api::Gvr resource, std::string ns, api::Object object, WriteOptions options) override;
+  rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns,
+                                                 WatchOptions options) override;
+  rt::Task<Result<api::Object>> create(api::Gvr resource, std::string ns, api::Object object,
+                                       WriteOptions options) override;
   rt::Task<Result<api::Object>> create_subresource(api::Gvr resource, api::Key key, std::string subresource,
                                                    api::Object object) override;
   rt::Task<Result<api::Object>> update(api::Gvr resource, api::Object object, std::string subresource,
                                        WriteOptions options) override;
-  rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource, PatchType type,
-                                      api::Json patch, WriteOptions options) override;
+  rt::Task<Result<api::Object>> patch(api::Gvr resource, api::Key key, std::string subresource,
+                                      PatchType type, api::Json patch, WriteOptions options) override;
   rt::Task<Result<api::Object>> remove(api::Gvr resource, api::Key key, DeleteOptions options) override;
   rt::Task<Result<void>> remove_collection(api::Gvr resource, std::string ns, ListOptions which,
                                            DeleteOptions options) override;
@@ -65,10 +67,12 @@ class FakeClient : public Client {
 
   Result<void> begin(std::string verb, const api::Gvr& resource, api::Key key, std::string subresource = {});
   Result<api::Object> existing(const api::Gvr& resource, const api::Key& key) const;
-  Result<api::Object> create_now(const api::Gvr& resource, const std::string& ns, api::Json json, bool dry_run);
+  Result<api::Object> create_now(const api::Gvr& resource, const std::string& ns, api::Json json,
+                                 bool dry_run);
   Result<api::Object> update_now(const api::Gvr& resource, const api::Object& live, api::Json wanted,
                                  const std::string& subresource, bool dry_run);
-  Result<api::Object> remove_now(const api::Gvr& resource, const api::Object& live, const DeleteOptions& options);
+  Result<api::Object> remove_now(const api::Gvr& resource, const api::Object& live,
+                                 const DeleteOptions& options);
   Result<api::Object> bind(const api::Object& pod, const api::Object& binding);
   Result<api::Json> patched(const api::Gvr& resource, const api::Object& live, PatchType type,
                             const api::Json& patch) const;

@@ -26,7 +26,8 @@ class Informer {
   using IndexFunction = std::function<std::vector<std::string>(const api::Object&)>;
 
   // `client` and the doors must outlive the informer, and the informer the group it runs in.
-  Informer(Client& client, rt::Clock& clock, rt::Random& random, api::Gvr resource, std::string ns, ListOptions filter);
+  Informer(Client& client, rt::Clock& clock, rt::Random& random, api::Gvr resource, std::string ns,
+           ListOptions filter);
   ~Informer();
 
   // Before start(). Handlers run on the loop, one change at a time, in the order of the watch; a re-list
@@ -74,9 +75,9 @@ class Informer {
   std::map<api::Key, api::Object> objects_;  // ordered: a namespace is a range, and iteration repeats itself
   std::unordered_map<std::string, Index> indexes_;
   std::vector<Handler> handlers_;
-  std::string version_;       // seen up to here; "" needs a list
-  rt::Duration delay_{0};     // before the next attempt, after a failure
-  bool expired_ = false;      // the next list must not come from an old cache
+  std::string version_;    // seen up to here; "" needs a list
+  rt::Duration delay_{0};  // before the next attempt, after a failure
+  bool expired_ = false;   // the next list must not come from an old cache
   bool relisted_at_once_ = false;
   bool synced_ = false;
   rt::Event synced_event_;

@@ -25,7 +25,7 @@ class WorkQueue {
   void forget(const std::string& key);                  // after a success
   int failures(const std::string& key) const;
 
-  rt::Task<std::string> take();          // waits; the caller must call done(key)
+  rt::Task<std::string> take();  // waits; the caller must call done(key)
   void done(const std::string& key);
   std::size_t size() const;
 

@@ -13,20 +13,21 @@ namespace mk::kubelet {
 
 struct KubeletOptions {
   std::string node_name, node_ip, hostname;
-  std::string data_dir;               // "/var/lib/mk/agent": pods/<uid>/volumes ...
+  std::string data_dir;  // "/var/lib/mk/agent": pods/<uid>/volumes ...
   std::string log_dir = "/var/log/pods";
   std::string root_cgroup;
-  std::string cluster_dns;            // "10.43.0.10"
+  std::string cluster_dns;  // "10.43.0.10"
   std::string cluster_domain = "cluster.local";
   std::string cluster_cidr, service_cidr;
   std::vector<std::string> node_labels;  // "key=value"
   std::vector<std::string> node_taints;  // "key=value:Effect"
   int max_pods = 110;
-  std::string static_pods_dir;        // "": none
+  std::string static_pods_dir;  // "": none
   std::string bind_address = "0.0.0.0";
-  int port = 10250;                   // of the kubelet's own API
-  net::TlsIdentity identity;          // serving certificate, and the CA that signs the API server's client certificate
-  std::string version;                // "v1.36.0+mk1"
+  int port = 10250;  // of the kubelet's own API
+  net::TlsIdentity
+      identity;         // serving certificate, and the CA that signs the API server's client certificate
+  std::string version;  // "v1.36.0+mk1"
 };
 
 // One node's agent: watches the pods bound to it and makes the node run exactly those.
@@ -44,7 +45,8 @@ class Kubelet {
 };
 
 // `client` acts as system:node:<name>. All references must outlive the kubelet.
-std::unique_ptr<Kubelet> make_kubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
-                                      client::Client& client, NodeRuntime& runtime, KubeletOptions options);
+std::unique_ptr<Kubelet> make_kubelet(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                      rt::BlockingPool& pool, client::Client& client, NodeRuntime& runtime,
+                                      KubeletOptions options);
 
 }  // namespace mk::kubelet

@@ -4,8 +4,9 @@
 
 namespace mk::kubelet {
 
-// After every pod has been stopped: unmounts what is mounted below the node's folders, deletes the pods' folders and
-// the run directory, and removes the node's cgroups. For `mk cleanup`; blocking. Images and logs stay.
+// After every pod has been stopped: unmounts what is mounted below the node's folders, deletes the pods'
+// folders and the run directory, and removes the node's cgroups. For `mk cleanup`; blocking. Images and logs
+// stay.
 Result<void> remove_leftovers(const NodeRuntimeOptions& options);
 
 }  // namespace mk::kubelet

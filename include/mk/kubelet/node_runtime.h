@@ -10,9 +10,9 @@
 namespace mk::kubelet {
 
 struct NodeRuntimeOptions {
-  std::string data_dir;      // "/var/lib/mk/agent": images, overlay, pods
-  std::string run_dir;       // "/run/mk/agent" or below data_dir: sockets, namespaces, runc state
-  std::string root_cgroup;   // --root-cgroup: "" or "mk-a": every cgroup of this node lives below it
+  std::string data_dir;     // "/var/lib/mk/agent": images, overlay, pods
+  std::string run_dir;      // "/run/mk/agent" or below data_dir: sockets, namespaces, runc state
+  std::string root_cgroup;  // --root-cgroup: "" or "mk-a": every cgroup of this node lives below it
   std::string registries_yaml = "/etc/mk/registries.yaml";  // k3s' format; need not exist
   std::string node_name;
   std::string runc = "runc";
@@ -53,8 +53,9 @@ struct NodeRuntime {
   std::unique_ptr<ContainerRuntime> containers;
 };
 
-// kInvalid/kNotFound with what to install or change when the node cannot run containers (no runc, no overlayfs,
-// no cgroups, data directory not writable).
-Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool, NodeRuntimeOptions options);
+// kInvalid/kNotFound with what to install or change when the node cannot run containers (no runc, no
+// overlayfs, no cgroups, data directory not writable).
+Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool,
+                                      NodeRuntimeOptions options);
 
 }  // namespace mk::kubelet

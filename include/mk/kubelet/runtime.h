@@ -12,8 +12,8 @@
 #include "mk/rt/clock.h"
 #include "mk/rt/fd.h"
 
-// The container runtime as the kubelet sees it: CRI's verbs, in process. The real one drives runc, overlayfs and
-// network namespaces (src/kubelet/runtime/); unit tests and simulation use a fake.
+// The container runtime as the kubelet sees it: CRI's verbs, in process. The real one drives runc, overlayfs
+// and network namespaces (src/kubelet/runtime/); unit tests and simulation use a fake.
 namespace mk::kubelet {
 
 struct Mount {
@@ -25,10 +25,10 @@ struct Mount {
 };
 
 struct LinuxResources {
-  std::int64_t cpu_shares = 0;     // v1 weight; 0: the runtime's default
-  std::int64_t cpu_quota_us = 0;   // per cpu_period_us; 0: none
+  std::int64_t cpu_shares = 0;    // v1 weight; 0: the runtime's default
+  std::int64_t cpu_quota_us = 0;  // per cpu_period_us; 0: none
   std::int64_t cpu_period_us = 100000;
-  std::int64_t memory_limit = 0;   // bytes; 0: none
+  std::int64_t memory_limit = 0;  // bytes; 0: none
   std::int64_t pids_limit = 0;
 };
 
@@ -42,11 +42,11 @@ struct SandboxConfig {
 };
 
 struct SandboxStatus {
-  std::string id;             // equals the pod's uid and attempt: stable over restarts of mk
+  std::string id;  // equals the pod's uid and attempt: stable over restarts of mk
   std::string pod_uid, pod_ns, pod_name;
   std::vector<std::string> ips;  // empty with host network
   rt::WallTime created_at;
-  bool ready = false;         // its supervisor and namespaces live
+  bool ready = false;  // its supervisor and namespaces live
   std::uint32_t attempt = 0;
 };
 
@@ -56,20 +56,21 @@ struct SecurityContext {
   std::vector<std::int64_t> supplemental_groups;
   bool privileged = false, read_only_root = false, no_new_privileges = false;
   std::vector<std::string> add_capabilities, drop_capabilities;  // "NET_ADMIN", "ALL"
-  std::string seccomp;           // "" unconfined, "RuntimeDefault", "Localhost:<path>"
-  // Empty: the runtime's defaults (Kubernetes' "Default" procMount). {"-"}: none ("Unmasked"). Privileged: none.
+  std::string seccomp;  // "" unconfined, "RuntimeDefault", "Localhost:<path>"
+  // Empty: the runtime's defaults (Kubernetes' "Default" procMount). {"-"}: none ("Unmasked"). Privileged:
+  // none.
   std::vector<std::string> masked_paths, readonly_paths;
 };
 
 struct ContainerConfig {
-  std::string name;              // within the pod
-  std::uint32_t attempt = 0;     // restart count
-  std::string image_id;          // from ImageStore
-  std::vector<std::string> argv; // complete: entrypoint and arguments merged by the caller
-  std::vector<std::string> env;  // "NAME=value", complete
-  std::string working_dir;       // made if missing
-  std::vector<Mount> mounts;     // resolv.conf, hosts and termination log included, by the caller
-  std::string log_path;          // absolute; CRI format, written by the pod's supervisor
+  std::string name;               // within the pod
+  std::uint32_t attempt = 0;      // restart count
+  std::string image_id;           // from ImageStore
+  std::vector<std::string> argv;  // complete: entrypoint and arguments merged by the caller
+  std::vector<std::string> env;   // "NAME=value", complete
+  std::string working_dir;        // made if missing
+  std::vector<Mount> mounts;      // resolv.conf, hosts and termination log included, by the caller
+  std::string log_path;           // absolute; CRI format, written by the pod's supervisor
   bool stdin = false, stdin_once = false, tty = false;
   LinuxResources resources;
   int oom_score_adj = 0;
@@ -80,7 +81,7 @@ struct ContainerConfig {
 enum class ContainerState { kCreated, kRunning, kExited, kUnknown };
 
 struct ContainerStatus {
-  std::string id;                // "<pod uid>-<name>-<attempt>" or a hash of it; stable
+  std::string id;  // "<pod uid>-<name>-<attempt>" or a hash of it; stable
   std::string sandbox_id, pod_uid, name, image_id;
   std::uint32_t attempt = 0;
   ContainerState state = ContainerState::kUnknown;
@@ -144,7 +145,8 @@ class ContainerRuntime {
   virtual rt::Task<Result<void>> remove_container(std::string id) = 0;
   virtual rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) = 0;
 
-  virtual rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv, rt::Duration timeout) = 0;
+  virtual rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
+                                                 rt::Duration timeout) = 0;
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) = 0;
   // The running container's own stdin/stdout/stderr.
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) = 0;

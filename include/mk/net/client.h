@@ -20,7 +20,7 @@ Result<Url> parse_url(std::string_view text);  // http, https; IPv6 in brackets
 // A streaming response body.
 class BodyReader {
  public:
-  virtual ~BodyReader() = default;  // closes the connection unless the body was read to its end
+  virtual ~BodyReader() = default;           // closes the connection unless the body was read to its end
   virtual const Response& head() const = 0;  // status and headers; body empty
   virtual rt::Task<Result<std::string>> read_some() = 0;  // "" at the end
 };
@@ -51,9 +51,10 @@ class HttpClient {
   // An idempotent request on a kept connection that turns out dead is sent again once on a new one.
   virtual rt::Task<Result<Response>> request(Request request) = 0;
   virtual rt::Task<Result<std::unique_ptr<BodyReader>>> stream(Request request) = 0;
-  virtual rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request, std::vector<std::string> subprotocols) = 0;
-  // An HTTP upgrade to another protocol (SPDY, or a WebSocket tunnelled through). An answer other than 101 is the
-  // Error it describes.
+  virtual rt::Task<Result<std::unique_ptr<WebSocket>>> websocket(Request request,
+                                                                 std::vector<std::string> subprotocols) = 0;
+  // An HTTP upgrade to another protocol (SPDY, or a WebSocket tunnelled through). An answer other than 101 is
+  // the Error it describes.
   virtual rt::Task<Result<Upgraded>> upgrade(Request request) = 0;
   // For rotated certificates and tokens; kept connections are dropped when idle.
   virtual void set_credentials(pki::KeyPair client_certificate, std::string token) = 0;
@@ -62,6 +63,7 @@ class HttpClient {
 Result<std::unique_ptr<HttpClient>> make_http_client(rt::Loop& loop, rt::Clock& clock, ClientOptions options);
 
 // A plain TCP connection, for probes and port forwarding.
-rt::Task<Result<std::unique_ptr<RawStream>>> connect_tcp(rt::Clock& clock, std::string host, int port, rt::Duration timeout);
+rt::Task<Result<std::unique_ptr<RawStream>>> connect_tcp(rt::Clock& clock, std::string host, int port,
+                                                         rt::Duration timeout);
 
 }  // namespace mk::net

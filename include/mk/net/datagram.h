@@ -37,6 +37,7 @@ class TcpListener {
   virtual rt::Task<> stop() = 0;
 };
 using TcpHandler = std::function<rt::Task<>(std::shared_ptr<RawStream>, Peer)>;
-Result<std::unique_ptr<TcpListener>> listen_tcp(rt::Loop& loop, const std::string& address, int port, TcpHandler handler);
+Result<std::unique_ptr<TcpListener>> listen_tcp(rt::Loop& loop, const std::string& address, int port,
+                                                TcpHandler handler);
 
 }  // namespace mk::net

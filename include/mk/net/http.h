@@ -22,7 +22,8 @@ class Headers {
 
 struct Request {
   Request() = default;
-  Request(std::string method_, std::string target_) : method(std::move(method_)), target(std::move(target_)) {}
+  Request(std::string method_, std::string target_)
+      : method(std::move(method_)), target(std::move(target_)) {}
 
   std::string method = "GET";
   std::string target = "/";  // path and query, still percent-encoded
@@ -38,7 +39,8 @@ struct Request {
 
 struct Response {
   Response() = default;
-  Response(int status_, std::string content_type, std::string body_) : status(status_), body(std::move(body_)) {
+  Response(int status_, std::string content_type, std::string body_)
+      : status(status_), body(std::move(body_)) {
     headers.set("Content-Type", std::move(content_type));
   }
 

@@ -18,7 +18,8 @@ namespace mk::net {
 // A response whose body is sent as it comes (chunked): watches, logs, large lists.
 class BodyWriter {
  public:
-  virtual ~BodyWriter() = default;  // without finish(): the connection is cut, so that nobody takes it for whole
+  virtual ~BodyWriter() =
+      default;  // without finish(): the connection is cut, so that nobody takes it for whole
   // Sends several buffers in one go, without copying them. An error means that the client has gone.
   virtual rt::Task<Result<void>> write(std::vector<SharedBytes> chunks) = 0;
   virtual rt::Task<Result<void>> finish() = 0;
@@ -43,7 +44,8 @@ class Exchange {
   virtual std::string remote_address() const = 0;  // "10.0.0.7"
   // The client's certificate if it sent one that its CA bundle vouches for.
   virtual const std::optional<pki::CertificateInfo>& client_certificate() const = 0;
-  // Why a certificate that was sent does not count ("certificate has expired at ..."); "" when it does or none was.
+  // Why a certificate that was sent does not count ("certificate has expired at ..."); "" when it does or
+  // none was.
   virtual std::string client_certificate_error() const { return {}; }
 
   virtual rt::Task<Result<void>> respond(Response response) = 0;
@@ -52,7 +54,8 @@ class Exchange {
   virtual rt::Task<Result<std::unique_ptr<BodyWriter>>> start(int status, Headers headers) = 0;
   virtual bool wants_websocket() const = 0;
   // Chooses the first of the client's subprotocols that is in `subprotocols` (none: "").
-  virtual rt::Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(std::vector<std::string> subprotocols) = 0;
+  virtual rt::Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(
+      std::vector<std::string> subprotocols) = 0;
   virtual rt::Task<Result<std::unique_ptr<RawStream>>> upgrade(std::string protocol, Headers headers) = 0;
   // Ends when the client closes its side while the answer is still being made or streamed.
   virtual rt::Task<> client_gone() = 0;
@@ -68,8 +71,8 @@ struct TlsIdentity {
 };
 
 struct ServerLimits {
-  std::size_t body_max = 3 << 20;         // then 413 with a Status body, and the connection is closed
-  std::size_t header_max = 64 << 10;      // then 431
+  std::size_t body_max = 3 << 20;     // then 413 with a Status body, and the connection is closed
+  std::size_t header_max = 64 << 10;  // then 431
   rt::Duration header_timeout = std::chrono::seconds(32);  // TLS handshake and header, so slow clients go
   rt::Duration idle_timeout = std::chrono::minutes(3);     // between requests of a kept-alive connection
   rt::Duration stall_timeout = std::chrono::minutes(10);   // a client that takes nothing of its answer
@@ -89,8 +92,8 @@ class HttpServer {
 };
 
 // kConflict when the port is taken: the message says so and names the flag to change.
-Result<std::unique_ptr<HttpServer>> listen_http(rt::Loop& loop, rt::Clock& clock, const std::string& address, int port,
-                                                std::optional<TlsIdentity> identity, ServerLimits limits,
-                                                Handler handler);
+Result<std::unique_ptr<HttpServer>> listen_http(rt::Loop& loop, rt::Clock& clock, const std::string& address,
+                                                int port, std::optional<TlsIdentity> identity,
+                                                ServerLimits limits, Handler handler);
 
 }  // namespace mk::net

@@ -12,28 +12,28 @@ struct Options {
   // server
   std::string bind_address = "0.0.0.0";
   int https_listen_port = 6443;
-  std::string advertise_address;                 // "": the node's address
+  std::string advertise_address;  // "": the node's address
   std::vector<std::string> tls_san;
   std::string write_kubeconfig = "/etc/mk/mk.yaml";
   std::string write_kubeconfig_mode = "600";
   bool disable_agent = false;
   bool disable_scheduler = false;
   std::string cluster_cidr = "10.42.0.0/16", service_cidr = "10.43.0.0/16";
-  std::string cluster_dns;                       // "": the tenth address of service_cidr
+  std::string cluster_dns;  // "": the tenth address of service_cidr
   std::string cluster_domain = "cluster.local";
   std::string service_node_port_range = "30000-32767";
-  std::string token;                             // "": made at the first start
-  std::string agent_token;                       // "": the same as token
+  std::string token;        // "": made at the first start
+  std::string agent_token;  // "": the same as token
 
   // agent (and the node inside a server)
-  std::string join;                              // URL of a server
-  std::string node_name;                         // "": the host's name
-  std::string node_ip;                           // "": the address of the default route's interface
+  std::string join;       // URL of a server
+  std::string node_name;  // "": the host's name
+  std::string node_ip;    // "": the address of the default route's interface
   std::vector<std::string> node_label, node_taint;
   std::string root_cgroup;
   std::string private_registry = "/etc/mk/registries.yaml";
   std::string resolv_conf = "/etc/resolv.conf";
-  std::string pod_log_dir;                       // "": /var/log/pods, or below data_dir if that is not the default
+  std::string pod_log_dir;  // "": /var/log/pods, or below data_dir if that is not the default
   int kubelet_port = 10250;
 
   bool debug = false;

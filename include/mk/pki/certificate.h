@@ -46,12 +46,14 @@ Result<std::string> make_csr(const std::string& key_pem, const CertificateReques
 // What a CSR asks for; kInvalid when malformed or its self-signature is wrong.
 Result<CertificateRequest> parse_csr(const std::string& csr_pem);
 // Signs the CSR's public key with `request`'s names (never blindly with the CSR's own).
-Result<std::string> sign_csr(const KeyPair& ca, const std::string& csr_pem, const CertificateRequest& request);
+Result<std::string> sign_csr(const KeyPair& ca, const std::string& csr_pem,
+                             const CertificateRequest& request);
 
 Result<CertificateInfo> parse_certificate(const std::string& pem);  // the first of the file
 // Is `certificate` signed by one of the CAs and valid at `now`? The error says which of it fails
 // ("certificate has expired at 2026-01-01T00:00:00Z", "signed by an unknown authority").
-Result<void> verify_certificate(const std::string& certificate_pem, const std::string& ca_bundle_pem, std::int64_t now);
+Result<void> verify_certificate(const std::string& certificate_pem, const std::string& ca_bundle_pem,
+                                std::int64_t now);
 bool key_matches(const KeyPair& pair);
 
 std::string sha256(std::string_view bytes);      // 32 raw bytes

@@ -12,12 +12,12 @@
 
 namespace mk::proxy {
 
-// A cluster IP that this node's own process answers (cluster DNS does): traffic from the node and its pods to the
-// frontend goes to a local address instead of to endpoints. Named by Service ("kube-system/kube-dns": whatever
-// cluster IP it has) or by address (in force whether or not a Service exists).
+// A cluster IP that this node's own process answers (cluster DNS does): traffic from the node and its pods to
+// the frontend goes to a local address instead of to endpoints. Named by Service ("kube-system/kube-dns":
+// whatever cluster IP it has) or by address (in force whether or not a Service exists).
 struct LocalRedirect {
-  std::string service;        // "namespace/name", or ""
-  std::string cluster_ip;     // used when `service` is ""
+  std::string service;     // "namespace/name", or ""
+  std::string cluster_ip;  // used when `service` is ""
   int port = 0;
   std::string protocol;       // "UDP", "TCP" or "SCTP"
   std::string local_address;  // IPv4 of this node that pods reach, e.g. the bridge's; not 127.0.0.1
@@ -30,8 +30,8 @@ struct ProxyOptions {
   std::vector<LocalRedirect> local_redirects;
 };
 
-// Services on this node: ClusterIP, NodePort, external and load balancer addresses become iptables rules in mk's own
-// chains, changed incrementally as Services and EndpointSlices change.
+// Services on this node: ClusterIP, NodePort, external and load balancer addresses become iptables rules in
+// mk's own chains, changed incrementally as Services and EndpointSlices change.
 class Proxy {
  public:
   virtual ~Proxy() = default;
@@ -44,7 +44,7 @@ class Proxy {
 };
 
 // `client` acts as system:kube-proxy. References must outlive the proxy.
-std::unique_ptr<Proxy> make_proxy(rt::Loop& loop, rt::Clock& clock, rt::Random& random, rt::BlockingPool& pool,
-                                  client::Client& client, ProxyOptions options);
+std::unique_ptr<Proxy> make_proxy(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                  rt::BlockingPool& pool, client::Client& client, ProxyOptions options);
 
 }  // namespace mk::proxy

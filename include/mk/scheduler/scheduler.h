@@ -19,6 +19,7 @@ class Scheduler {
 };
 
 // `client` acts as system:kube-scheduler.
-std::unique_ptr<Scheduler> make_scheduler(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client);
+std::unique_ptr<Scheduler> make_scheduler(rt::Loop& loop, rt::Clock& clock, rt::Random& random,
+                                          client::Client& client);
 
 }  // namespace mk::scheduler

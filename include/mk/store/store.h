@@ -19,8 +19,8 @@ using Revision = std::int64_t;
 
 enum class Durability {
   kDurable,  // synced to disk before it is acknowledged
-  // Acknowledged from memory and written with the next durable change or after lazy_delay. For node heartbeats
-  // and events only: a power cut loses the last of them. Revisions still never go back.
+  // Acknowledged from memory and written with the next durable change or after lazy_delay. For node
+  // heartbeats and events only: a power cut loses the last of them. Revisions still never go back.
   kLazy,
 };
 
@@ -34,8 +34,8 @@ struct Operation {
 
   Kind kind;
   std::string key;
-  SharedBytes value;            // kPut only
-  Revision expected = kAny;     // the key's revision now; kAbsent: there must be none
+  SharedBytes value;         // kPut only
+  Revision expected = kAny;  // the key's revision now; kAbsent: there must be none
 };
 
 // One applied operation.
@@ -44,7 +44,7 @@ struct Change {
   std::string key;
   Revision create_revision = 0;  // of the key's current life
   bool removed = false;
-  SharedBytes value;             // what was put; for a removal, what was there before
+  SharedBytes value;  // what was put; for a removal, what was there before
 };
 
 struct Entry {
@@ -78,7 +78,8 @@ class Store {
 
   // Keys that start with `prefix` and are greater than `after`, as they were at `at` (0: now). kExpired when
   // that is compacted away.
-  virtual rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit, Revision at) = 0;
+  virtual rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit,
+                                        Revision at) = 0;
   // What happened after `since`, oldest first, at most `limit` changes; kExpired when compacted away.
   virtual rt::Task<Result<std::vector<Change>>> history(Revision since, std::size_t limit) = 0;
 
@@ -91,7 +92,8 @@ class Store {
   virtual std::uint64_t sync_count() const = 0;
 };
 
-// Opens or creates. Errors say what to do: the directory is read-only, in use by another mk, or of a newer format.
+// Opens or creates. Errors say what to do: the directory is read-only, in use by another mk, or of a newer
+// format.
 Result<std::unique_ptr<Store>> open_store(rt::Loop& loop, Options options);
 
 }  // namespace mk::store

@@ -21,7 +21,8 @@ void Definitions::add(const JsonObject& definitions, bool skip_prerelease) {
     // DeleteOptions and WatchEvent claim every group; they are nobody's kind.
     if (kinds.size() > 2) continue;
     for (const auto& kind : kinds) {
-      kinds_.try_emplace(Gvk{std::string(str(kind, "group")), std::string(str(kind, "version")), std::string(str(kind, "kind"))},
+      kinds_.try_emplace(Gvk{std::string(str(kind, "group")), std::string(str(kind, "version")),
+                             std::string(str(kind, "kind"))},
                          at->first);
     }
   }
@@ -40,20 +41,26 @@ std::string_view Definitions::name_of(const Gvk& gvk) const {
 namespace {
 
 Json reference(std::string_view name, Dialect dialect) {
-  return JsonObject{{"$ref", std::string(dialect == Dialect::kSwagger2 ? "#/definitions/" : "#/components/schemas/") + std::string(name)}};
+  return JsonObject{
+      {"$ref", std::string(dialect == Dialect::kSwagger2 ? "#/definitions/" : "#/components/schemas/") +
+                   std::string(name)}};
 }
 
-bool dropped_in_v2(std::string_view key) { return key == "default" || key == "oneOf" || key == "anyOf" || key == "not" || key == "nullable"; }
+bool dropped_in_v2(std::string_view key) {
+  return key == "default" || key == "oneOf" || key == "anyOf" || key == "not" || key == "nullable";
+}
 
 // A Quantity or IntOrString is "string" to Swagger 2, which has no alternatives.
 bool needs_plain_type(const Json& node, Dialect dialect) {
-  return dialect == Dialect::kSwagger2 && !find(node, "type") && find(node, "oneOf") && find(node, "oneOf")->is_array();
+  return dialect == Dialect::kSwagger2 && !find(node, "type") && find(node, "oneOf") &&
+         find(node, "oneOf")->is_array();
 }
 
 Json render_child(std::string_view key, const Json& value, Dialect dialect) {
   if (key == "properties" && value.is_object()) {
     JsonObject out;
-    for (const auto& property : value.get_object()) out.emplace(property.key(), render_definition(property.value(), dialect));
+    for (const auto& property : value.get_object())
+      out.emplace(property.key(), render_definition(property.value(), dialect));
     return out;
   }
   const bool schema = key == "items" || key == "additionalProperties" || key == "not";
@@ -109,7 +116,8 @@ void references(const Json& node, std::vector<std::string_view>& out) {
 
 }  // namespace
 
-void add_closure(const Definitions& definitions, std::string_view name, std::map<std::string, const Json*, std::less<>>& out) {
+void add_closure(const Definitions& definitions, std::string_view name,
+                 std::map<std::string, const Json*, std::less<>>& out) {
   std::vector<std::string_view> todo{name};
   while (!todo.empty()) {
     const auto next = todo.back();

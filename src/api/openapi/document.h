@@ -27,10 +27,12 @@ class Definitions {
 // One definition in a dialect's own words.
 Json render_definition(const Json& node, Dialect dialect);
 // The names that a definition refers to, itself included, transitively, added to `out`.
-void add_closure(const Definitions& definitions, std::string_view name, std::map<std::string, const Json*, std::less<>>& out);
+void add_closure(const Definitions& definitions, std::string_view name,
+                 std::map<std::string, const Json*, std::less<>>& out);
 
 // The path items of one resource, added to `paths`.
-void add_paths(const ResourceInfo& resource, const Definitions& definitions, Dialect dialect, JsonObject& paths);
+void add_paths(const ResourceInfo& resource, const Definitions& definitions, Dialect dialect,
+               JsonObject& paths);
 
 // "api/v1", "apis/apps/v1".
 std::string group_version_path(const Gvr& gvr);

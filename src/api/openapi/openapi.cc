@@ -8,7 +8,9 @@
 namespace mk::api {
 namespace {
 
-Json info() { return JsonObject{{"title", "Kubernetes"}, {"version", "v1.36.0"}}; }
+Json info() {
+  return JsonObject{{"title", "Kubernetes"}, {"version", "v1.36.0"}};
+}
 
 template <class F>
 void for_each_resource(const OpenApiExtra& extra, F&& visit) {
@@ -23,7 +25,8 @@ std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 1469598103934665
 
 // The definitions that a group version's document needs: of its resources, its subresources, and of what the
 // operations themselves speak.
-std::map<std::string, const Json*, std::less<>> needed(const Definitions& definitions, const std::vector<const ResourceInfo*>& resources) {
+std::map<std::string, const Json*, std::less<>> needed(const Definitions& definitions,
+                                                       const std::vector<const ResourceInfo*>& resources) {
   std::map<std::string, const Json*, std::less<>> out;
   for (const std::string_view name : {"DeleteOptions", "Status", "Patch", "WatchEvent"}) {
     add_closure(definitions, "io.k8s.apimachinery.pkg.apis.meta.v1." + std::string(name), out);
@@ -33,7 +36,8 @@ std::map<std::string, const Json*, std::less<>> needed(const Definitions& defini
     add_closure(definitions, definitions.name_of(kind), out);
     kind.kind += "List";
     add_closure(definitions, definitions.name_of(kind), out);
-    for (const auto& sub : resource->subresources) add_closure(definitions, definitions.name_of(sub.kind), out);
+    for (const auto& sub : resource->subresources)
+      add_closure(definitions, definitions.name_of(sub.kind), out);
   }
   return out;
 }
@@ -43,26 +47,36 @@ std::map<std::string, const Json*, std::less<>> needed(const Definitions& defini
 Json openapi_v2_document(const OpenApiExtra& extra) {
   const Definitions definitions(extra);
   JsonObject paths, types;
-  for_each_resource(extra, [&](const ResourceInfo& resource) { add_paths(resource, definitions, Dialect::kSwagger2, paths); });
-  for (const auto& [name, node] : definitions.all()) types.emplace(name, render_definition(*node, Dialect::kSwagger2));
+  for_each_resource(extra, [&](const ResourceInfo& resource) {
+    add_paths(resource, definitions, Dialect::kSwagger2, paths);
+  });
+  for (const auto& [name, node] : definitions.all())
+    types.emplace(name, render_definition(*node, Dialect::kSwagger2));
   return JsonObject{
       {"swagger", "2.0"},
       {"info", info()},
       {"paths", std::move(paths)},
       {"definitions", std::move(types)},
-      {"securityDefinitions", JsonObject{{"BearerToken", JsonObject{{"type", "apiKey"}, {"name", "authorization"}, {"in", "header"}}}}},
+      {"securityDefinitions",
+       JsonObject{
+           {"BearerToken", JsonObject{{"type", "apiKey"}, {"name", "authorization"}, {"in", "header"}}}}},
       {"security", JsonArray{JsonObject{{"BearerToken", JsonArray()}}}}};
 }
 
-std::string openapi_v2(const OpenApiExtra& extra) { return to_json(openapi_v2_document(extra)); }
+std::string openapi_v2(const OpenApiExtra& extra) {
+  return to_json(openapi_v2_document(extra));
+}
 
-std::string openapi_v2_protobuf(const OpenApiExtra& extra) { return encode_openapi_v2(openapi_v2_document(extra)); }
+std::string openapi_v2_protobuf(const OpenApiExtra& extra) {
+  return encode_openapi_v2(openapi_v2_document(extra));
+}
 
 std::string openapi_v3_index(const OpenApiExtra& extra) {
   // Documents are not built for their hash: what they are built from is hashed instead.
   static const auto builtin_hash = fnv1a(embedded_discovery(), fnv1a(embedded_schema()));
   std::map<std::string, std::uint64_t> hashes;
-  for (const auto& resource : builtin_resources()) hashes.emplace(group_version_path(resource.gvr), builtin_hash);
+  for (const auto& resource : builtin_resources())
+    hashes.emplace(group_version_path(resource.gvr), builtin_hash);
   std::uint64_t extra_hash = builtin_hash;
   if (extra.definitions) extra_hash = fnv1a(to_json(Json(*extra.definitions)), extra_hash);
   for (const auto& resource : extra.resources) {
@@ -71,7 +85,8 @@ std::string openapi_v3_index(const OpenApiExtra& extra) {
   }
   JsonObject paths;
   for (const auto& [path, hash] : hashes) {
-    paths.emplace(path, JsonObject{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={:016X}", path, hash)}});
+    paths.emplace(path,
+                  JsonObject{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={:016X}", path, hash)}});
   }
   return to_json(JsonObject{{"paths", std::move(paths)}});
 }
@@ -85,14 +100,17 @@ std::optional<std::string> openapi_v3(std::string_view path, const OpenApiExtra&
   const Definitions definitions(extra);
   JsonObject paths, types;
   for (const auto* resource : resources) add_paths(*resource, definitions, Dialect::kOpenApi3, paths);
-  for (const auto& [name, node] : needed(definitions, resources)) types.emplace(name, render_definition(*node, Dialect::kOpenApi3));
+  for (const auto& [name, node] : needed(definitions, resources))
+    types.emplace(name, render_definition(*node, Dialect::kOpenApi3));
   return to_json(JsonObject{
       {"openapi", "3.0.0"},
       {"info", info()},
       {"paths", std::move(paths)},
       {"components",
        JsonObject{{"schemas", std::move(types)},
-                  {"securitySchemes", JsonObject{{"BearerToken", JsonObject{{"type", "apiKey"}, {"name", "authorization"}, {"in", "header"}}}}}}}});
+                  {"securitySchemes", JsonObject{{"BearerToken", JsonObject{{"type", "apiKey"},
+                                                                            {"name", "authorization"},
+                                                                            {"in", "header"}}}}}}}});
 }
 
 }  // namespace mk::api

@@ -21,7 +21,8 @@ void check_references(const Json& node, const JsonObject& definitions, std::stri
     for (const auto& field : *fields) {
       if (field.key() == "$ref" && field.value().is_string()) {
         const std::string_view target(field.value().get_string());
-        if (!target.starts_with(prefix) || !definitions.contains(target.substr(prefix.size()))) FAIL_CHECK("dangling " << target);
+        if (!target.starts_with(prefix) || !definitions.contains(target.substr(prefix.size())))
+          FAIL_CHECK("dangling " << target);
       }
       check_references(field.value(), definitions, prefix);
     }
@@ -69,8 +70,10 @@ TEST_CASE("openapi v2") {
   CHECK(str(definitions.at("io.k8s.apimachinery.pkg.api.resource.Quantity"), "type") == "string");
   CHECK(find(deployment, "properties.spec.default") == nullptr);
   // Properties that are named like keywords are properties.
-  CHECK(str(definitions.at("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"), "properties.$ref.type") == "string");
-  const auto* patch = member(object(document, "paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "patch");
+  CHECK(str(definitions.at("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"),
+            "properties.$ref.type") == "string");
+  const auto* patch = member(
+      object(document, "paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"), "patch");
   REQUIRE(patch != nullptr);
   CHECK(str(*patch, "x-kubernetes-action") == "patch");
   CHECK(!definitions.contains("io.k8s.api.resource.v1beta1.ResourceClaim"));
@@ -83,7 +86,8 @@ TEST_CASE("openapi v3: index and every document of it") {
   CHECK(paths.contains("apis/apps/v1"));
   for (const auto& path : paths) {
     INFO(path.key());
-    CHECK(str(path.value(), "serverRelativeURL").starts_with("/openapi/v3/" + std::string(path.key()) + "?hash="));
+    CHECK(str(path.value(), "serverRelativeURL")
+              .starts_with("/openapi/v3/" + std::string(path.key()) + "?hash="));
     const auto text = openapi_v3(path.key());
     REQUIRE(text);
     const auto document = json(*text);
@@ -98,13 +102,15 @@ TEST_CASE("openapi v3 tells clients what writes understand") {
   const auto& item = object(document, "paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
   for (const char* method : {"put", "patch"}) {
     bool found = false;
-    for (const auto& parameter : list(item, std::string(method) + ".parameters")) found = found || str(parameter, "name") == "fieldValidation";
+    for (const auto& parameter : list(item, std::string(method) + ".parameters"))
+      found = found || str(parameter, "name") == "fieldValidation";
     CHECK(found);
   }
   CHECK(str(item, "patch.x-kubernetes-group-version-kind.kind") == "Deployment");
   CHECK(object(item, "patch.requestBody.content").contains("application/apply-patch+yaml"));
   CHECK(object(document, "paths").contains("/apis/apps/v1/deployments"));
-  CHECK(str(object(document, "paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"), "get.x-kubernetes-group-version-kind.group") == "autoscaling");
+  CHECK(str(object(document, "paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"),
+            "get.x-kubernetes-group-version-kind.group") == "autoscaling");
 }
 
 TEST_CASE("openapi with a CRD") {
@@ -113,7 +119,8 @@ TEST_CASE("openapi with a CRD") {
   foos.kind = "Foo";
   foos.namespaced = true;
   foos.verbs = {"get", "list", "create", "patch"};
-  const auto definitions = json(R"({"com.example.v1.Foo":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","maximum":5}}},
+  const auto definitions = json(
+      R"({"com.example.v1.Foo":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","maximum":5}}},
     "metadata":{"$ref":"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}},"x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Foo","version":"v1"}]}})");
   OpenApiExtra extra{{&foos, 1}, &definitions.get_object()};
   CHECK(object(json(openapi_v2(extra)), "definitions").contains("com.example.v1.Foo"));
@@ -130,7 +137,8 @@ TEST_CASE("openapi v2 as protobuf") {
   const auto definitions = fields_of(fields_of(bytes, 9)[0], 1);
   CHECK(definitions.size() == object(json(openapi_v2()), "definitions").size());
   bool found = false;
-  for (const auto definition : definitions) found = found || fields_of(definition, 1)[0] == "io.k8s.api.core.v1.Pod";
+  for (const auto definition : definitions)
+    found = found || fields_of(definition, 1)[0] == "io.k8s.api.core.v1.Pod";
   CHECK(found);
   REQUIRE(fields_of(bytes, 8).size() == 1);
   CHECK(fields_of(fields_of(bytes, 8)[0], 2).size() == object(json(openapi_v2()), "paths").size());

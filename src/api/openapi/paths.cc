@@ -14,18 +14,29 @@ struct Query {
   std::string_view name, type;
 };
 constexpr Query kPretty = {"pretty", "string"};
-constexpr Query kList[] = {{"allowWatchBookmarks", "boolean"}, {"continue", "string"}, {"fieldSelector", "string"}, {"labelSelector", "string"},
-                           {"limit", "integer"}, {"resourceVersion", "string"}, {"resourceVersionMatch", "string"},
-                           {"sendInitialEvents", "boolean"}, {"timeoutSeconds", "integer"}, {"watch", "boolean"}};
+constexpr Query kList[] = {{"allowWatchBookmarks", "boolean"},
+                           {"continue", "string"},
+                           {"fieldSelector", "string"},
+                           {"labelSelector", "string"},
+                           {"limit", "integer"},
+                           {"resourceVersion", "string"},
+                           {"resourceVersionMatch", "string"},
+                           {"sendInitialEvents", "boolean"},
+                           {"timeoutSeconds", "integer"},
+                           {"watch", "boolean"}};
 constexpr Query kWrite[] = {{"dryRun", "string"}, {"fieldManager", "string"}, {"fieldValidation", "string"}};
 constexpr Query kForce = {"force", "boolean"};
-constexpr Query kDelete[] = {{"dryRun", "string"}, {"gracePeriodSeconds", "integer"}, {"ignoreStoreReadErrorWithClusterBreakingPotential", "boolean"},
-                             {"orphanDependents", "boolean"}, {"propagationPolicy", "string"}};
+constexpr Query kDelete[] = {{"dryRun", "string"},
+                             {"gracePeriodSeconds", "integer"},
+                             {"ignoreStoreReadErrorWithClusterBreakingPotential", "boolean"},
+                             {"orphanDependents", "boolean"},
+                             {"propagationPolicy", "string"}};
 
 // One operation of one path, in a dialect.
 class Operation {
  public:
-  Operation(Dialect dialect, const Definitions& definitions) : v3_(dialect == Dialect::kOpenApi3), definitions_(definitions) {}
+  Operation(Dialect dialect, const Definitions& definitions)
+      : v3_(dialect == Dialect::kOpenApi3), definitions_(definitions) {}
 
   void parameter(std::string_view name, std::string_view in, std::string_view type, bool required) {
     JsonObject out{{"name", name}, {"in", in}};
@@ -55,7 +66,8 @@ class Operation {
     JsonArray consumes;
     for (const auto media : media_types) consumes.emplace_back(media);
     fields_.emplace("consumes", std::move(consumes));
-    parameters_.push_back(JsonObject{{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", reference(type)}});
+    parameters_.push_back(
+        JsonObject{{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", reference(type)}});
   }
 
   void responses(std::string_view type, std::initializer_list<std::string_view> codes) {
@@ -63,7 +75,8 @@ class Operation {
     for (const auto code : codes) {
       JsonObject response{{"description", code == "201" ? "Created" : code == "202" ? "Accepted" : "OK"}};
       if (!type.empty() && v3_) {
-        response.emplace("content", JsonObject{{"application/json", JsonObject{{"schema", reference(type)}}}});
+        response.emplace("content",
+                         JsonObject{{"application/json", JsonObject{{"schema", reference(type)}}}});
       } else if (!type.empty()) {
         response.emplace("schema", reference(type));
       }
@@ -77,7 +90,8 @@ class Operation {
     fields_.emplace("operationId", std::move(id));
     fields_.emplace("tags", JsonArray{Json((tag.group.empty() ? "core" : tag.group) + "_" + tag.version)});
     fields_.emplace("x-kubernetes-action", action);
-    fields_.emplace("x-kubernetes-group-version-kind", JsonObject{{"group", kind.group}, {"kind", kind.kind}, {"version", kind.version}});
+    fields_.emplace("x-kubernetes-group-version-kind",
+                    JsonObject{{"group", kind.group}, {"kind", kind.kind}, {"version", kind.version}});
     if (!v3_) fields_.emplace("produces", JsonArray{"application/json", "application/yaml"});
     if (!parameters_.empty()) fields_.emplace("parameters", std::move(parameters_));
     return std::move(fields_);
@@ -87,7 +101,8 @@ class Operation {
   // A type without a published definition is just an object.
   Json reference(std::string_view type) const {
     if (!definitions_.find(type)) return JsonObject{{"type", "object"}};
-    return JsonObject{{"$ref", std::string(v3_ ? "#/components/schemas/" : "#/definitions/") + std::string(type)}};
+    return JsonObject{
+        {"$ref", std::string(v3_ ? "#/components/schemas/" : "#/definitions/") + std::string(type)}};
   }
 
   bool v3_;
@@ -100,9 +115,16 @@ class Operation {
 struct Verb {
   std::string_view name, method, action;
 };
-constexpr Verb kCollection[] = {{"list", "get", "list"}, {"create", "post", "post"}, {"deletecollection", "delete", "deletecollection"}};
-constexpr Verb kItem[] = {{"get", "get", "get"}, {"update", "put", "put"}, {"patch", "patch", "patch"}, {"delete", "delete", "delete"}};
-constexpr Verb kSubresource[] = {{"get", "get", "get"}, {"create", "post", "post"}, {"update", "put", "put"}, {"patch", "patch", "patch"},
+constexpr Verb kCollection[] = {
+    {"list", "get", "list"}, {"create", "post", "post"}, {"deletecollection", "delete", "deletecollection"}};
+constexpr Verb kItem[] = {{"get", "get", "get"},
+                          {"update", "put", "put"},
+                          {"patch", "patch", "patch"},
+                          {"delete", "delete", "delete"}};
+constexpr Verb kSubresource[] = {{"get", "get", "get"},
+                                 {"create", "post", "post"},
+                                 {"update", "put", "put"},
+                                 {"patch", "patch", "patch"},
                                  {"delete", "delete", "delete"}};
 
 class PathMaker {
@@ -121,7 +143,8 @@ class PathMaker {
       if (resource_.has_verb(verb.name)) add(collection, resource_.namespaced, verb, resource_.gvk(), "");
     }
     for (const auto& verb : kItem) {
-      if (resource_.has_verb(verb.name)) add(collection + "/{name}", resource_.namespaced, verb, resource_.gvk(), "");
+      if (resource_.has_verb(verb.name))
+        add(collection + "/{name}", resource_.namespaced, verb, resource_.gvk(), "");
     }
     for (const auto& sub : resource_.subresources) {
       for (const auto& verb : kSubresource) {
@@ -132,14 +155,15 @@ class PathMaker {
   }
 
  private:
-  void add(const std::string& path, bool in_namespace, const Verb& verb, const Gvk& kind, std::string_view sub) {
+  void add(const std::string& path, bool in_namespace, const Verb& verb, const Gvk& kind,
+           std::string_view sub) {
     Operation operation(dialect_, definitions_);
     if (path.find("{name}") != std::string::npos) operation.parameter("name", "path", "string", true);
     if (in_namespace) operation.parameter("namespace", "path", "string", true);
     operation.query(kPretty);
     describe(operation, verb, kind);
-    auto id = fmt::format("{}{}{}{}{}", verb.name, resource_.gvr.group.empty() ? "Core" : resource_.gvr.group, resource_.gvr.version,
-                          in_namespace ? "Namespaced" : "", kind.kind);
+    auto id = fmt::format("{}{}{}{}{}", verb.name, resource_.gvr.group.empty() ? "Core" : resource_.gvr.group,
+                          resource_.gvr.version, in_namespace ? "Namespaced" : "", kind.kind);
     if (!sub.empty()) id += "_" + std::string(sub);
     if (resource_.namespaced && !in_namespace) id += "ForAllNamespaces";
     auto& item = paths_[path];
@@ -158,13 +182,16 @@ class PathMaker {
     } else if (verb.action == "post" || verb.action == "put") {
       operation.query(kWrite);
       operation.body(type, {"*/*"});
-      if (verb.action == "post") operation.responses(type, {"200", "201", "202"});
-      else operation.responses(type, {"200", "201"});
+      if (verb.action == "post")
+        operation.responses(type, {"200", "201", "202"});
+      else
+        operation.responses(type, {"200", "201"});
     } else if (verb.action == "patch") {
       operation.query(kWrite);
       operation.query(kForce);
-      operation.body(std::string(kMeta) + "Patch", {"application/json-patch+json", "application/merge-patch+json",
-                                                    "application/strategic-merge-patch+json", "application/apply-patch+yaml"});
+      operation.body(std::string(kMeta) + "Patch",
+                     {"application/json-patch+json", "application/merge-patch+json",
+                      "application/strategic-merge-patch+json", "application/apply-patch+yaml"});
       operation.responses(type, {"200", "201"});
     } else {
       operation.query(kDelete);
@@ -186,7 +213,8 @@ std::string group_version_path(const Gvr& gvr) {
   return gvr.group.empty() ? "api/" + gvr.version : "apis/" + gvr.group + "/" + gvr.version;
 }
 
-void add_paths(const ResourceInfo& resource, const Definitions& definitions, Dialect dialect, JsonObject& paths) {
+void add_paths(const ResourceInfo& resource, const Definitions& definitions, Dialect dialect,
+               JsonObject& paths) {
   PathMaker(resource, definitions, dialect, paths).make();
 }
 

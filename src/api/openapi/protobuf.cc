@@ -62,7 +62,8 @@ Message any(const Json& value) {
 
 void vendor_extensions(Message& out, int field, const JsonObject& fields) {
   for (const auto& entry : fields) {
-    if (std::string_view(entry.key()).starts_with("x-")) out.message(field, named(entry.key(), any(entry.value())));
+    if (std::string_view(entry.key()).starts_with("x-"))
+      out.message(field, named(entry.key(), any(entry.value())));
   }
 }
 
@@ -77,8 +78,10 @@ Message properties(const JsonObject& fields) {
 void schema_children(Message& out, const Json& node) {
   if (const auto* more = member(node, "additionalProperties")) {
     Message item;
-    if (const auto* truth = more->if_bool()) item.number(2, *truth ? 1 : 0);
-    else item.message(1, schema(*more));
+    if (const auto* truth = more->if_bool())
+      item.number(2, *truth ? 1 : 0);
+    else
+      item.message(1, schema(*more));
     out.message(21, item);
   }
   if (const auto* items = member(node, "items")) {
@@ -103,7 +106,8 @@ void schema_limits(Message& out, const Json& node) {
     int number;
   };
   static constexpr Field kReals[] = {{"multipleOf", 6}, {"maximum", 7}, {"minimum", 9}};
-  static constexpr Field kIntegers[] = {{"maxLength", 11}, {"minLength", 12}, {"maxItems", 14}, {"minItems", 15}, {"maxProperties", 17}, {"minProperties", 18}};
+  static constexpr Field kIntegers[] = {{"maxLength", 11}, {"minLength", 12},     {"maxItems", 14},
+                                        {"minItems", 15},  {"maxProperties", 17}, {"minProperties", 18}};
   static constexpr Field kTruths[] = {{"exclusiveMaximum", 8}, {"exclusiveMinimum", 10}, {"uniqueItems", 16}};
   for (const auto& field : kReals) {
     if (const auto* value = member(node, field.name)) out.real(field.number, as_double(*value));
@@ -184,7 +188,8 @@ Message operation(const Json& node) {
   out.strings(7, list(node, "consumes"));
   for (const auto& one : list(node, "parameters")) out.message(8, parameter(one));
   Message responses;
-  for (const auto& code : object(node, "responses")) responses.message(1, named(code.key(), response(code.value())));
+  for (const auto& code : object(node, "responses"))
+    responses.message(1, named(code.key(), response(code.value())));
   out.message(9, responses);
   if (const auto* fields = node.if_object()) vendor_extensions(out, 13, *fields);
   return out;
@@ -224,7 +229,8 @@ std::string encode_openapi_v2(const Json& document) {
   info.text(1, str(document, "info.title"));
   info.text(2, str(document, "info.version"));
   out.message(2, info);
-  for (const auto& path : object(document, "paths")) paths.message(2, named(path.key(), path_item(path.value())));
+  for (const auto& path : object(document, "paths"))
+    paths.message(2, named(path.key(), path_item(path.value())));
   out.message(8, paths);
   out.message(9, properties(object(document, "definitions")));
   out.message(13, security_definitions(object(document, "securityDefinitions")));

@@ -12,10 +12,11 @@ namespace {
 // What nobody owns: identity and what the server writes by itself.
 FieldSet ignored_fields(const ApplyOptions& options) {
   FieldSet out;
-  for (const std::string_view name : {"apiVersion", "kind"}) out.children["f:" + std::string(name)].member = true;
+  for (const std::string_view name : {"apiVersion", "kind"})
+    out.children["f:" + std::string(name)].member = true;
   auto& metadata = out.children["f:metadata"];
-  for (const std::string_view name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "generation",
-                                      "managedFields", "resourceVersion"}) {
+  for (const std::string_view name : {"name", "namespace", "creationTimestamp", "selfLink", "uid",
+                                      "generation", "managedFields", "resourceVersion"}) {
     metadata.children["f:" + std::string(name)].member = true;
   }
   for (const auto& path : options.reset_fields) {
@@ -31,7 +32,8 @@ void strip(FieldSet& set, const FieldSet& ignored) {
   for (const auto& [name, below] : ignored.children) {
     const auto at = set.children.find(name);
     if (at == set.children.end()) continue;
-    if (below.children.empty() || (strip(at->second, below), at->second.children.empty())) set.children.erase(at);
+    if (below.children.empty() || (strip(at->second, below), at->second.children.empty()))
+      set.children.erase(at);
   }
 }
 
@@ -72,8 +74,10 @@ Json merge_values(const Type* type, const Json& live, const Json& applied) {
   JsonObject out = live.get_object();
   for (const auto& field : applied.get_object()) {
     auto* current = out.if_contains(field.key());
-    if (current) *current = merge_values(child_type(type, field.key()), *current, field.value());
-    else out.emplace(field.key(), field.value());
+    if (current)
+      *current = merge_values(child_type(type, field.key()), *current, field.value());
+    else
+      out.emplace(field.key(), field.value());
   }
   return out;
 }
@@ -119,7 +123,8 @@ void prune(const Type* type, Json& value, const JsonObject& last, const Owners& 
       if (!element.starts_with("f:") || !entry.value().is_object()) continue;
       const auto at = fields.find(element.substr(2));
       if (at == fields.end()) continue;
-      if (prune_part(child_type(type, at->key()), at->value(), entry.value().get_object(), owners_below(owners, element))) {
+      if (prune_part(child_type(type, at->key()), at->value(), entry.value().get_object(),
+                     owners_below(owners, element))) {
         fields.stable_erase(at);
       }
     }
@@ -143,20 +148,23 @@ Result<void> check_lists(const Type* type, const Json& value, const std::string&
   const auto shape = shape_of(type, value);
   if (shape == Shape::kFields) {
     for (const auto& field : value.get_object()) {
-      MK_TRY(check_lists(child_type(type, field.key()), field.value(), path + "." + std::string(field.key())));
+      MK_TRY(
+          check_lists(child_type(type, field.key()), field.value(), path + "." + std::string(field.key())));
     }
   } else if (shape == Shape::kElements) {
     std::unordered_set<std::string> seen;
     for (const auto& element : value.get_array()) {
       const auto name = element_name(*type, element);
       if (name.empty()) {
-        return Error(Reason::kBadRequest, fmt::format("failed to create typed patch object: {}: element {}: associative list "
-                                                      "with keys has an element that omits key field {}", path, to_json(element),
-                                                      join(type->list_map_keys, ", ")));
+        return Error(Reason::kBadRequest,
+                     fmt::format("failed to create typed patch object: {}: element {}: associative list "
+                                 "with keys has an element that omits key field {}",
+                                 path, to_json(element), join(type->list_map_keys, ", ")));
       }
       if (!seen.insert(name).second) {
-        return Error(Reason::kBadRequest, fmt::format("failed to create typed patch object: {}: duplicate entries for key {}",
-                                                      path, name.substr(2)));
+        return Error(Reason::kBadRequest,
+                     fmt::format("failed to create typed patch object: {}: duplicate entries for key {}",
+                                 path, name.substr(2)));
       }
       MK_TRY(check_lists(type->element, element, path + "[" + name.substr(2) + "]"));
     }
@@ -166,7 +174,8 @@ Result<void> check_lists(const Type* type, const Json& value, const std::string&
 
 std::string describe(const Json& entry) {
   auto text = fmt::format("\"{}\"", str(entry, "manager"));
-  if (const auto sub = str(entry, "subresource"); !sub.empty()) text += fmt::format(" with subresource \"{}\"", sub);
+  if (const auto sub = str(entry, "subresource"); !sub.empty())
+    text += fmt::format(" with subresource \"{}\"", sub);
   if (str(entry, "operation") == "Apply") return text;
   text += fmt::format(" using {}", str(entry, "apiVersion"));
   if (const auto time = str(entry, "time"); !time.empty()) text += fmt::format(" at {}", time);
@@ -177,9 +186,11 @@ Error conflict_error(const std::vector<std::pair<std::string, std::vector<std::s
   std::vector<Cause> causes;
   std::vector<std::string> texts;
   for (const auto& [manager, paths] : conflicts) {
-    for (const auto& path : paths) causes.emplace_back(path, "FieldManagerConflict", "conflict with " + manager);
-    texts.push_back(paths.size() == 1 ? fmt::format("conflict with {}: {}", manager, paths[0])
-                                      : fmt::format("conflicts with {}:\n- {}", manager, join(paths, "\n- ")));
+    for (const auto& path : paths)
+      causes.emplace_back(path, "FieldManagerConflict", "conflict with " + manager);
+    texts.push_back(paths.size() == 1
+                        ? fmt::format("conflict with {}: {}", manager, paths[0])
+                        : fmt::format("conflicts with {}:\n- {}", manager, join(paths, "\n- ")));
   }
   Error error(Reason::kConflict, fmt::format("Apply failed with {} conflict{}: {}", causes.size(),
                                              causes.size() == 1 ? "" : "s", join(texts, "\n")));
@@ -197,7 +208,8 @@ Json zero_object(const Type& type) {
       if (field.required && field.type->kind == Type::Kind::kArray) out.emplace(field.name, JsonArray());
     } else if (field.default_value->is_object() && field.type->kind == Type::Kind::kObject) {
       out.emplace(field.name, zero_object(*field.type));
-    } else if (*field.default_value == Json("") || *field.default_value == Json(0) || *field.default_value == Json(false)) {
+    } else if (*field.default_value == Json("") || *field.default_value == Json(0) ||
+               *field.default_value == Json(false)) {
       out.emplace(field.name, *field.default_value);
     }
   }
@@ -222,7 +234,8 @@ bool resets_managed_fields(const Json& updated) {
   const auto* list = find(updated, "metadata.managedFields");
   const auto* entries = list ? list->if_array() : nullptr;
   if (!entries) return false;
-  return entries->empty() || (entries->size() == 1 && entries->front().is_object() && entries->front().get_object().empty());
+  return entries->empty() ||
+         (entries->size() == 1 && entries->front().is_object() && entries->front().get_object().empty());
 }
 
 JsonArray entries_to_start_from(const Json* live, const Json& updated, const ApplyOptions& options) {
@@ -285,7 +298,8 @@ Result<void> settle(ManagedFields& managed, const Json* self, const Changes& cha
 }
 
 // An object that nobody's fields were tracked of: its present state belongs to whoever was there before.
-void adopt_untracked(const Type& type, const Json& live, ManagedFields& managed, const ApplyOptions& options) {
+void adopt_untracked(const Type& type, const Json& live, ManagedFields& managed,
+                     const ApplyOptions& options) {
   ApplyOptions before = options;
   before.manager = "before-first-apply";
   before.subresource.clear();
@@ -296,7 +310,8 @@ void adopt_untracked(const Type& type, const Json& live, ManagedFields& managed,
 
 }  // namespace
 
-Result<Json> server_side_apply(const Type& type, const Json* live, const Json& applied, const ApplyOptions& options) {
+Result<Json> server_side_apply(const Type& type, const Json* live, const Json& applied,
+                               const ApplyOptions& options) {
   if (!list(applied, "metadata.managedFields").empty()) {
     return Error(Reason::kBadRequest, "metadata.managedFields must be nil");
   }

@@ -11,7 +11,9 @@ Json yaml(std::string_view text) {
   REQUIRE(parsed.ok());
   return std::move(parsed).value();
 }
-const Type& deployment_type() { return *builtin_schema().type(Gvk{"apps", "v1", "Deployment"}); }
+const Type& deployment_type() {
+  return *builtin_schema().type(Gvk{"apps", "v1", "Deployment"});
+}
 ApplyOptions by(std::string manager, std::string now = "2026-01-01T00:00:00Z") {
   ApplyOptions options;
   options.manager = std::move(manager);
@@ -55,17 +57,20 @@ spec:
 
 TEST_CASE("apply creates with ownership of what was said") {
   const auto made = must(server_side_apply(deployment_type(), nullptr, yaml(kWeb), by("me")));
-  CHECK(fields_of(made, "me") ==
-        R"({"f:metadata":{"f:labels":{"f:app":{}}},"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:metadata":{"f:labels":{"f:app":{}}},)"
-        R"("f:spec":{"f:containers":{"k:{\"name\":\"nginx\"}":{".":{},"f:image":{},"f:name":{},)"
-        R"("f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}}}}}}}})");
-  const auto again = must(server_side_apply(deployment_type(), &made, yaml(kWeb), by("me", "2026-02-02T00:00:00Z")));
+  CHECK(
+      fields_of(made, "me") ==
+      R"({"f:metadata":{"f:labels":{"f:app":{}}},"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:metadata":{"f:labels":{"f:app":{}}},)"
+      R"("f:spec":{"f:containers":{"k:{\"name\":\"nginx\"}":{".":{},"f:image":{},"f:name":{},)"
+      R"("f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}}}}}}}})");
+  const auto again =
+      must(server_side_apply(deployment_type(), &made, yaml(kWeb), by("me", "2026-02-02T00:00:00Z")));
   CHECK(again == made);  // nothing changed: not even the time
 }
 
 TEST_CASE("apply: conflict, force, sharing") {
   const auto live = must(server_side_apply(deployment_type(), nullptr, yaml(kWeb), by("me")));
-  const auto other = yaml("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 5}\n");
+  const auto other =
+      yaml("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 5}\n");
   const auto refused = server_side_apply(deployment_type(), &live, other, by("you"));
   REQUIRE(!refused.ok());
   CHECK(refused.error().is(Reason::kConflict));
@@ -79,52 +84,70 @@ TEST_CASE("apply: conflict, force, sharing") {
   CHECK(num(forced, "spec.replicas") == 5);
   CHECK(fields_of(forced, "you") == R"({"f:spec":{"f:replicas":{}}})");
   CHECK(fields_of(forced, "me").find("f:replicas") == std::string::npos);
-  const auto same = yaml("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 2}\n");
+  const auto same =
+      yaml("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 2}\n");
   const auto shared = must(server_side_apply(deployment_type(), &live, same, by("you")));
   CHECK(fields_of(shared, "me").find("f:replicas") != std::string::npos);
   CHECK(fields_of(shared, "you") == R"({"f:spec":{"f:replicas":{}}})");
 }
 
 TEST_CASE("apply removes what it no longer says, unless somebody else owns it") {
-  const auto two = yaml("metadata: {name: w, annotations: {a: '1', b: '2'}}\nspec: {template: {spec: {containers: [{name: x, image: i, args: [q]}, {name: y, image: j}]}}}\n");
+  const auto two = yaml(
+      "metadata: {name: w, annotations: {a: '1', b: '2'}}\nspec: {template: {spec: {containers: [{name: x, "
+      "image: i, args: [q]}, {name: y, image: j}]}}}\n");
   const auto live = must(server_side_apply(deployment_type(), nullptr, two, by("me")));
   auto defaulted = live;
   set(defaulted, "spec.revisionHistoryLimit", 10);
   auto& containers = find(defaulted, "spec.template.spec.containers")->get_array();
   const_cast<JsonArray&>(containers)[1].get_object()["imagePullPolicy"] = "Always";
-  const auto one = yaml("metadata: {name: w, annotations: {a: '1'}}\nspec: {template: {spec: {containers: [{name: x, image: i}]}}}\n");
+  const auto one = yaml(
+      "metadata: {name: w, annotations: {a: '1'}}\nspec: {template: {spec: {containers: [{name: x, image: "
+      "i}]}}}\n");
   const auto next = must(server_side_apply(deployment_type(), &defaulted, one, by("me")));
   CHECK(to_json(*find(next, "spec.template.spec.containers")) == R"([{"name":"x","image":"i"}])");
   CHECK(to_json(*find(next, "metadata.annotations")) == R"({"a":"1"})");
   CHECK(num(next, "spec.revisionHistoryLimit") == 10);
 
-  const auto sidecar = yaml("metadata: {name: w}\nspec: {template: {spec: {containers: [{name: y, args: [z]}]}}}\n");
+  const auto sidecar =
+      yaml("metadata: {name: w}\nspec: {template: {spec: {containers: [{name: y, args: [z]}]}}}\n");
   const auto shared = must(server_side_apply(deployment_type(), &live, sidecar, by("you")));
   const auto kept = must(server_side_apply(deployment_type(), &shared, one, by("me")));
-  CHECK(to_json(*find(kept, "spec.template.spec.containers")) == R"([{"name":"x","image":"i"},{"name":"y","args":["z"]}])");
+  CHECK(to_json(*find(kept, "spec.template.spec.containers")) ==
+        R"([{"name":"x","image":"i"},{"name":"y","args":["z"]}])");
   // A struct goes with the last of its fields; metadata does not.
-  const auto surge = yaml("metadata: {name: w, labels: {a: b}}\nspec: {strategy: {rollingUpdate: {maxSurge: 1}}, paused: true}\n");
+  const auto surge = yaml(
+      "metadata: {name: w, labels: {a: b}}\nspec: {strategy: {rollingUpdate: {maxSurge: 1}}, paused: "
+      "true}\n");
   const auto with = must(server_side_apply(deployment_type(), nullptr, surge, by("me")));
-  const auto without = must(server_side_apply(deployment_type(), &with, yaml("metadata: {name: w}\nspec: {paused: true}\n"), by("me")));
+  const auto without = must(server_side_apply(deployment_type(), &with,
+                                              yaml("metadata: {name: w}\nspec: {paused: true}\n"), by("me")));
   CHECK(to_json(*find(without, "spec")) == R"({"paused":true})");
   CHECK(str(without, "metadata.name") == "w");
   CHECK(find(without, "metadata.labels") == nullptr);
 }
 
 TEST_CASE("apply: refused configurations") {
-  CHECK(!server_side_apply(deployment_type(), nullptr, yaml("metadata: {managedFields: [{manager: x}]}"), by("me")).ok());
-  CHECK(server_side_apply(deployment_type(), nullptr, yaml("spec: {template: {spec: {containers: [{name: a}, {name: a}]}}}"), by("me"))
-            .error().message().find("duplicate entries for key {\"name\":\"a\"}") != std::string::npos);
-  CHECK(!server_side_apply(deployment_type(), nullptr, yaml("spec: {template: {spec: {volumes: [7]}}}"), by("me")).ok());
+  CHECK(!server_side_apply(deployment_type(), nullptr, yaml("metadata: {managedFields: [{manager: x}]}"),
+                           by("me"))
+             .ok());
+  CHECK(server_side_apply(deployment_type(), nullptr,
+                          yaml("spec: {template: {spec: {containers: [{name: a}, {name: a}]}}}"), by("me"))
+            .error()
+            .message()
+            .find("duplicate entries for key {\"name\":\"a\"}") != std::string::npos);
+  CHECK(!server_side_apply(deployment_type(), nullptr, yaml("spec: {template: {spec: {volumes: [7]}}}"),
+                           by("me"))
+             .ok());
 }
 
 TEST_CASE("an update owns what it changes") {
   auto made = yaml(kWeb);
   track_update(deployment_type(), nullptr, made, by("kubectl-create"));
-  CHECK(fields_of(made, "kubectl-create", "Update") ==
-        R"({"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:metadata":{"f:labels":{".":{},"f:app":{}}},)"
-        R"("f:spec":{"f:containers":{"k:{\"name\":\"nginx\"}":{".":{},"f:image":{},"f:name":{},)"
-        R"("f:ports":{".":{},"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}}}}}}}})");
+  CHECK(
+      fields_of(made, "kubectl-create", "Update") ==
+      R"({"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:metadata":{"f:labels":{".":{},"f:app":{}}},)"
+      R"("f:spec":{"f:containers":{"k:{\"name\":\"nginx\"}":{".":{},"f:image":{},"f:name":{},)"
+      R"("f:ports":{".":{},"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}}}}}}}})");
   auto scaled = made;
   set(scaled, "spec.replicas", 7);
   track_update(deployment_type(), &made, scaled, by("hpa", "2026-01-01T00:00:01Z"));
@@ -168,11 +191,14 @@ TEST_CASE("managedFields can be reset and are kept for clients that drop them") 
 TEST_CASE("apply after updates: conflicts name version and time; untracked objects get an owner") {
   auto live = yaml(kWeb);
   track_update(deployment_type(), nullptr, live, by("editor"));
-  const auto refused = server_side_apply(deployment_type(), &live, yaml("metadata: {name: web}\nspec: {replicas: 3}\n"), by("me"));
+  const auto refused = server_side_apply(deployment_type(), &live,
+                                         yaml("metadata: {name: web}\nspec: {replicas: 3}\n"), by("me"));
   REQUIRE(!refused.ok());
-  CHECK(refused.error().causes[0].message == "conflict with \"editor\" using apps/v1 at 2026-01-01T00:00:00Z");
+  CHECK(refused.error().causes[0].message ==
+        "conflict with \"editor\" using apps/v1 at 2026-01-01T00:00:00Z");
   const auto untracked = yaml(kWeb);
-  const auto conflict = server_side_apply(deployment_type(), &untracked, yaml("metadata: {name: web}\nspec: {replicas: 3}\n"), by("me"));
+  const auto conflict = server_side_apply(deployment_type(), &untracked,
+                                          yaml("metadata: {name: web}\nspec: {replicas: 3}\n"), by("me"));
   REQUIRE(!conflict.ok());
   CHECK(conflict.error().message().find("before-first-apply") != std::string::npos);
 }
@@ -183,7 +209,8 @@ TEST_CASE("many one-off updaters are merged") {
   for (int i = 0; i < 30; ++i) {
     auto next = object;
     set(next, "metadata.annotations.k" + std::to_string(i), "v");
-    track_update(deployment_type(), &object, next, by("m" + std::to_string(i), "2026-01-01T00:00:" + std::to_string(10 + i) + "Z"));
+    track_update(deployment_type(), &object, next,
+                 by("m" + std::to_string(i), "2026-01-01T00:00:" + std::to_string(10 + i) + "Z"));
     object = next;
   }
   CHECK(list(object, "metadata.managedFields").size() <= 11);

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::string_view kSelf = ".";
 
-bool is_member(const JsonObject& node) { return node.empty() || node.contains(kSelf); }
+bool is_member(const JsonObject& node) {
+  return node.empty() || node.contains(kSelf);
+}
 
 Json to_fields(const FieldSet& set) {
   JsonObject out;
@@ -31,8 +33,10 @@ void unite_node(JsonObject& node, const FieldSet& set) {
 void unite_children(JsonObject& node, const FieldSet& set) {
   for (const auto& [name, child] : set.children) {
     auto* existing = node.if_contains(name);
-    if (existing && existing->is_object()) unite_node(existing->get_object(), child);
-    else node[name] = to_fields(child);
+    if (existing && existing->is_object())
+      unite_node(existing->get_object(), child);
+    else
+      node[name] = to_fields(child);
   }
 }
 
@@ -63,16 +67,19 @@ std::string printed(std::string_view element) {
   if (element.starts_with("i:")) return "[" + std::string(rest) + "]";
   std::vector<std::string> keys;
   if (const auto parsed = parse_json(rest); parsed.ok() && parsed->is_object()) {
-    for (const auto& key : parsed->get_object()) keys.push_back(std::string(key.key()) + "=" + to_json(key.value()));
+    for (const auto& key : parsed->get_object())
+      keys.push_back(std::string(key.key()) + "=" + to_json(key.value()));
   }
   return "[" + join(keys, ",") + "]";
 }
 
-void intersect(const JsonObject& node, const FieldSet& set, const std::string& path, std::vector<std::string>& out) {
+void intersect(const JsonObject& node, const FieldSet& set, const std::string& path,
+               std::vector<std::string>& out) {
   if (!path.empty() && is_member(node) && set.member) out.push_back(path);
   for (const auto& [name, child] : set.children) {
     const auto* existing = node.if_contains(name);
-    if (existing && existing->is_object()) intersect(existing->get_object(), child, path + printed(name), out);
+    if (existing && existing->is_object())
+      intersect(existing->get_object(), child, path + printed(name), out);
   }
 }
 
@@ -94,9 +101,13 @@ const FieldSet* FieldSet::child(std::string_view element) const {
   return found == children.end() ? nullptr : &found->second;
 }
 
-void fields_unite(JsonObject& fields, const FieldSet& set) { unite_children(fields, set); }
+void fields_unite(JsonObject& fields, const FieldSet& set) {
+  unite_children(fields, set);
+}
 
-void fields_subtract(JsonObject& fields, const FieldSet& set) { subtract_children(fields, set); }
+void fields_subtract(JsonObject& fields, const FieldSet& set) {
+  subtract_children(fields, set);
+}
 
 std::vector<std::string> fields_intersect(const JsonObject& fields, const FieldSet& set) {
   std::vector<std::string> out;
@@ -114,7 +125,8 @@ std::string element_name(const Type& list_type, const Json& element) {
     const auto* field = list_type.element->field(key);
     if (const auto* value = member(element, key)) name.emplace(key, *value);
     // A key that was left out means its default: ports without protocol are TCP ports.
-    else if (field && field->default_value) name.emplace(key, *field->default_value);
+    else if (field && field->default_value)
+      name.emplace(key, *field->default_value);
   }
   return name.empty() ? "" : "k:" + to_json(name);
 }
@@ -126,8 +138,8 @@ Shape shape_of(const Type* type, const Json& value) {
                           (type->kind == Type::Kind::kAny && type->preserve_unknown);
     return by_field && !type->map_atomic ? Shape::kFields : Shape::kLeaf;
   }
-  const bool associative = type->kind == Type::Kind::kArray &&
-                           (type->list_type == Type::ListType::kSet || type->list_type == Type::ListType::kMap);
+  const bool associative = type->kind == Type::Kind::kArray && (type->list_type == Type::ListType::kSet ||
+                                                                type->list_type == Type::ListType::kMap);
   return value.is_array() && associative ? Shape::kElements : Shape::kLeaf;
 }
 
@@ -188,9 +200,12 @@ class Comparer {
     const auto shape = !before ? right : !after ? left : left == right ? left : Shape::kLeaf;
     if (shape == Shape::kFields) compare_fields(type, before, after, ignored);
     if (shape == Shape::kElements) compare_elements(*type, before, after);
-    if (!before) out_.added.insert(path_);
-    else if (!after) out_.removed.insert(path_);
-    else if (shape == Shape::kLeaf && *before != *after) out_.modified.insert(path_);
+    if (!before)
+      out_.added.insert(path_);
+    else if (!after)
+      out_.removed.insert(path_);
+    else if (shape == Shape::kLeaf && *before != *after)
+      out_.modified.insert(path_);
   }
 
   void compare_fields(const Type* type, const Json* before, const Json* after, const FieldSet* ignored) {
@@ -198,17 +213,20 @@ class Comparer {
     const auto* right = after ? after->if_object() : nullptr;
     if (left) {
       for (const auto& field : *left) {
-        compare_field(type, field.key(), &field.value(), right ? right->if_contains(field.key()) : nullptr, ignored);
+        compare_field(type, field.key(), &field.value(), right ? right->if_contains(field.key()) : nullptr,
+                      ignored);
       }
     }
     if (!right) return;
     for (const auto& field : *right) {
-      if (!left || !left->contains(field.key())) compare_field(type, field.key(), nullptr, &field.value(), ignored);
+      if (!left || !left->contains(field.key()))
+        compare_field(type, field.key(), nullptr, &field.value(), ignored);
     }
   }
 
  private:
-  void compare_field(const Type* type, std::string_view key, const Json* before, const Json* after, const FieldSet* ignored) {
+  void compare_field(const Type* type, std::string_view key, const Json* before, const Json* after,
+                     const FieldSet* ignored) {
     path_.push_back("f:" + std::string(key));
     const auto* below = ignored ? ignored->child(path_.back()) : nullptr;
     const bool skip = below && below->member && below->children.empty();
@@ -252,7 +270,8 @@ class Comparer {
       out_.removed.insert(path_);
     } else {
       const auto same = [](const Json* a, const Json* b) { return *a == *b; };
-      if (!std::equal(before->begin(), before->end(), after->begin(), after->end(), same)) out_.modified.insert(path_);
+      if (!std::equal(before->begin(), before->end(), after->begin(), after->end(), same))
+        out_.modified.insert(path_);
     }
     path_.pop_back();
   }

@@ -10,7 +10,9 @@ constexpr std::size_t kOperationsMax = 10'000;
 // "copy" can double a document with each operation; what all copies of one patch together may add.
 constexpr std::size_t kCopiedBytesMax = 3 * 1024 * 1024;
 
-Error invalid_patch(std::string text) { return Error(Reason::kInvalid, std::move(text)); }
+Error invalid_patch(std::string text) {
+  return Error(Reason::kInvalid, std::move(text));
+}
 
 // RFC 6901: "/a/b~1c" to its keys.
 Result<std::vector<std::string>> parse_pointer(std::string_view text) {
@@ -72,7 +74,8 @@ class JsonPatch {
 
  private:
   static Error missing(std::string_view op, std::string_view path) {
-    return invalid_patch(fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing value", op, path));
+    return invalid_patch(
+        fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing value", op, path));
   }
 
   Result<void> add(std::string_view path, Json value) {
@@ -89,8 +92,10 @@ class JsonPatch {
     }
     auto* elements = parent->if_array();
     if (!elements) return missing("add", path);
-    const auto index = keys.back() == "-" ? elements->size() : element_index(keys.back(), elements->size() + 1);
-    if (!index) return invalid_patch(fmt::format("add operation does not apply: \"{}\": invalid array index", path));
+    const auto index =
+        keys.back() == "-" ? elements->size() : element_index(keys.back(), elements->size() + 1);
+    if (!index)
+      return invalid_patch(fmt::format("add operation does not apply: \"{}\": invalid array index", path));
     elements->insert(elements->begin() + static_cast<std::ptrdiff_t>(*index), std::move(value));
     return ok();
   }
@@ -105,14 +110,16 @@ class JsonPatch {
 
   Result<void> remove(std::string_view path) {
     MK_ASSIGN(const auto keys, parse_pointer(path));
-    if (keys.empty()) return invalid_patch("remove operation does not apply: the whole document cannot be removed");
+    if (keys.empty())
+      return invalid_patch("remove operation does not apply: the whole document cannot be removed");
     auto* parent = walk(document_, keys, keys.size() - 1);
     if (!parent || !step(*parent, keys.back())) return missing("remove", path);
     if (auto* fields = parent->if_object()) {
       fields->stable_erase(fields->find(keys.back()));
     } else {
       auto& elements = parent->get_array();
-      elements.erase(elements.begin() + static_cast<std::ptrdiff_t>(*element_index(keys.back(), elements.size())));
+      elements.erase(elements.begin() +
+                     static_cast<std::ptrdiff_t>(*element_index(keys.back(), elements.size())));
     }
     return ok();
   }

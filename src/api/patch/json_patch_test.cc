@@ -18,7 +18,9 @@ std::string json_patch(const char* document, const char* patch) {
 }  // namespace
 
 TEST_CASE("RFC 6902") {
-  const struct { const char *document, *patch, *result; } table[] = {
+  const struct {
+    const char *document, *patch, *result;
+  } table[] = {
       {R"({"a":1})", R"([{"op":"add","path":"/b","value":2}])", R"({"a":1,"b":2})"},
       {R"({"a":[1,3]})", R"([{"op":"add","path":"/a/1","value":2}])", R"({"a":[1,2,3]})"},
       {R"({"a":[1]})", R"([{"op":"add","path":"/a/-","value":2}])", R"({"a":[1,2]})"},
@@ -27,7 +29,8 @@ TEST_CASE("RFC 6902") {
       {R"({"a":1})", R"([{"op":"replace","path":"/a","value":{"x":1}}])", R"({"a":{"x":1}})"},
       {R"({"a":{"x":1}})", R"([{"op":"move","from":"/a/x","path":"/b"}])", R"({"a":{},"b":1})"},
       {R"({"a":{"x":1}})", R"([{"op":"copy","from":"/a","path":"/b"}])", R"({"a":{"x":1},"b":{"x":1}})"},
-      {R"({"a/b":1,"c~d":2})", R"([{"op":"test","path":"/a~1b","value":1},{"op":"remove","path":"/c~0d"}])", R"({"a/b":1})"},
+      {R"({"a/b":1,"c~d":2})", R"([{"op":"test","path":"/a~1b","value":1},{"op":"remove","path":"/c~0d"}])",
+       R"({"a/b":1})"},
       {R"({"a":1})", R"([{"op":"test","path":"/x","value":null}])", R"({"a":1})"},
       {R"({"a":1})", R"([{"op":"add","path":"","value":{"z":1}}])", R"({"z":1})"},
   };
@@ -36,10 +39,12 @@ TEST_CASE("RFC 6902") {
     CHECK(json_patch(row.document, row.patch) == row.result);
   }
   for (const char* patch :
-       {R"([{"op":"test","path":"/a","value":2}])", R"([{"op":"remove","path":"/x"}])", R"([{"op":"replace","path":"/x","value":1}])",
-        R"([{"op":"add","path":"/x/y","value":1}])", R"([{"op":"add","path":"/l/5","value":1}])", R"([{"op":"add","path":"/l/01","value":1}])",
-        R"([{"op":"move","from":"/o","path":"/o/p"}])", R"([{"op":"spin","path":"/a"}])", R"([{"op":"add","path":"/a"}])", R"([1])", R"({})",
-        R"([{"op":"remove","path":"a"}])", R"([{"op":"remove","path":""}])", R"([{"op":"remove"}])"}) {
+       {R"([{"op":"test","path":"/a","value":2}])", R"([{"op":"remove","path":"/x"}])",
+        R"([{"op":"replace","path":"/x","value":1}])", R"([{"op":"add","path":"/x/y","value":1}])",
+        R"([{"op":"add","path":"/l/5","value":1}])", R"([{"op":"add","path":"/l/01","value":1}])",
+        R"([{"op":"move","from":"/o","path":"/o/p"}])", R"([{"op":"spin","path":"/a"}])",
+        R"([{"op":"add","path":"/a"}])", R"([1])", R"({})", R"([{"op":"remove","path":"a"}])",
+        R"([{"op":"remove","path":""}])", R"([{"op":"remove"}])"}) {
     INFO(patch);
     CHECK(json_patch(R"({"a":1,"l":[1],"o":{}})", patch).find("error: ") == 0);
   }
@@ -49,22 +54,28 @@ TEST_CASE("RFC 6902") {
 
 TEST_CASE("a JSON patch cannot grow a document without bound") {
   JsonArray operations;
-  for (int i = 0; i < 60; ++i) operations.push_back(JsonObject{{"op", "copy"}, {"from", "/a"}, {"path", "/a/-"}});
+  for (int i = 0; i < 60; ++i)
+    operations.push_back(JsonObject{{"op", "copy"}, {"from", "/a"}, {"path", "/a/-"}});
   const auto doubled = apply_json_patch(json(R"({"a":["xxxxxxxxxxxxxxxxxxxxxxxxxx"]})"), operations);
   REQUIRE(!doubled.ok());
   CHECK(doubled.error().is(Reason::kRequestEntityTooLarge));
   operations.clear();
-  for (int i = 0; i < 10001; ++i) operations.push_back(JsonObject{{"op", "test"}, {"path", "/a"}, {"value", 1}});
+  for (int i = 0; i < 10001; ++i)
+    operations.push_back(JsonObject{{"op", "test"}, {"path", "/a"}, {"value", 1}});
   CHECK(!apply_json_patch(json(R"({"a":1})"), operations).ok());
 }
 
 TEST_CASE("RFC 7386") {
-  const struct { const char *document, *patch, *result; } table[] = {
-      {R"({"a":"b"})", R"({"a":"c"})", R"({"a":"c"})"},       {R"({"a":"b"})", R"({"b":"c"})", R"({"a":"b","b":"c"})"},
-      {R"({"a":"b"})", R"({"a":null})", R"({})"},             {R"({"a":["b"]})", R"({"a":"c"})", R"({"a":"c"})"},
-      {R"({"a":{"b":"c"}})", R"({"a":{"b":"d","c":null}})", R"({"a":{"b":"d"}})"},
-      {R"({"a":[{"b":"c"}]})", R"({"a":[1]})", R"({"a":[1]})"}, {R"({})", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
-      {R"({"e":null})", R"({"a":1})", R"({"e":null,"a":1})"}};
+  const struct {
+    const char *document, *patch, *result;
+  } table[] = {{R"({"a":"b"})", R"({"a":"c"})", R"({"a":"c"})"},
+               {R"({"a":"b"})", R"({"b":"c"})", R"({"a":"b","b":"c"})"},
+               {R"({"a":"b"})", R"({"a":null})", R"({})"},
+               {R"({"a":["b"]})", R"({"a":"c"})", R"({"a":"c"})"},
+               {R"({"a":{"b":"c"}})", R"({"a":{"b":"d","c":null}})", R"({"a":{"b":"d"}})"},
+               {R"({"a":[{"b":"c"}]})", R"({"a":[1]})", R"({"a":[1]})"},
+               {R"({})", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
+               {R"({"e":null})", R"({"a":1})", R"({"e":null,"a":1})"}};
   for (const auto& row : table) {
     INFO(row.patch);
     CHECK(to_json(apply_merge_patch(json(row.document), json(row.patch)).value()) == row.result);

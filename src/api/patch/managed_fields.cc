@@ -50,16 +50,17 @@ JsonObject& ManagedFields::fields(Json& entry) {
 }
 
 Json& ManagedFields::add(bool apply, const ApplyOptions& options) {
-  JsonObject entry{{"manager", options.manager}, {"operation", apply ? "Apply" : "Update"},
+  JsonObject entry{{"manager", options.manager},        {"operation", apply ? "Apply" : "Update"},
                    {"apiVersion", options.api_version}, {"time", options.now},
-                   {"fieldsType", "FieldsV1"}, {"fieldsV1", JsonObject()}};
+                   {"fieldsType", "FieldsV1"},          {"fieldsV1", JsonObject()}};
   if (!options.subresource.empty()) entry.emplace("subresource", options.subresource);
   return entries_.emplace_back(std::move(entry));
 }
 
 void ManagedFields::drop_empty() {
-  entries_.erase(std::remove_if(entries_.begin(), entries_.end(), [](Json& entry) { return fields(entry).empty(); }),
-                 entries_.end());
+  entries_.erase(
+      std::remove_if(entries_.begin(), entries_.end(), [](Json& entry) { return fields(entry).empty(); }),
+      entries_.end());
 }
 
 void ManagedFields::cap_updaters(const ApplyOptions& options) {
@@ -68,8 +69,9 @@ void ManagedFields::cap_updaters(const ApplyOptions& options) {
     if (str(entries_[i], "operation") == "Update") updaters.push_back(i);
   }
   if (updaters.size() <= kUpdatersMax) return;
-  std::stable_sort(updaters.begin(), updaters.end(),
-                   [&](std::size_t a, std::size_t b) { return str(entries_[a], "time") < str(entries_[b], "time"); });
+  std::stable_sort(updaters.begin(), updaters.end(), [&](std::size_t a, std::size_t b) {
+    return str(entries_[a], "time") < str(entries_[b], "time");
+  });
   const std::size_t surplus = updaters.size() - kUpdatersMax + 1;
   ApplyOptions ancient = options;
   ancient.manager = kAncient;
@@ -87,9 +89,12 @@ void ManagedFields::cap_updaters(const ApplyOptions& options) {
 }
 
 void ManagedFields::store(Json& object) && {
-  std::stable_sort(entries_.begin(), entries_.end(), [](const Json& a, const Json& b) { return sort_key(a) < sort_key(b); });
-  if (entries_.empty()) erase(object, "metadata.managedFields");
-  else set(object, "metadata.managedFields", std::move(entries_));
+  std::stable_sort(entries_.begin(), entries_.end(),
+                   [](const Json& a, const Json& b) { return sort_key(a) < sort_key(b); });
+  if (entries_.empty())
+    erase(object, "metadata.managedFields");
+  else
+    set(object, "metadata.managedFields", std::move(entries_));
 }
 
 }  // namespace mk::api

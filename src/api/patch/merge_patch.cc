@@ -24,7 +24,8 @@ void merge(Json& target, const Json& patch) {
 }  // namespace
 
 Result<Json> apply_merge_patch(const Json& document, const Json& patch) {
-  if (!patch.is_object()) return Error(Reason::kBadRequest, "a merge patch of an object must be a JSON object");
+  if (!patch.is_object())
+    return Error(Reason::kBadRequest, "a merge patch of an object must be a JSON object");
   Json result = document;
   merge(result, patch);
   return result;

@@ -12,15 +12,22 @@ constexpr std::string_view kRetainKeys = "$retainKeys";
 constexpr std::string_view kDeletePrimitives = "$deleteFromPrimitiveList/";
 constexpr std::string_view kSetOrder = "$setElementOrder/";
 
-Error bad(std::string text) { return Error(Reason::kBadRequest, std::move(text)); }
-
-bool directive(std::string_view key) {
-  return key == kPatch || key == kRetainKeys || key.starts_with(kDeletePrimitives) || key.starts_with(kSetOrder);
+Error bad(std::string text) {
+  return Error(Reason::kBadRequest, std::move(text));
 }
 
-bool contains(const JsonArray& list, const Json& value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+bool directive(std::string_view key) {
+  return key == kPatch || key == kRetainKeys || key.starts_with(kDeletePrimitives) ||
+         key.starts_with(kSetOrder);
+}
 
-const Json* merge_key_of(const Json& element, std::string_view key) { return member(element, key); }
+bool contains(const JsonArray& list, const Json& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+const Json* merge_key_of(const Json& element, std::string_view key) {
+  return member(element, key);
+}
 
 // What a patch says about one field's merging; a field the schema does not know merges maps, replaces lists.
 struct Plan {
@@ -28,7 +35,9 @@ struct Plan {
   const Type::Field* field = nullptr;
   bool merges_list() const { return field && field->patch_merge; }
   bool replaces() const { return field && field->patch_replace && !field->patch_merge; }
-  std::string_view merge_key() const { return field ? std::string_view(field->patch_merge_key) : std::string_view(); }
+  std::string_view merge_key() const {
+    return field ? std::string_view(field->patch_merge_key) : std::string_view();
+  }
   const Type* element() const { return type && type->kind == Type::Kind::kArray ? type->element : nullptr; }
 };
 
@@ -46,7 +55,8 @@ Result<Json> fresh(const Plan& plan, const Json& patch);
 Result<void> merge_element(const Plan& plan, JsonArray& original, const Json& element) {
   const auto key_name = plan.merge_key();
   const auto* key = merge_key_of(element, key_name);
-  if (!key) return bad(fmt::format("map: {} does not contain declared merge key: {}", to_json(element), key_name));
+  if (!key)
+    return bad(fmt::format("map: {} does not contain declared merge key: {}", to_json(element), key_name));
   const auto at = std::find_if(original.begin(), original.end(), [&](const Json& candidate) {
     const auto* other = merge_key_of(candidate, key_name);
     return other && *other == *key;
@@ -55,7 +65,8 @@ Result<void> merge_element(const Plan& plan, JsonArray& original, const Json& el
     if (at != original.end()) original.erase(at);
     return ok();
   }
-  if (at != original.end() && at->is_object()) return merge_map(plan.element(), at->get_object(), element.get_object());
+  if (at != original.end() && at->is_object())
+    return merge_map(plan.element(), at->get_object(), element.get_object());
   JsonObject made;
   MK_TRY(merge_map(plan.element(), made, element.get_object()));
   original.push_back(std::move(made));
@@ -76,7 +87,8 @@ Result<void> merge_list(const Plan& plan, JsonArray& original, const JsonArray& 
       continue;
     }
     if (str(element, kPatch) == "replace" && fields->size() == 1) continue;
-    if (plan.merge_key().empty()) return bad(fmt::format("cannot merge list of objects without a merge key: {}", to_json(element)));
+    if (plan.merge_key().empty())
+      return bad(fmt::format("cannot merge list of objects without a merge key: {}", to_json(element)));
     MK_TRY(merge_element(plan, original, element));
   }
   return ok();
@@ -98,10 +110,13 @@ void reorder(const Plan& plan, JsonArray& merged, const JsonArray& before, const
   std::vector<Json> server_only;
   for (auto& element : merged) {
     const auto position = index_in(order, element);
-    if (position >= 0) known.emplace_back(position, std::move(element));
-    else server_only.push_back(std::move(element));
+    if (position >= 0)
+      known.emplace_back(position, std::move(element));
+    else
+      server_only.push_back(std::move(element));
   }
-  std::stable_sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(known.begin(), known.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   JsonArray out;
   std::size_t k = 0, s = 0;
   while (k < known.size() || s < server_only.size()) {
@@ -157,7 +172,8 @@ void retain_keys(JsonObject& original, const JsonArray& keep) {
   }
 }
 
-Result<void> apply_list_directives(const Type* type, JsonObject& original, const JsonObject& before, const JsonObject& patch) {
+Result<void> apply_list_directives(const Type* type, JsonObject& original, const JsonObject& before,
+                                   const JsonObject& patch) {
   for (const auto& entry : patch) {
     const std::string_view name = entry.key();
     if (!name.starts_with(kSetOrder)) continue;
@@ -167,7 +183,9 @@ Result<void> apply_list_directives(const Type* type, JsonObject& original, const
     auto* list = original.if_contains(key);
     const auto* old = before.if_contains(key);
     static const JsonArray none;
-    if (list && list->is_array()) reorder(plan_of(type, key), list->get_array(), old && old->is_array() ? old->get_array() : none, *order);
+    if (list && list->is_array())
+      reorder(plan_of(type, key), list->get_array(), old && old->is_array() ? old->get_array() : none,
+              *order);
   }
   return ok();
 }
@@ -195,14 +213,18 @@ Result<void> merge_map(const Type* type, JsonObject& original, const JsonObject&
     const auto text = what->is_string() ? std::string_view(what->get_string()) : std::string_view();
     if (text == "replace" || text == "delete") original.clear();
     if (text == "delete") return ok();
-    if (text != "replace" && text != "merge") return bad(fmt::format("unknown patch type: {}", to_json(*what)));
+    if (text != "replace" && text != "merge")
+      return bad(fmt::format("unknown patch type: {}", to_json(*what)));
   }
-  const bool ordered = std::any_of(patch.begin(), patch.end(), [](const auto& e) { return std::string_view(e.key()).starts_with(kSetOrder); });
+  const bool ordered = std::any_of(patch.begin(), patch.end(), [](const auto& e) {
+    return std::string_view(e.key()).starts_with(kSetOrder);
+  });
   const JsonObject before = ordered ? original : JsonObject();
   if (const auto* keep = patch.if_contains(kRetainKeys)) {
     if (!keep->is_array()) return bad("$retainKeys must be a list");
     for (const auto& field : patch) {
-      if (!directive(field.key()) && !field.value().is_null() && !contains(keep->get_array(), Json(field.key()))) {
+      if (!directive(field.key()) && !field.value().is_null() &&
+          !contains(keep->get_array(), Json(field.key()))) {
         return bad(fmt::format("{} is not in the $retainKeys list {}", field.key(), to_json(*keep)));
       }
     }

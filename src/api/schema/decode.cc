@@ -15,7 +15,7 @@ struct Frame {
   const Frame* up = nullptr;
   const Type* owner = nullptr;  // of the field `name`; nullptr for map keys and list elements
   std::string_view name;
-  std::int64_t index = -1;      // list element
+  std::int64_t index = -1;  // list element
 
   // "spec.containers[0].name"; or without indexes, as Go's decoder names a struct field.
   std::string path(bool indexes) const {
@@ -36,13 +36,20 @@ std::string_view short_name(std::string_view name) {
 // The Go type that Kubernetes' decoder would name.
 std::string go_type(const Type& type) {
   switch (type.kind) {
-    case Type::Kind::kString: return type.format == "byte" ? "[]uint8" : "string";
-    case Type::Kind::kInteger: return type.format.empty() ? "int64" : type.format;
-    case Type::Kind::kNumber: return "float64";
-    case Type::Kind::kBoolean: return "bool";
-    case Type::Kind::kMap: return "map[string]" + go_type(*type.element);
-    case Type::Kind::kArray: return "[]" + go_type(*type.element);
-    default: break;
+    case Type::Kind::kString:
+      return type.format == "byte" ? "[]uint8" : "string";
+    case Type::Kind::kInteger:
+      return type.format.empty() ? "int64" : type.format;
+    case Type::Kind::kNumber:
+      return "float64";
+    case Type::Kind::kBoolean:
+      return "bool";
+    case Type::Kind::kMap:
+      return "map[string]" + go_type(*type.element);
+    case Type::Kind::kArray:
+      return "[]" + go_type(*type.element);
+    default:
+      break;
   }
   const std::string_view name = type.name;
   const auto last = name.rfind('.');
@@ -61,7 +68,8 @@ std::string json_kind(const Json& value) {
 Error wrong_type(const Type& type, std::string_view what, const Frame& frame) {
   const auto* owner = frame.innermost_owner();
   if (!owner) {
-    return Error(Reason::kBadRequest, fmt::format("json: cannot unmarshal {} into Go value of type {}", what, go_type(type)));
+    return Error(Reason::kBadRequest,
+                 fmt::format("json: cannot unmarshal {} into Go value of type {}", what, go_type(type)));
   }
   return Error(Reason::kBadRequest,
                fmt::format("json: cannot unmarshal {} into Go struct field {}.{} of type {}", what,
@@ -71,14 +79,24 @@ Error wrong_type(const Type& type, std::string_view what, const Frame& frame) {
 // What null means where a value must stand (a list element, a map's value): Go's zero value.
 Json zero_value(const Type& type) {
   switch (type.kind) {
-    case Type::Kind::kObject: return JsonObject();
-    case Type::Kind::kMap: return JsonObject();
-    case Type::Kind::kArray: return JsonArray();
-    case Type::Kind::kString: return "";
-    case Type::Kind::kInteger: case Type::Kind::kNumber: case Type::Kind::kIntOrString: return 0;
-    case Type::Kind::kBoolean: return false;
-    case Type::Kind::kQuantity: return "0";
-    case Type::Kind::kAny: return nullptr;
+    case Type::Kind::kObject:
+      return JsonObject();
+    case Type::Kind::kMap:
+      return JsonObject();
+    case Type::Kind::kArray:
+      return JsonArray();
+    case Type::Kind::kString:
+      return "";
+    case Type::Kind::kInteger:
+    case Type::Kind::kNumber:
+    case Type::Kind::kIntOrString:
+      return 0;
+    case Type::Kind::kBoolean:
+      return false;
+    case Type::Kind::kQuantity:
+      return "0";
+    case Type::Kind::kAny:
+      return nullptr;
   }
   return nullptr;
 }
@@ -89,16 +107,26 @@ class Decoder {
 
   Result<void> decode(const Type& type, Json& value, const Frame& frame) {
     switch (type.kind) {
-      case Type::Kind::kObject: return decode_object(type, value, frame);
-      case Type::Kind::kMap: return decode_map(type, value, frame);
-      case Type::Kind::kArray: return decode_array(type, value, frame);
-      case Type::Kind::kString: return decode_string(type, value, frame);
-      case Type::Kind::kInteger: return decode_integer(type, value, frame);
-      case Type::Kind::kNumber: return value.is_number() ? ok() : wrong_type(type, json_kind(value), frame);
-      case Type::Kind::kBoolean: return value.is_bool() ? ok() : wrong_type(type, json_kind(value), frame);
-      case Type::Kind::kIntOrString: return decode_int_or_string(value, frame);
-      case Type::Kind::kQuantity: return decode_quantity(value, frame);
-      case Type::Kind::kAny: return ok();
+      case Type::Kind::kObject:
+        return decode_object(type, value, frame);
+      case Type::Kind::kMap:
+        return decode_map(type, value, frame);
+      case Type::Kind::kArray:
+        return decode_array(type, value, frame);
+      case Type::Kind::kString:
+        return decode_string(type, value, frame);
+      case Type::Kind::kInteger:
+        return decode_integer(type, value, frame);
+      case Type::Kind::kNumber:
+        return value.is_number() ? ok() : wrong_type(type, json_kind(value), frame);
+      case Type::Kind::kBoolean:
+        return value.is_bool() ? ok() : wrong_type(type, json_kind(value), frame);
+      case Type::Kind::kIntOrString:
+        return decode_int_or_string(value, frame);
+      case Type::Kind::kQuantity:
+        return decode_quantity(value, frame);
+      case Type::Kind::kAny:
+        return ok();
     }
     return ok();
   }
@@ -118,7 +146,8 @@ class Decoder {
         at = erase_in_order(*fields, at);
         continue;
       }
-      if (field && !at->value().is_null()) MK_TRY(decode(*field->type, at->value(), Frame{&frame, &type, at->key()}));
+      if (field && !at->value().is_null())
+        MK_TRY(decode(*field->type, at->value(), Frame{&frame, &type, at->key()}));
       ++at;
     }
     return ok();
@@ -201,7 +230,8 @@ class Decoder {
   static Result<void> decode_quantity(Json& value, const Frame& frame) {
     if (!value.is_string() && !value.is_number()) {
       return Error(Reason::kBadRequest,
-                   fmt::format("field \"{}\": a quantity is a string or a number, not {}", frame.path(true), json_kind(value)));
+                   fmt::format("field \"{}\": a quantity is a string or a number, not {}", frame.path(true),
+                               json_kind(value)));
     }
     const auto* text = value.if_string();
     auto quantity = Quantity::parse(text ? std::string(trim(*text)) : to_json(value));

@@ -19,10 +19,14 @@ class Scanner {
     skip_space();
     if (at_ >= text_.size()) return false;
     switch (text_[at_]) {
-      case '{': return object(path, depth);
-      case '[': return array(path, depth);
-      case '"': return !string_token().empty();
-      default: return bare_token();
+      case '{':
+        return object(path, depth);
+      case '[':
+        return array(path, depth);
+      case '"':
+        return !string_token().empty();
+      default:
+        return bare_token();
     }
   }
 
@@ -88,7 +92,8 @@ class Scanner {
   }
 
   void skip_space() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
 
   bool take(char c) {

@@ -52,13 +52,14 @@ class Loaded final : public Schema {
   std::deque<Type> types_;
   std::map<std::string, Type*, std::less<>> named_;
   std::map<Gvk, const Type*> kinds_;
-  std::map<std::string, const Type*> scalars_;     // while loading: one Type for each (type, format)
-  std::map<std::string, Json> defaults_;           // by JSON text: most are "", {} and 0
+  std::map<std::string, const Type*> scalars_;  // while loading: one Type for each (type, format)
+  std::map<std::string, Json> defaults_;        // by JSON text: most are "", {} and 0
 };
 
 const Json* Loaded::keep_default(const Json& value) {
   // A plain copy would keep using the arena of `value`, which does not live as long.
-  return &defaults_.try_emplace(boost::json::serialize(value), value, boost::json::storage_ptr()).first->second;
+  return &defaults_.try_emplace(boost::json::serialize(value), value, boost::json::storage_ptr())
+              .first->second;
 }
 
 bool plain_scalar(const Json& node, std::string_view type) {
@@ -91,7 +92,8 @@ Type::Kind kind_of(const Json& node) {
     return Type::Kind::kIntOrString;
   }
   if (type == "object") {
-    return find(node, "additionalProperties") && !find(node, "properties") ? Type::Kind::kMap : Type::Kind::kObject;
+    return find(node, "additionalProperties") && !find(node, "properties") ? Type::Kind::kMap
+                                                                           : Type::Kind::kObject;
   }
   if (type == "array") return Type::Kind::kArray;
   if (type == "string") return Type::Kind::kString;
@@ -158,7 +160,8 @@ void Loaded::fill(Type& type, const Json& node) {
       fill_field(field, name == "metadata" ? meta : text);
     }
   }
-  std::sort(type.fields.begin(), type.fields.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(type.fields.begin(), type.fields.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const auto& name : list(node, "required")) {
     for (auto& field : type.fields) {
       if (name.is_string() && field.name == std::string_view(name.get_string())) field.required = true;
@@ -189,12 +192,15 @@ void Loaded::index_kinds(const Type& type, const Json& node) {
 }  // namespace
 
 const Type::Field* Type::field(std::string_view field_name) const {
-  const auto found = std::lower_bound(fields.begin(), fields.end(), field_name,
-                                      [](const Field& field, std::string_view wanted) { return field.name < wanted; });
+  const auto found =
+      std::lower_bound(fields.begin(), fields.end(), field_name,
+                       [](const Field& field, std::string_view wanted) { return field.name < wanted; });
   return found != fields.end() && found->name == field_name ? &*found : nullptr;
 }
 
-std::string_view builtin_definitions_json() { return embedded_schema(); }
+std::string_view builtin_definitions_json() {
+  return embedded_schema();
+}
 
 const Schema& builtin_schema() {
   static const auto* schema = [] {

@@ -52,14 +52,16 @@ TEST_CASE("discovery") {
   REQUIRE(pods->subresource("eviction") != nullptr);
   CHECK(pods->subresource("eviction")->kind == Gvk{"policy", "v1", "Eviction"});
   CHECK(pods->subresource("exec")->kind == Gvk{"", "v1", "PodExecOptions"});
-  CHECK(find_builtin(resources::kServiceAccounts)->subresource("token")->kind == Gvk{"authentication.k8s.io", "v1", "TokenRequest"});
+  CHECK(find_builtin(resources::kServiceAccounts)->subresource("token")->kind ==
+        Gvk{"authentication.k8s.io", "v1", "TokenRequest"});
   CHECK(find_builtin(Gvk{"apps", "v1", "Deployment"}) == deployments);
   CHECK(find_builtin(Gvr{"resource.k8s.io", "v1beta1", "resourceclaims"}) == nullptr);
   CHECK(!find_builtin(resources::kNodes)->namespaced);
 }
 
 TEST_CASE("decoding a deployment: unknown fields, nulls, numbers, quantities, times") {
-  auto value = json(R"({"apiVersion":"apps/v1","kind":"Deployment","foo":1,"metadata":{"name":"d","labels":{"a":null},
+  auto value =
+      json(R"({"apiVersion":"apps/v1","kind":"Deployment","foo":1,"metadata":{"name":"d","labels":{"a":null},
     "creationTimestamp":null,"managedFields":[{"manager":"m","fieldsV1":{"f:x":{},"any":null},"time":"2026-01-02T05:04:05.123+02:00"}]},
     "spec":{"replicas":3.0,"bar":{},"strategy":null,"template":{"spec":{"containers":[{"name":"c","x":1,"y":2,
       "ports":[{"containerPort":80,"z":1}],"resources":{"limits":{"cpu":0.5,"memory":"1024Mi"}},"livenessProbe":{"httpGet":{"port":"http"}}}]}}}})");
@@ -71,18 +73,20 @@ TEST_CASE("decoding a deployment: unknown fields, nulls, numbers, quantities, ti
                                  "unknown field \"spec.template.spec.containers[0].x\"",
                                  "unknown field \"spec.template.spec.containers[0].y\"",
                                  "unknown field \"spec.template.spec.containers[0].ports[0].z\""});
-  CHECK(to_json(value) ==
-        R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","labels":{"a":""},)"
-        R"("managedFields":[{"manager":"m","fieldsV1":{"f:x":{},"any":null},"time":"2026-01-02T03:04:05Z"}]},)"
-        R"("spec":{"replicas":3,"template":{"spec":{"containers":[{"name":"c","ports":[{"containerPort":80}],)"
-        R"("resources":{"limits":{"cpu":"500m","memory":"1Gi"}},"livenessProbe":{"httpGet":{"port":"http"}}}]}}}})");
+  CHECK(
+      to_json(value) ==
+      R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d","labels":{"a":""},)"
+      R"("managedFields":[{"manager":"m","fieldsV1":{"f:x":{},"any":null},"time":"2026-01-02T03:04:05Z"}]},)"
+      R"("spec":{"replicas":3,"template":{"spec":{"containers":[{"name":"c","ports":[{"containerPort":80}],)"
+      R"("resources":{"limits":{"cpu":"500m","memory":"1Gi"}},"livenessProbe":{"httpGet":{"port":"http"}}}]}}}})");
 }
 
 TEST_CASE("decoding errors speak as Kubernetes does") {
   CHECK(decode_error("apps/v1", "Deployment", R"({"spec":{"replicas":"x"}})") ==
         "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32");
   CHECK(decode_error("apps/v1", "Deployment", R"({"spec":{"replicas":9999999999}})") ==
-        "json: cannot unmarshal number 9999999999 into Go struct field DeploymentSpec.spec.replicas of type int32");
+        "json: cannot unmarshal number 9999999999 into Go struct field DeploymentSpec.spec.replicas of type "
+        "int32");
   CHECK(decode_error("v1", "Pod", R"({"spec":{"containers":[{"env":[{"name":"a","value":1}]}]}})") ==
         "json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string");
   CHECK(decode_error("v1", "Pod", R"({"spec":{"containers":{}}})") ==
@@ -91,14 +95,18 @@ TEST_CASE("decoding errors speak as Kubernetes does") {
         "json: cannot unmarshal bool into Go struct field ConfigMap.data.a of type string");
   CHECK(decode_error("v1", "Pod", "[]") == "json: cannot unmarshal array into Go value of type v1.Pod");
   CHECK(decode_error("v1", "Secret", R"({"data":{"a":"%%%"}})").find("illegal base64") == 0);
-  CHECK(decode_error("v1", "Pod", R"({"metadata":{"creationTimestamp":"yesterday"}})").find("parsing time \"yesterday\"") == 0);
-  CHECK(decode_error("v1", "Pod", R"({"spec":{"containers":[{"resources":{"limits":{"cpu":"lots"}}}]}})").find("quantities must match") == 0);
-  CHECK(decode_error("v1", "Service", R"({"spec":{"ports":[{"targetPort":1.5}]}})").find("number 1.5") != std::string::npos);
+  CHECK(decode_error("v1", "Pod", R"({"metadata":{"creationTimestamp":"yesterday"}})")
+            .find("parsing time \"yesterday\"") == 0);
+  CHECK(decode_error("v1", "Pod", R"({"spec":{"containers":[{"resources":{"limits":{"cpu":"lots"}}}]}})")
+            .find("quantities must match") == 0);
+  CHECK(decode_error("v1", "Service", R"({"spec":{"ports":[{"targetPort":1.5}]}})").find("number 1.5") !=
+        std::string::npos);
   CHECK(decode_error("v1", "Service", R"({"spec":{"ports":[{"targetPort":"web"}]}})").empty());
 }
 
 TEST_CASE("recursive types decode: a CRD") {
-  auto value = json(R"({"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","properties":{
+  auto value =
+      json(R"({"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","properties":{
      "spec":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"default":{"a":[1,null]},"properties":{"$ref":{"type":"string"}}}}}}}]}})");
   const auto before = value;
   FieldProblems unknown;
@@ -108,8 +116,10 @@ TEST_CASE("recursive types decode: a CRD") {
 }
 
 TEST_CASE("duplicate keys are found wherever they are") {
-  CHECK(find_duplicate_keys(R"({"a":1,"spec":{"replicas":1,"replicas":2,"l":[{"x":"}\"","x":2}]},"\u0061":3})") ==
-        FieldProblems{"duplicate field \"spec.replicas\"", "duplicate field \"spec.l[0].x\"", "duplicate field \"a\""});
+  CHECK(find_duplicate_keys(
+            R"({"a":1,"spec":{"replicas":1,"replicas":2,"l":[{"x":"}\"","x":2}]},"\u0061":3})") ==
+        FieldProblems{"duplicate field \"spec.replicas\"", "duplicate field \"spec.l[0].x\"",
+                      "duplicate field \"a\""});
   CHECK(find_duplicate_keys("{").empty());
   CHECK(find_duplicate_keys("").empty());
 }
@@ -117,7 +127,8 @@ TEST_CASE("duplicate keys are found wherever they are") {
 TEST_CASE("defaults of the schema") {
   auto service = json(R"({"spec":{"ports":[{"port":80}]}})");
   apply_defaults(kind("v1", "Service"), service);
-  CHECK(to_json(service) == R"({"spec":{"ports":[{"port":80,"protocol":"TCP"}]},"status":{"loadBalancer":{}}})");
+  CHECK(to_json(service) ==
+        R"({"spec":{"ports":[{"port":80,"protocol":"TCP"}]},"status":{"loadBalancer":{}}})");
   auto set = json(R"({"metadata":{"name":"x"}})");
   apply_defaults(kind("apps/v1", "ReplicaSet"), set);
   CHECK(num(set, "status.replicas", -1) == 0);
@@ -134,9 +145,12 @@ TEST_CASE("a CRD's own types") {
                                   &builtin_schema());
   const auto* type = schema->type("Foo");
   REQUIRE(type != nullptr);
-  auto value = json(R"({"metadata":{"name":"a","x":1},"spec":{"n":null,"p":"5%","any":{"z":{"y":null}},"pod":{"kind":"Pod","q":1},"w":1}})");
+  auto value = json(
+      R"({"metadata":{"name":"a","x":1},"spec":{"n":null,"p":"5%","any":{"z":{"y":null}},"pod":{"kind":"Pod","q":1},"w":1}})");
   FieldProblems unknown;
   REQUIRE(decode(*type, value, unknown).ok());
-  CHECK(to_json(value) == R"({"metadata":{"name":"a"},"spec":{"n":null,"p":"5%","any":{"z":{"y":null}},"pod":{"kind":"Pod"}}})");
+  CHECK(
+      to_json(value) ==
+      R"({"metadata":{"name":"a"},"spec":{"n":null,"p":"5%","any":{"z":{"y":null}},"pod":{"kind":"Pod"}}})");
   CHECK(unknown.size() == 3);
 }

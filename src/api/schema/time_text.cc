@@ -47,8 +47,8 @@ std::string civil_text(std::int64_t seconds_since_epoch) {
   const year_month_day date(day);
   const hh_mm_ss clock(point - day);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count());
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 }  // namespace
@@ -60,7 +60,8 @@ std::optional<TimePoint> parse_time(std::string_view text) {
   }
   const int y = digits(text, 0, 4), mo = digits(text, 5, 2), d = digits(text, 8, 2);
   const int h = digits(text, 11, 2), mi = digits(text, 14, 2), s = digits(text, 17, 2);
-  if (y < 0 || mo < 0 || d < 0 || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 59) return std::nullopt;
+  if (y < 0 || mo < 0 || d < 0 || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 59)
+    return std::nullopt;
   const year_month_day date(year(y), month(static_cast<unsigned>(mo)), day(static_cast<unsigned>(d)));
   if (!date.ok()) return std::nullopt;
   std::size_t at = 19;
@@ -71,7 +72,9 @@ std::optional<TimePoint> parse_time(std::string_view text) {
   return TimePoint{day_seconds + (h * 60 + mi) * 60 + s - *offset, *micros};
 }
 
-std::string time_text(TimePoint time) { return civil_text(time.seconds) + "Z"; }
+std::string time_text(TimePoint time) {
+  return civil_text(time.seconds) + "Z";
+}
 
 std::string micro_time_text(TimePoint time) {
   return fmt::format("{}.{:06}Z", civil_text(time.seconds), time.micros);

@@ -22,7 +22,7 @@ struct Printer {
 
 void add_workload_printers(std::vector<Printer>& out);  // pods and what makes them
 void add_network_printers(std::vector<Printer>& out);
-void add_cluster_printers(std::vector<Printer>& out);   // nodes, storage, policy, access
+void add_cluster_printers(std::vector<Printer>& out);  // nodes, storage, policy, access
 void add_pod_printer(std::vector<Printer>& out);
 
 // Columns, in kubectl's types.

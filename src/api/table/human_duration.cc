@@ -11,7 +11,8 @@ std::string human_duration(std::int64_t seconds) {
   if (seconds < 60 * 2) return fmt::format("{}s", seconds);
   const auto minutes = seconds / 60;
   const auto two = [](std::int64_t big, const char* unit, std::int64_t small, const char* small_unit) {
-    return small == 0 ? fmt::format("{}{}", big, unit) : fmt::format("{}{}{}{}", big, unit, small, small_unit);
+    return small == 0 ? fmt::format("{}{}", big, unit)
+                      : fmt::format("{}{}{}{}", big, unit, small, small_unit);
   };
   if (minutes < 10) return two(minutes, "m", seconds % 60, "s");
   if (minutes < 60 * 3) return fmt::format("{}m", minutes);

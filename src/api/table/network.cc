@@ -31,7 +31,8 @@ std::string service_ports(const Json& service) {
     const auto node = num(port, "nodePort");
     const auto number = num(port, "port");
     const auto protocol = str(port, "protocol", "TCP");
-    parts.push_back(node ? fmt::format("{}:{}/{}", number, node, protocol) : fmt::format("{}/{}", number, protocol));
+    parts.push_back(node ? fmt::format("{}:{}/{}", number, node, protocol)
+                         : fmt::format("{}/{}", number, protocol));
   }
   return or_none(join(parts, ","));
 }
@@ -50,7 +51,9 @@ void service(const RowContext& row, JsonArray& out) {
 // The first few of a list, then how many more.
 std::string shortened(const std::vector<std::string>& parts, std::size_t shown) {
   if (parts.size() <= shown) return join(parts, ",");
-  return fmt::format("{} + {} more...", join({parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(shown)}, ","), parts.size() - shown);
+  return fmt::format("{} + {} more...",
+                     join({parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(shown)}, ","),
+                     parts.size() - shown);
 }
 
 void endpoints(const RowContext& row, JsonArray& out) {
@@ -61,7 +64,9 @@ void endpoints(const RowContext& row, JsonArray& out) {
       const auto ip = str(address, "ip");
       if (ports.empty()) parts.emplace_back(ip);
       for (const auto& port : ports) {
-        parts.push_back(ip.find(':') == std::string_view::npos ? fmt::format("{}:{}", ip, num(port, "port")) : fmt::format("[{}]:{}", ip, num(port, "port")));
+        parts.push_back(ip.find(':') == std::string_view::npos
+                            ? fmt::format("{}:{}", ip, num(port, "port"))
+                            : fmt::format("[{}]:{}", ip, num(port, "port")));
       }
     }
   }
@@ -107,7 +112,9 @@ void ingress_class(const RowContext& row, JsonArray& out) {
   const auto kind = str(o, "spec.parameters.kind"), group = str(o, "spec.parameters.apiGroup");
   out.emplace_back(object_name(row));
   out.emplace_back(str(o, "spec.controller"));
-  out.emplace_back(kind.empty() ? "<none>" : fmt::format("{}{}{}/{}", kind, group.empty() ? "" : ".", group, str(o, "spec.parameters.name")));
+  out.emplace_back(kind.empty() ? "<none>"
+                                : fmt::format("{}{}{}/{}", kind, group.empty() ? "" : ".", group,
+                                              str(o, "spec.parameters.name")));
   out.emplace_back(age_of(row));
 }
 
@@ -121,8 +128,8 @@ void ip_address(const RowContext& row, JsonArray& out) {
   const auto& o = row.object;
   out.emplace_back(object_name(row));
   const auto ns = str(o, "spec.parentRef.namespace"), group = str(o, "spec.parentRef.group");
-  out.emplace_back(fmt::format("{}{}{}/{}{}{}", str(o, "spec.parentRef.resource"), group.empty() ? "" : ".", group, ns, ns.empty() ? "" : "/",
-                               str(o, "spec.parentRef.name")));
+  out.emplace_back(fmt::format("{}{}{}/{}{}{}", str(o, "spec.parentRef.resource"), group.empty() ? "" : ".",
+                               group, ns, ns.empty() ? "" : "/", str(o, "spec.parentRef.name")));
   out.emplace_back(age_of(row));
 }
 
@@ -135,17 +142,38 @@ void service_cidr(const RowContext& row, JsonArray& out) {
 }  // namespace
 
 void add_network_printers(std::vector<Printer>& out) {
-  out.push_back({"", "Service",
-                 {name_column(), text_column("Type"), text_column("Cluster-IP"), text_column("External-IP"), text_column("Port(s)"), age_column(), text_column("Selector", 1)}, service});
+  out.push_back({"",
+                 "Service",
+                 {name_column(), text_column("Type"), text_column("Cluster-IP"), text_column("External-IP"),
+                  text_column("Port(s)"), age_column(), text_column("Selector", 1)},
+                 service});
   out.push_back({"", "Endpoints", {name_column(), text_column("Endpoints"), age_column()}, endpoints});
-  out.push_back({"discovery.k8s.io", "EndpointSlice",
-                 {name_column(), text_column("AddressType"), text_column("Ports"), text_column("Endpoints"), age_column()}, endpoint_slice});
-  out.push_back({"networking.k8s.io", "Ingress",
-                 {name_column(), text_column("Class"), text_column("Hosts"), text_column("Address"), text_column("Ports"), age_column()}, ingress});
-  out.push_back({"networking.k8s.io", "IngressClass", {name_column(), text_column("Controller"), text_column("Parameters"), age_column()}, ingress_class});
-  out.push_back({"networking.k8s.io", "NetworkPolicy", {name_column(), text_column("Pod-Selector"), age_column()}, network_policy});
-  out.push_back({"networking.k8s.io", "IPAddress", {name_column(), text_column("ParentRef"), age_column()}, ip_address});
-  out.push_back({"networking.k8s.io", "ServiceCIDR", {name_column(), text_column("CIDRs"), age_column()}, service_cidr});
+  out.push_back({"discovery.k8s.io",
+                 "EndpointSlice",
+                 {name_column(), text_column("AddressType"), text_column("Ports"), text_column("Endpoints"),
+                  age_column()},
+                 endpoint_slice});
+  out.push_back({"networking.k8s.io",
+                 "Ingress",
+                 {name_column(), text_column("Class"), text_column("Hosts"), text_column("Address"),
+                  text_column("Ports"), age_column()},
+                 ingress});
+  out.push_back({"networking.k8s.io",
+                 "IngressClass",
+                 {name_column(), text_column("Controller"), text_column("Parameters"), age_column()},
+                 ingress_class});
+  out.push_back({"networking.k8s.io",
+                 "NetworkPolicy",
+                 {name_column(), text_column("Pod-Selector"), age_column()},
+                 network_policy});
+  out.push_back({"networking.k8s.io",
+                 "IPAddress",
+                 {name_column(), text_column("ParentRef"), age_column()},
+                 ip_address});
+  out.push_back({"networking.k8s.io",
+                 "ServiceCIDR",
+                 {name_column(), text_column("CIDRs"), age_column()},
+                 service_cidr});
 }
 
 }  // namespace mk::api

@@ -24,7 +24,9 @@ const Json* spec_of_init(const Json& pod, std::string_view name) {
 }
 
 // An init container that restarts always: a sidecar, counted with the main containers.
-bool sidecar(const Json* spec) { return spec && str(*spec, "restartPolicy") == "Always"; }
+bool sidecar(const Json* spec) {
+  return spec && str(*spec, "restartPolicy") == "Always";
+}
 
 bool condition_true(const Json& pod, std::string_view type) {
   for (const auto& condition : list(pod, "status.conditions")) {
@@ -61,7 +63,8 @@ bool summarize_init(const Json& pod, PodSummary& summary) {
     if (terminated) {
       const auto reason = str(*terminated, "reason");
       summary.status = "Init:" + (reason.empty() ? exit_text(*terminated) : std::string(reason));
-    } else if (const auto reason = str(status, "state.waiting.reason"); !reason.empty() && reason != "PodInitializing") {
+    } else if (const auto reason = str(status, "state.waiting.reason");
+               !reason.empty() && reason != "PodInitializing") {
       summary.status = "Init:" + std::string(reason);
     } else {
       summary.status = fmt::format("Init:{}/{}", position, total);
@@ -90,7 +93,8 @@ void summarize_containers(const Json& pod, PodSummary& summary) {
     }
   }
   // One container done and another still running: the pod runs.
-  if (summary.status == "Completed" && running) summary.status = condition_true(pod, "Ready") ? "Running" : "NotReady";
+  if (summary.status == "Completed" && running)
+    summary.status = condition_true(pod, "Ready") ? "Running" : "NotReady";
 }
 
 PodSummary summarize(const Json& pod) {
@@ -98,7 +102,8 @@ PodSummary summarize(const Json& pod) {
   const auto reason = str(pod, "status.reason");
   summary.status = reason.empty() ? str(pod, "status.phase") : reason;
   summary.containers = static_cast<int>(list(pod, "spec.containers").size());
-  for (const auto& container : list(pod, "spec.initContainers")) summary.containers += sidecar(&container) ? 1 : 0;
+  for (const auto& container : list(pod, "spec.initContainers"))
+    summary.containers += sidecar(&container) ? 1 : 0;
   for (const auto& condition : list(pod, "status.conditions")) {
     if (str(condition, "type") == "PodScheduled" && str(condition, "reason") == "SchedulingGated") {
       summary.status = "SchedulingGated";
@@ -108,8 +113,10 @@ PodSummary summarize(const Json& pod) {
   if (!initializing || condition_true(pod, "Initialized")) summarize_containers(pod, summary);
   const auto phase = str(pod, "status.phase");
   if (find(pod, "metadata.deletionTimestamp")) {
-    if (reason == "NodeLost") summary.status = "Unknown";
-    else if (phase != "Succeeded" && phase != "Failed") summary.status = "Terminating";
+    if (reason == "NodeLost")
+      summary.status = "Unknown";
+    else if (phase != "Succeeded" && phase != "Failed")
+      summary.status = "Terminating";
   }
   return summary;
 }
@@ -145,8 +152,10 @@ void pod_cells(const RowContext& row, JsonArray& out) {
 }  // namespace
 
 void add_pod_printer(std::vector<Printer>& out) {
-  out.push_back({"", "Pod",
-                 {name_column(), text_column("Ready"), text_column("Status"), text_column("Restarts"), age_column(), text_column("IP", 1), text_column("Node", 1),
+  out.push_back({"",
+                 "Pod",
+                 {name_column(), text_column("Ready"), text_column("Status"), text_column("Restarts"),
+                  age_column(), text_column("IP", 1), text_column("Node", 1),
                   text_column("Nominated Node", 1), text_column("Readiness Gates", 1)},
                  pod_cells});
 }

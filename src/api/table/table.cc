@@ -9,19 +9,31 @@
 
 namespace mk::api {
 
-Column name_column() { return {"Name", "string", "name", "Name must be unique within a namespace.", 0}; }
-Column text_column(std::string name, int priority) { return {std::move(name), "string", "", "", priority}; }
-Column number(std::string name, int priority) { return {std::move(name), "integer", "", "", priority}; }
-Column age_column() { return text_column("Age"); }
+Column name_column() {
+  return {"Name", "string", "name", "Name must be unique within a namespace.", 0};
+}
+Column text_column(std::string name, int priority) {
+  return {std::move(name), "string", "", "", priority};
+}
+Column number(std::string name, int priority) {
+  return {std::move(name), "integer", "", "", priority};
+}
+Column age_column() {
+  return text_column("Age");
+}
 
 std::string age(std::string_view time, std::int64_t now_seconds) {
   const auto point = parse_time(time);
   return point ? human_duration(now_seconds - point->seconds) : "<unknown>";
 }
 
-std::string age_of(const RowContext& row) { return age(str(row.object, "metadata.creationTimestamp"), row.now_seconds); }
+std::string age_of(const RowContext& row) {
+  return age(str(row.object, "metadata.creationTimestamp"), row.now_seconds);
+}
 
-std::string or_none(std::string_view value) { return value.empty() ? "<none>" : std::string(value); }
+std::string or_none(std::string_view value) {
+  return value.empty() ? "<none>" : std::string(value);
+}
 
 std::string labels_text(const JsonObject& labels) {
   std::vector<std::string> parts;
@@ -50,20 +62,27 @@ std::string joined(const JsonArray& list, std::string_view field) {
   return out;
 }
 
-std::string container_names(const Json& pod_spec) { return joined(list(pod_spec, "containers"), "name"); }
-std::string container_images(const Json& pod_spec) { return joined(list(pod_spec, "containers"), "image"); }
+std::string container_names(const Json& pod_spec) {
+  return joined(list(pod_spec, "containers"), "name");
+}
+std::string container_images(const Json& pod_spec) {
+  return joined(list(pod_spec, "containers"), "image");
+}
 
-Json object_name(const RowContext& row) { return Json(str(row.object, "metadata.name")); }
+Json object_name(const RowContext& row) {
+  return Json(str(row.object, "metadata.name"));
+}
 
 namespace {
 
 struct Printers {
   std::vector<Printer> all;
   std::map<std::pair<std::string_view, std::string_view>, const Printer*> index;
-  Printer other{"", "", {name_column(), {"Created At", "date", "", "", 0}}, [](const RowContext& row, JsonArray& out) {
-                  out.emplace_back(object_name(row));
-                  out.emplace_back(str(row.object, "metadata.creationTimestamp"));
-                }};
+  Printer other{
+      "", "", {name_column(), {"Created At", "date", "", "", 0}}, [](const RowContext& row, JsonArray& out) {
+        out.emplace_back(object_name(row));
+        out.emplace_back(str(row.object, "metadata.creationTimestamp"));
+      }};
 
   Printers() {
     add_pod_printer(all);
@@ -86,7 +105,9 @@ const Printers& printers() {
 
 }  // namespace
 
-const std::vector<Column>& table_columns(const Gvk& kind) { return printers().of(kind).columns; }
+const std::vector<Column>& table_columns(const Gvk& kind) {
+  return printers().of(kind).columns;
+}
 
 JsonArray table_cells(const Gvk& kind, const Json& object, std::int64_t now_seconds) {
   JsonArray out;

@@ -51,8 +51,9 @@ void replication_controller(const RowContext& row, JsonArray& out) {
 void daemon_set(const RowContext& row, JsonArray& out) {
   const auto& o = row.object;
   out.emplace_back(object_name(row));
-  for (const std::string_view field : {"status.desiredNumberScheduled", "status.currentNumberScheduled", "status.numberReady",
-                                       "status.updatedNumberScheduled", "status.numberAvailable"}) {
+  for (const std::string_view field :
+       {"status.desiredNumberScheduled", "status.currentNumberScheduled", "status.numberReady",
+        "status.updatedNumberScheduled", "status.numberAvailable"}) {
     out.emplace_back(num(o, field));
   }
   out.emplace_back(labels_text(object(o, "spec.template.spec.nodeSelector")));
@@ -132,7 +133,8 @@ void controller_revision(const RowContext& row, JsonArray& out) {
   if (owner) {
     const auto gvk = parse_gvk(str(*owner, "apiVersion"), str(*owner, "kind"));
     const auto* resource = find_builtin(gvk);
-    controller = (resource ? resource->singular : gvk.kind) + (gvk.group.empty() ? "" : "." + gvk.group) + "/" + std::string(str(*owner, "name"));
+    controller = (resource ? resource->singular : gvk.kind) + (gvk.group.empty() ? "" : "." + gvk.group) +
+                 "/" + std::string(str(*owner, "name"));
   }
   out.emplace_back(object_name(row));
   out.emplace_back(controller);
@@ -149,8 +151,10 @@ std::string scaled_metric(const Json& target, const Json* current, std::string_v
     return fmt::format("{}/{}%", shown, utilization);
   }
   const bool average = str(target, "averageValue") != "";
-  const auto have = current ? str(*current, base + (average ? ".current.averageValue" : ".current.value")) : std::string_view();
-  return fmt::format("{}/{}{}", have.empty() ? "<unknown>" : have, str(target, average ? "averageValue" : "value"), average ? " (avg)" : "");
+  const auto have = current ? str(*current, base + (average ? ".current.averageValue" : ".current.value"))
+                            : std::string_view();
+  return fmt::format("{}/{}{}", have.empty() ? "<unknown>" : have,
+                     str(target, average ? "averageValue" : "value"), average ? " (avg)" : "");
 }
 
 std::string hpa_targets(const Json& hpa) {
@@ -159,10 +163,14 @@ std::string hpa_targets(const Json& hpa) {
   std::string out;
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     const auto type = str(metrics[i], "type");
-    std::string source = type == "Resource" ? "resource" : type == "ContainerResource" ? "containerResource"
-                         : type == "Pods" ? "pods" : type == "Object" ? "object" : "external";
+    std::string source = type == "Resource"            ? "resource"
+                         : type == "ContainerResource" ? "containerResource"
+                         : type == "Pods"              ? "pods"
+                         : type == "Object"            ? "object"
+                                                       : "external";
     const auto* target = find(metrics[i], source + ".target");
-    auto shown = target ? scaled_metric(*target, i < current.size() ? &current[i] : nullptr, source) : "<unknown>";
+    auto shown =
+        target ? scaled_metric(*target, i < current.size() ? &current[i] : nullptr, source) : "<unknown>";
     if (source == "resource") shown = std::string(str(metrics[i], "resource.name")) + ": " + shown;
     out += (out.empty() ? "" : ", ") + shown;
   }
@@ -172,7 +180,8 @@ std::string hpa_targets(const Json& hpa) {
 void hpa(const RowContext& row, JsonArray& out) {
   const auto& o = row.object;
   out.emplace_back(object_name(row));
-  out.emplace_back(fmt::format("{}/{}", str(o, "spec.scaleTargetRef.kind"), str(o, "spec.scaleTargetRef.name")));
+  out.emplace_back(
+      fmt::format("{}/{}", str(o, "spec.scaleTargetRef.kind"), str(o, "spec.scaleTargetRef.name")));
   out.emplace_back(hpa_targets(o));
   out.emplace_back(find(o, "spec.minReplicas") ? std::to_string(num(o, "spec.minReplicas")) : "<unset>");
   out.emplace_back(num(o, "spec.maxReplicas"));
@@ -183,23 +192,47 @@ void hpa(const RowContext& row, JsonArray& out) {
 }  // namespace
 
 void add_workload_printers(std::vector<Printer>& out) {
-  const Column containers = text_column("Containers", 1), images = text_column("Images", 1), selector = text_column("Selector", 1);
-  out.push_back({"apps", "Deployment",
-                 {name_column(), text_column("Ready"), number("Up-to-date"), number("Available"), age_column(), containers, images, selector}, deployment});
-  const std::vector<Column> replicas = {name_column(), number("Desired"), number("Current"), number("Ready"), age_column(), containers, images, selector};
+  const Column containers = text_column("Containers", 1), images = text_column("Images", 1),
+               selector = text_column("Selector", 1);
+  out.push_back({"apps",
+                 "Deployment",
+                 {name_column(), text_column("Ready"), number("Up-to-date"), number("Available"),
+                  age_column(), containers, images, selector},
+                 deployment});
+  const std::vector<Column> replicas = {name_column(),   number("Desired"), number("Current"),
+                                        number("Ready"), age_column(),      containers,
+                                        images,          selector};
   out.push_back({"apps", "ReplicaSet", replicas, replica_set});
   out.push_back({"", "ReplicationController", replicas, replication_controller});
-  out.push_back({"apps", "DaemonSet",
-                 {name_column(), number("Desired"), number("Current"), number("Ready"), number("Up-to-date"), number("Available"),
-                  text_column("Node Selector"), age_column(), containers, images, selector}, daemon_set});
-  out.push_back({"apps", "StatefulSet", {name_column(), text_column("Ready"), age_column(), containers, images}, stateful_set});
-  out.push_back({"batch", "Job", {name_column(), text_column("Status"), text_column("Completions"), text_column("Duration"), age_column(), containers, images, selector}, job});
-  out.push_back({"batch", "CronJob",
-                 {name_column(), text_column("Schedule"), text_column("Timezone"), text_column("Suspend"), number("Active"), text_column("Last Schedule"), age_column(),
-                  containers, images, selector}, cron_job});
-  out.push_back({"apps", "ControllerRevision", {name_column(), text_column("Controller"), number("Revision"), age_column()}, controller_revision});
-  out.push_back({"autoscaling", "HorizontalPodAutoscaler",
-                 {name_column(), text_column("Reference"), text_column("Targets"), text_column("MinPods"), number("MaxPods"), number("Replicas"), age_column()}, hpa});
+  out.push_back(
+      {"apps",
+       "DaemonSet",
+       {name_column(), number("Desired"), number("Current"), number("Ready"), number("Up-to-date"),
+        number("Available"), text_column("Node Selector"), age_column(), containers, images, selector},
+       daemon_set});
+  out.push_back({"apps",
+                 "StatefulSet",
+                 {name_column(), text_column("Ready"), age_column(), containers, images},
+                 stateful_set});
+  out.push_back({"batch",
+                 "Job",
+                 {name_column(), text_column("Status"), text_column("Completions"), text_column("Duration"),
+                  age_column(), containers, images, selector},
+                 job});
+  out.push_back({"batch",
+                 "CronJob",
+                 {name_column(), text_column("Schedule"), text_column("Timezone"), text_column("Suspend"),
+                  number("Active"), text_column("Last Schedule"), age_column(), containers, images, selector},
+                 cron_job});
+  out.push_back({"apps",
+                 "ControllerRevision",
+                 {name_column(), text_column("Controller"), number("Revision"), age_column()},
+                 controller_revision});
+  out.push_back({"autoscaling",
+                 "HorizontalPodAutoscaler",
+                 {name_column(), text_column("Reference"), text_column("Targets"), text_column("MinPods"),
+                  number("MaxPods"), number("Replicas"), age_column()},
+                 hpa});
 }
 
 }  // namespace mk::api

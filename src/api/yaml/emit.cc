@@ -34,7 +34,8 @@ bool literal_allowed(std::string_view text) {
 
 Style style_of(std::string_view text) {
   if (text.empty() || ambiguous_plain(text)) return Style::kDouble;
-  if (text.find('\n') != std::string_view::npos) return literal_allowed(text) ? Style::kLiteral : Style::kDouble;
+  if (text.find('\n') != std::string_view::npos)
+    return literal_allowed(text) ? Style::kLiteral : Style::kDouble;
   for (const char c : text) {
     if (control(c)) return Style::kDouble;
   }
@@ -97,10 +98,18 @@ class Emitter {
     auto style = style_of(string);
     if (key && style == Style::kLiteral) style = Style::kDouble;
     switch (style) {
-      case Style::kPlain: out_ += string; break;
-      case Style::kSingle: single(string); break;
-      case Style::kDouble: out_ += to_json(Json(string)); break;  // JSON's escapes are YAML's
-      case Style::kLiteral: literal(string, indent); break;
+      case Style::kPlain:
+        out_ += string;
+        break;
+      case Style::kSingle:
+        single(string);
+        break;
+      case Style::kDouble:
+        out_ += to_json(Json(string));
+        break;  // JSON's escapes are YAML's
+      case Style::kLiteral:
+        literal(string, indent);
+        break;
     }
   }
 

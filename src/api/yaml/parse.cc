@@ -62,7 +62,8 @@ class Builder final : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { put(mark.line, Json(), anchor); }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     const bool merge_key = tag == "?" && text == "<<" && expects_key();
     if (merge_key) {
       open_.back().merging = open_.back().has_key = true;
@@ -79,10 +80,12 @@ class Builder final : public YAML::EventHandler {
     put(mark.line, found->second.value, YAML::NullAnchor);
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     push(mark, Json(JsonArray()), anchor);
   }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     push(mark, Json(JsonObject()), anchor);
   }
   void OnSequenceEnd() override { pop(); }
@@ -94,19 +97,22 @@ class Builder final : public YAML::EventHandler {
     YAML::anchor_t anchor;
     int line;
     std::string key = {};
-    bool has_key = false;   // a map's next node is a value
-    bool merging = false;   // ... of the key "<<"
-    JsonObject merged = {}; // what "<<" brought; keys of the map itself win, wherever they stand
+    bool has_key = false;    // a map's next node is a value
+    bool merging = false;    // ... of the key "<<"
+    JsonObject merged = {};  // what "<<" brought; keys of the map itself win, wherever they stand
   };
   struct Anchored {
     Json value;
     std::size_t nodes;
   };
 
-  bool expects_key() const { return !open_.empty() && open_.back().value.is_object() && !open_.back().has_key; }
+  bool expects_key() const {
+    return !open_.empty() && open_.back().value.is_object() && !open_.back().has_key;
+  }
 
   void push(const YAML::Mark& mark, Json value, YAML::anchor_t anchor) {
-    if (open_.size() >= kDepthMax) throw Refused{mark.line, fmt::format("nested deeper than {} levels", kDepthMax)};
+    if (open_.size() >= kDepthMax)
+      throw Refused{mark.line, fmt::format("nested deeper than {} levels", kDepthMax)};
     if (expects_key()) throw Refused{mark.line, "a map key must be a scalar"};
     open_.push_back(Open{std::move(value), anchor, mark.line});
   }

@@ -81,8 +81,9 @@ Json resolve_plain(std::string_view text) {
 }
 
 bool ambiguous_plain(std::string_view text) {
-  static constexpr std::string_view kWords[] = {"y",  "Y",  "yes", "Yes", "YES", "n",   "N",   "no",  "No",    "NO",    "on",
-                                                "On", "ON", "off", "Off", "OFF", "<<",  ".inf", ".nan", ".NaN", ".Inf", "="};
+  static constexpr std::string_view kWords[] = {"y",  "Y",    "yes",  "Yes",  "YES",  "n",   "N",   "no",
+                                                "No", "NO",   "on",   "On",   "ON",   "off", "Off", "OFF",
+                                                "<<", ".inf", ".nan", ".NaN", ".Inf", "="};
   if (one_of(text, kWords) || !resolve_plain(text).is_string()) return true;
   if (text.empty() || text[0] < '0' || text[0] > '9') return false;
   // Dates and base-60 numbers: "2026-01-02", "12:30:45".

@@ -17,7 +17,9 @@ class AdmissionPlugin {
   virtual std::string_view name() const = 0;
   // `object` may be changed (not for deletes, where it is null); `old` is null for creates.
   virtual Result<void> mutate(WriteContext& context, api::Json* object, const api::Json* old) { return ok(); }
-  virtual Result<void> validate(const WriteContext& context, const api::Json* object, const api::Json* old) { return ok(); }
+  virtual Result<void> validate(const WriteContext& context, const api::Json* object, const api::Json* old) {
+    return ok();
+  }
 };
 
 class AdmissionChain {

@@ -20,12 +20,19 @@ constexpr std::string_view kRestrictedDomain = "node-restriction.kubernetes.io";
 
 // Labels in Kubernetes' own domains that a node may give itself.
 const std::set<std::string_view>& own_labels() {
-  static const std::set<std::string_view> kLabels = {
-      "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch", "kubernetes.io/instance-type",
-      "beta.kubernetes.io/os", "beta.kubernetes.io/arch", "beta.kubernetes.io/instance-type",
-      "node.kubernetes.io/instance-type", "node.kubernetes.io/windows-build",
-      "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region",
-      "topology.kubernetes.io/zone", "topology.kubernetes.io/region"};
+  static const std::set<std::string_view> kLabels = {"kubernetes.io/hostname",
+                                                     "kubernetes.io/os",
+                                                     "kubernetes.io/arch",
+                                                     "kubernetes.io/instance-type",
+                                                     "beta.kubernetes.io/os",
+                                                     "beta.kubernetes.io/arch",
+                                                     "beta.kubernetes.io/instance-type",
+                                                     "node.kubernetes.io/instance-type",
+                                                     "node.kubernetes.io/windows-build",
+                                                     "failure-domain.beta.kubernetes.io/zone",
+                                                     "failure-domain.beta.kubernetes.io/region",
+                                                     "topology.kubernetes.io/zone",
+                                                     "topology.kubernetes.io/region"};
   return kLabels;
 }
 
@@ -99,7 +106,8 @@ bool is_mirror(const Json& pod) {
 // One write by one node.
 class NodeWrite {
  public:
-  NodeWrite(Cacher& cacher, const WriteContext& context, std::string node, const Json* object, const Json* old)
+  NodeWrite(Cacher& cacher, const WriteContext& context, std::string node, const Json* object,
+            const Json* old)
       : cacher_(cacher), context_(context), node_(std::move(node)), object_(object), old_(old) {}
 
   Result<void> check() {
@@ -108,7 +116,8 @@ class NodeWrite {
     if (group.empty() && resource == "pods") return check_pods();
     if (group.empty() && resource == "nodes") return check_node();
     if (group.empty() && resource == "persistentvolumeclaims") return check_claim();
-    if (group.empty() && resource == "serviceaccounts" && context_.subresource == "token") return check_token();
+    if (group.empty() && resource == "serviceaccounts" && context_.subresource == "token")
+      return check_token();
     if (group == "coordination.k8s.io" && resource == "leases") return check_lease();
     if (group == "storage.k8s.io" && resource == "csinodes") return check_name("CSINode");
     if (group == "resource.k8s.io" && resource == "resourceslices") return check_slice();
@@ -132,9 +141,7 @@ class NodeWrite {
     return error;
   }
   template <class... Args>
-  Error refuse(fmt::format_string<Args...> text, Args&&... args) const
-    requires(sizeof...(Args) > 0)
-  {
+  Error refuse(fmt::format_string<Args...> text, Args&&... args) const requires(sizeof...(Args) > 0) {
     return refuse(std::string_view(fmt::format(text, std::forward<Args>(args)...)));
   }
 
@@ -144,12 +151,14 @@ class NodeWrite {
     if (context_.subresource == "eviction") return check_eviction();
     if (context_.subresource == "status") {
       if (old_ != nullptr && !runs_here(*old_))
-        return refuse("node \"{}\" can only update pod status for pods with spec.nodeName set to itself", node_);
+        return refuse("node \"{}\" can only update pod status for pods with spec.nodeName set to itself",
+                      node_);
       if (object_ != nullptr && old_ != nullptr && !same(*object_, *old_, "metadata.labels"))
         return refuse("node \"{}\" cannot update labels through pod status", node_);
       return ok();
     }
-    if (!context_.subresource.empty()) return refuse("unexpected pod subresource \"{}\"", context_.subresource);
+    if (!context_.subresource.empty())
+      return refuse("unexpected pod subresource \"{}\"", context_.subresource);
     if (creates() && object_ != nullptr) return check_mirror_pod();
     if (deletes()) {
       if (old_ != nullptr && !runs_here(*old_))
@@ -162,8 +171,10 @@ class NodeWrite {
   Result<void> check_mirror_pod() {
     const Json& pod = *object_;
     if (!is_mirror(pod))
-      return refuse("pod does not have \"{}\" annotation, node \"{}\" can only create mirror pods", kMirrorAnnotation, node_);
-    if (!runs_here(pod)) return refuse("node \"{}\" can only create pods with spec.nodeName set to itself", node_);
+      return refuse("pod does not have \"{}\" annotation, node \"{}\" can only create mirror pods",
+                    kMirrorAnnotation, node_);
+    if (!runs_here(pod))
+      return refuse("node \"{}\" can only create pods with spec.nodeName set to itself", node_);
     if (const auto what = forbidden_reference(pod); !what.empty())
       return refuse("node \"{}\" can not create pods that reference {}", node_, what);
     return check_mirror_owner(pod);
@@ -175,15 +186,18 @@ class NodeWrite {
     if (owners.size() > 1)
       return refuse("node \"{}\" can only create pods with a single owner reference set to itself", node_);
     const Json& owner = owners[0];
-    if (api::str(owner, "apiVersion") != "v1" || api::str(owner, "kind") != "Node" || api::str(owner, "name") != node_)
+    if (api::str(owner, "apiVersion") != "v1" || api::str(owner, "kind") != "Node" ||
+        api::str(owner, "name") != node_)
       return refuse("node \"{}\" can only create pods with an owner reference set to itself", node_);
     if (!api::flag(owner, "controller"))
-      return refuse("node \"{}\" can only create pods with a controller owner reference set to itself", node_);
+      return refuse("node \"{}\" can only create pods with a controller owner reference set to itself",
+                    node_);
     if (api::flag(owner, "blockOwnerDeletion"))
       return refuse("node \"{}\" must not set blockOwnerDeletion on an owner reference", node_);
     const api::Object own = cacher_.get(api::resources::kNodes, api::Key("", node_));
     if (!own || own.uid() != api::str(owner, "uid"))
-      return refuse("node {} UID mismatch: expected {} got {}", node_, own ? own.uid() : "", api::str(owner, "uid"));
+      return refuse("node {} UID mismatch: expected {} got {}", node_, own ? own.uid() : "",
+                    api::str(owner, "uid"));
     return ok();
   }
 
@@ -199,11 +213,13 @@ class NodeWrite {
     if (deletes()) return refuse("node \"{}\" cannot delete itself", node_);
     if (object_ == nullptr) return ok();
     if (const auto labels = forbidden_label_changes(*object_, old_); !labels.empty())
-      return refuse("is not allowed to {} the following labels: {}", old_ == nullptr ? "set" : "modify", join(labels, ", "));
+      return refuse("is not allowed to {} the following labels: {}", old_ == nullptr ? "set" : "modify",
+                    join(labels, ", "));
     if (old_ == nullptr) return ok();
     if (!same(*object_, *old_, "metadata.ownerReferences"))
       return refuse("node \"{}\" is not allowed to modify ownerReferences", node_);
-    if (!same(*object_, *old_, "spec.taints")) return refuse("node \"{}\" is not allowed to modify taints", node_);
+    if (!same(*object_, *old_, "spec.taints"))
+      return refuse("node \"{}\" is not allowed to modify taints", node_);
     return ok();
   }
 
@@ -219,13 +235,16 @@ class NodeWrite {
     if (bound == nullptr || api::str(*bound, "apiVersion") != "v1" || api::str(*bound, "kind") != "Pod" ||
         api::str(*bound, "name").empty())
       return refuse("node requested token not bound to a pod");
-    if (api::str(*bound, "uid").empty()) return refuse("node requested token with a pod binding without a uid");
-    const api::Object pod = cacher_.get(api::resources::kPods, api::Key(context_.ns, std::string(api::str(*bound, "name"))));
+    if (api::str(*bound, "uid").empty())
+      return refuse("node requested token with a pod binding without a uid");
+    const api::Object pod =
+        cacher_.get(api::resources::kPods, api::Key(context_.ns, std::string(api::str(*bound, "name"))));
     if (!pod) return refuse("pod \"{}\" not found", api::str(*bound, "name"));
     if (api::str(*bound, "uid") != pod.uid())
       return refuse("the UID in the bound object reference ({}) does not match the UID in record ({})",
                     api::str(*bound, "uid"), pod.uid());
-    if (!runs_here(pod.json())) return refuse("node requested token bound to a pod scheduled on a different node");
+    if (!runs_here(pod.json()))
+      return refuse("node requested token bound to a pod scheduled on a different node");
     if (is_mirror(pod.json())) return refuse("node requested token bound to a mirror pod");
     return check_audiences(pod.json());
   }
@@ -252,23 +271,27 @@ class NodeWrite {
     if (const auto driver = api::str(volume, "csi.driver"); !driver.empty()) return std::string(driver);
     const auto claim_name = api::str(volume, "persistentVolumeClaim.claimName");
     if (claim_name.empty()) return "";
-    const api::Object claim = cacher_.get({"", "v1", "persistentvolumeclaims"}, api::Key(context_.ns, std::string(claim_name)));
+    const api::Object claim =
+        cacher_.get({"", "v1", "persistentvolumeclaims"}, api::Key(context_.ns, std::string(claim_name)));
     if (!claim) return "";
     const api::Object bound =
-        cacher_.get({"", "v1", "persistentvolumes"}, api::Key("", std::string(api::str(claim.json(), "spec.volumeName"))));
+        cacher_.get({"", "v1", "persistentvolumes"},
+                    api::Key("", std::string(api::str(claim.json(), "spec.volumeName"))));
     return bound ? std::string(api::str(bound.json(), "spec.csi.driver")) : "";
   }
 
   void allow_driver(const std::string& driver, std::set<std::string>& allowed) const {
     const api::Object object = cacher_.get({"storage.k8s.io", "v1", "csidrivers"}, api::Key("", driver));
     if (!object) return;
-    for (const auto& request : api::list(object.json(), "spec.tokenRequests")) allowed.emplace(api::str(request, "audience"));
+    for (const auto& request : api::list(object.json(), "spec.tokenRequests"))
+      allowed.emplace(api::str(request, "audience"));
   }
 
   Result<void> check_lease() {
     if (context_.ns != "kube-node-lease")
       return refuse("can only access leases in the \"kube-node-lease\" system namespace");
-    if (name() != node_) return refuse("can only access node lease with the same name as the requesting node");
+    if (name() != node_)
+      return refuse("can only access node lease with the same name as the requesting node");
     return ok();
   }
 
@@ -280,7 +303,9 @@ class NodeWrite {
   Result<void> check_slice() {
     for (const Json* slice : {object_, old_}) {
       if (slice != nullptr && api::str(*slice, "spec.nodeName") != node_)
-        return refuse("can only create, update or delete a ResourceSlice with spec.nodeName set to the requesting node");
+        return refuse(
+            "can only create, update or delete a ResourceSlice with spec.nodeName set to the requesting "
+            "node");
     }
     return ok();
   }
@@ -288,7 +313,8 @@ class NodeWrite {
   Result<void> check_csr() {
     if (!creates() || object_ == nullptr) return ok();
     const auto signer = api::str(*object_, "spec.signerName");
-    if (signer != "kubernetes.io/kube-apiserver-client-kubelet" && signer != "kubernetes.io/kubelet-serving") return ok();
+    if (signer != "kubernetes.io/kube-apiserver-client-kubelet" && signer != "kubernetes.io/kubelet-serving")
+      return ok();
     const auto pem = base64_decode(api::str(*object_, "spec.request"));
     const auto request = pki::parse_csr(pem.value_or(""));
     if (!request.ok()) return refuse("unable to parse csr: {}", request.error().message());
@@ -321,6 +347,8 @@ class NodeRestriction : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_node_restriction(Cacher& cacher) { return std::make_unique<NodeRestriction>(cacher); }
+std::unique_ptr<AdmissionPlugin> make_node_restriction(Cacher& cacher) {
+  return std::make_unique<NodeRestriction>(cacher);
+}
 
 }  // namespace mk::apiserver

@@ -17,10 +17,13 @@ constexpr std::string_view kAuthenticated = "system:authenticated";
 constexpr std::string_view kUnauthenticated = "system:unauthenticated";
 
 // What clients hear, whatever was wrong: details would help only those who guess.
-Error unauthorized() { return Error(Reason::kUnauthorized, "Unauthorized"); }
+Error unauthorized() {
+  return Error(Reason::kUnauthorized, "Unauthorized");
+}
 
 UserInfo authenticated(UserInfo user) {
-  if (!user.in_group(kAuthenticated) && !user.in_group(kUnauthenticated)) user.groups.emplace_back(kAuthenticated);
+  if (!user.in_group(kAuthenticated) && !user.in_group(kUnauthenticated))
+    user.groups.emplace_back(kAuthenticated);
   return user;
 }
 
@@ -77,10 +80,12 @@ class ClusterAuthenticator : public Authenticator {
     }
     // Tokens without audiences of their own are for the API server alone.
     for (const auto& audience : wanted) {
-      if (std::find(options_.audiences.begin(), options_.audiences.end(), audience) != options_.audiences.end())
+      if (std::find(options_.audiences.begin(), options_.audiences.end(), audience) !=
+          options_.audiences.end())
         accepted.push_back(audience);
     }
-    if (accepted.empty() && !wanted.empty()) return Error(Reason::kUnauthorized, "token is not for these audiences");
+    if (accepted.empty() && !wanted.empty())
+      return Error(Reason::kUnauthorized, "token is not for these audiences");
     if (const UserInfo* user = static_user(token)) return authenticated(*user);
     if (is_bootstrap_token(token)) {
       MK_ASSIGN(UserInfo user, authenticate_bootstrap_token(options_.cacher, options_.clock, token));

@@ -16,11 +16,11 @@ struct AuthenticatorOptions {
 
   Cacher& cacher;
   rt::Clock& clock;
-  std::vector<std::string> key_pems;         // of service account tokens; private or public, several while rotating
-  std::string issuer;                        // claim `iss` ("https://kubernetes.default.svc.cluster.local")
-  std::vector<std::string> audiences;        // the API server's own
-  std::map<std::string, UserInfo> tokens;    // static tokens
-  bool anonymous = true;                     // no credentials at all: system:anonymous
+  std::vector<std::string> key_pems;   // of service account tokens; private or public, several while rotating
+  std::string issuer;                  // claim `iss` ("https://kubernetes.default.svc.cluster.local")
+  std::vector<std::string> audiences;  // the API server's own
+  std::map<std::string, UserInfo> tokens;  // static tokens
+  bool anonymous = true;                   // no credentials at all: system:anonymous
 };
 
 // `options.cacher` and `options.clock` must outlive it.

@@ -16,9 +16,11 @@ using namespace mk::apiserver::testing;
 
 namespace {
 
-constexpr const char* kAccount = "{apiVersion: v1, kind: ServiceAccount, metadata: {name: sa, namespace: ns, uid: sa-uid}}";
+constexpr const char* kAccount =
+    "{apiVersion: v1, kind: ServiceAccount, metadata: {name: sa, namespace: ns, uid: sa-uid}}";
 constexpr const char* kPod =
-    "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: pod-uid}, spec: {nodeName: n1, serviceAccountName: sa}}";
+    "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: pod-uid}, spec: {nodeName: n1, "
+    "serviceAccountName: sa}}";
 constexpr const char* kNode = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: node-uid}}";
 
 struct Tokens : PolicyCluster {
@@ -59,8 +61,8 @@ constexpr const char* kBoundToPod = "{boundObjectRef: {apiVersion: v1, kind: Pod
 
 std::string bootstrap_secret(const std::string& extra) {
   return "{apiVersion: v1, kind: Secret, metadata: {name: bootstrap-token-abcdef, namespace: kube-system}, "
-         "type: bootstrap.kubernetes.io/token, data: {token-id: " + base64_encode("abcdef") + ", token-secret: " +
-         base64_encode("0123456789abcdef") + extra + "}}";
+         "type: bootstrap.kubernetes.io/token, data: {token-id: " +
+         base64_encode("abcdef") + ", token-secret: " + base64_encode("0123456789abcdef") + extra + "}}";
 }
 
 }  // namespace
@@ -81,7 +83,8 @@ TEST_CASE("certificates, static tokens and nobody") {
   auto by_certificate = t.authenticator->authenticate(credentials);
   REQUIRE(by_certificate.ok());
   CHECK(by_certificate->groups == std::vector<std::string>{"system:nodes", "system:authenticated"});
-  CHECK(by_certificate->extra["authentication.kubernetes.io/credential-id"] == std::vector<std::string>{"X509SHA256=ab12"});
+  CHECK(by_certificate->extra["authentication.kubernetes.io/credential-id"] ==
+        std::vector<std::string>{"X509SHA256=ab12"});
 
   Credentials expired;
   expired.certificate_error = "certificate has expired";
@@ -97,7 +100,8 @@ TEST_CASE("a service account's token") {
   REQUIRE(who.ok());
   CHECK(who->name == "system:serviceaccount:ns:sa");
   CHECK(who->uid == "sa-uid");
-  CHECK(who->groups == std::vector<std::string>{"system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated"});
+  CHECK(who->groups == std::vector<std::string>{"system:serviceaccounts", "system:serviceaccounts:ns",
+                                                "system:authenticated"});
   CHECK(who->extra["authentication.kubernetes.io/pod-name"] == std::vector<std::string>{"p"});
   CHECK(who->extra["authentication.kubernetes.io/pod-uid"] == std::vector<std::string>{"pod-uid"});
   CHECK(who->extra["authentication.kubernetes.io/node-name"] == std::vector<std::string>{"n1"});
@@ -115,7 +119,9 @@ TEST_CASE("a service account's token") {
     CHECK_FALSE(t.bearer(token).ok());
   }
   SECTION("ends with another pod of the same name") {
-    t.put("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: other}, spec: {serviceAccountName: sa}}");
+    t.put(
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: other}, spec: "
+        "{serviceAccountName: sa}}");
     CHECK_FALSE(t.bearer(token).ok());
   }
   SECTION("ends with its account") {
@@ -124,8 +130,9 @@ TEST_CASE("a service account's token") {
   }
   SECTION("outlives the start of its pod's deletion by a minute") {
     const std::string now = rt::format_time(t.clock.now());
-    t.put("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: pod-uid, deletionTimestamp: '" + now +
-          "'}, spec: {serviceAccountName: sa}}");
+    t.put(
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: ns, uid: pod-uid, deletionTimestamp: '" +
+        now + "'}, spec: {serviceAccountName: sa}}");
     CHECK(t.bearer(token).ok());
     t.clock.advance(std::chrono::seconds(62));
     CHECK_FALSE(t.bearer(token).ok());
@@ -163,7 +170,10 @@ TEST_CASE("audiences") {
 
 TEST_CASE("TokenRequest") {
   Tokens t;
-  struct Row { const char* spec; Reason reason; };
+  struct Row {
+    const char* spec;
+    Reason reason;
+  };
   const Row rows[] = {
       {"{expirationSeconds: 599}", Reason::kInvalid},
       {"{expirationSeconds: 4294967297}", Reason::kInvalid},
@@ -179,17 +189,22 @@ TEST_CASE("TokenRequest") {
   }
   CHECK(t.issuer->issue("ns", "nobody", yaml("{spec: {}}")).error().is(Reason::kNotFound));
   t.put("{apiVersion: v1, kind: ServiceAccount, metadata: {name: other, namespace: ns, uid: o}}");
-  CHECK(t.issuer->issue("ns", "other", yaml(std::string("{spec: ") + kBoundToPod + "}")).error().is(Reason::kBadRequest));
+  CHECK(t.issuer->issue("ns", "other", yaml(std::string("{spec: ") + kBoundToPod + "}"))
+            .error()
+            .is(Reason::kBadRequest));
 
   auto plain = t.issuer->issue("ns", "sa", yaml("{spec: {}}"));
   CHECK(api::num(*plain, "spec.expirationSeconds") == 3600);
   CHECK(api::list(*plain, "spec.audiences").size() == 2);
-  auto pods = t.issuer->issue("ns", "sa", yaml("{spec: {expirationSeconds: 3607, boundObjectRef: {apiVersion: v1, kind: Pod, name: p}}}"));
+  auto pods = t.issuer->issue(
+      "ns", "sa",
+      yaml("{spec: {expirationSeconds: 3607, boundObjectRef: {apiVersion: v1, kind: Pod, name: p}}}"));
   REQUIRE(pods.ok());
   const std::string expires(api::str(*pods, "status.expirationTimestamp"));
   CHECK(expires == rt::format_time(t.clock.now() + std::chrono::seconds(3607)));
   t.clock.advance(std::chrono::hours(24));
-  CHECK(t.bearer(std::string(api::str(*pods, "status.token"))).ok());  // lives on for clients that never read it again
+  CHECK(t.bearer(std::string(api::str(*pods, "status.token")))
+            .ok());  // lives on for clients that never read it again
 }
 
 TEST_CASE("bootstrap tokens") {
@@ -201,13 +216,15 @@ TEST_CASE("bootstrap tokens") {
   auto who = t.bearer(token);
   REQUIRE(who.ok());
   CHECK(who->name == "system:bootstrap:abcdef");
-  CHECK(who->groups == std::vector<std::string>{"system:bootstrappers", "system:bootstrappers:a", "system:authenticated"});
+  CHECK(who->groups ==
+        std::vector<std::string>{"system:bootstrappers", "system:bootstrappers:a", "system:authenticated"});
   CHECK_FALSE(t.bearer("abcdef.0123456789abcdee").ok());
   t.put(bootstrap_secret(""));
   CHECK_FALSE(t.bearer(token).ok());
   t.put(bootstrap_secret(may + ", auth-extra-groups: " + base64_encode("system:masters")));
   CHECK_FALSE(t.bearer(token).ok());
-  t.put(bootstrap_secret(may + ", expiration: " + base64_encode(rt::format_time(t.clock.now() + std::chrono::seconds(10)))));
+  t.put(bootstrap_secret(
+      may + ", expiration: " + base64_encode(rt::format_time(t.clock.now() + std::chrono::seconds(10)))));
   CHECK(t.bearer(token).ok());
   t.clock.advance(std::chrono::seconds(11));
   CHECK_FALSE(t.bearer(token).ok());
@@ -232,7 +249,8 @@ TEST_CASE("impersonation") {
   auto refused = impersonate(ann, headers, *authorizer);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message() ==
-        "users \"bob\" is forbidden: User \"ann\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope");
+        "users \"bob\" is forbidden: User \"ann\" cannot impersonate resource \"users\" in API group \"\" at "
+        "the cluster scope");
   group_only.set("Impersonate-Group", "dev");
   CHECK(impersonate(root, group_only, *authorizer).error().is(Reason::kBadRequest));
   account.set("Impersonate-User", "system:serviceaccount:ns:sa");

@@ -8,9 +8,9 @@
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
 #include "auth/test_cluster.h"
-#include "mk/api/schema.h"
 #include "bootstrap/objects.h"
 #include "bootstrap/policy.h"
+#include "mk/api/schema.h"
 
 using namespace mk;
 using namespace mk::apiserver;
@@ -77,9 +77,14 @@ TEST_CASE("RBAC: rules, names, subresources and paths") {
   cluster.put(kReader);
   cluster.put(kReadersHere);
   cluster.put(kReadersEverywhere);
-  const UserInfo ann = user("ann"), group = user("bob", {"readers"}), robot = user("system:serviceaccount:here:robot");
+  const UserInfo ann = user("ann"), group = user("bob", {"readers"}),
+                 robot = user("system:serviceaccount:here:robot");
 
-  struct Row { const char* note; Attributes attributes; bool allowed; };
+  struct Row {
+    const char* note;
+    Attributes attributes;
+    bool allowed;
+  };
   const Row rows[] = {
       {"in the namespace", ask(ann, "get", "pods", "here", "x"), true},
       {"another namespace", ask(ann, "get", "pods", "there", "x"), false},
@@ -159,9 +164,18 @@ TEST_CASE("the Node authorizer lets a node reach what its pods need") {
   PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
   cluster.put(kPod);
-  cluster.put("{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {claimRef: {namespace: ns, name: claim}, "
-              "csi: {driver: d, nodeStageSecretRef: {namespace: store, name: stage}}}}");
-  struct Row { const char* verb; const char* what; const char* ns; const char* name; const char* fields; bool allowed; };
+  cluster.put(
+      "{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {claimRef: {namespace: ns, name: "
+      "claim}, "
+      "csi: {driver: d, nodeStageSecretRef: {namespace: store, name: stage}}}}");
+  struct Row {
+    const char* verb;
+    const char* what;
+    const char* ns;
+    const char* name;
+    const char* fields;
+    bool allowed;
+  };
   const Row rows[] = {
       {"get", "secrets", "ns", "vol", "", true},
       {"get", "secrets", "ns", "key", "", true},
@@ -208,7 +222,8 @@ TEST_CASE("the Node authorizer lets a node reach what its pods need") {
   };
   for (const auto& row : rows) {
     INFO(row.verb << " " << row.what << " " << row.ns << "/" << row.name << " " << row.fields);
-    CHECK(authorizer->authorize(ask(node("n1"), row.verb, row.what, row.ns, row.name, row.fields)).allowed == row.allowed);
+    CHECK(authorizer->authorize(ask(node("n1"), row.verb, row.what, row.ns, row.name, row.fields)).allowed ==
+          row.allowed);
   }
   CHECK_FALSE(authorizer->authorize(ask(node("n2"), "get", "secrets", "ns", "vol")).allowed);
   CHECK(authorizer->authorize(ask(node("n2"), "get", "secrets", "ns", "vol")).reason ==
@@ -222,20 +237,26 @@ TEST_CASE("the Node authorizer lets a node reach what its pods need") {
 TEST_CASE("a mirror pod proves no need") {
   PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);
-  cluster.put("{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: {kubernetes.io/config.mirror: x}}, "
-              "spec: {nodeName: n1, volumes: [{name: a, secret: {secretName: s}}]}}");
+  cluster.put(
+      "{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: "
+      "{kubernetes.io/config.mirror: x}}, "
+      "spec: {nodeName: n1, volumes: [{name: a, secret: {secretName: s}}]}}");
   CHECK_FALSE(authorizer->authorize(ask(node("n1"), "get", "secrets", "ns", "s")).allowed);
   CHECK(authorizer->authorize(ask(node("n1"), "get", "pods", "ns", "m")).allowed);
 }
 
 TEST_CASE("forbidden in Kubernetes' words") {
   CHECK(forbidden_error(ask(user("u"), "list", "apps:deployments", "n"), {}).message() ==
-        "deployments.apps is forbidden: User \"u\" cannot list resource \"deployments\" in API group \"apps\" in the namespace \"n\"");
+        "deployments.apps is forbidden: User \"u\" cannot list resource \"deployments\" in API group "
+        "\"apps\" in the namespace \"n\"");
   CHECK(forbidden_error(ask(user("u"), "get", "pods/log", "n", "x"), {false, "why"}).message() ==
-        "pods \"x\" is forbidden: User \"u\" cannot get resource \"pods/log\" in API group \"\" in the namespace \"n\": why");
-  CHECK(forbidden_error(ask(user("u"), "get", "nodes"), {}).message() ==
-        "nodes is forbidden: User \"u\" cannot get resource \"nodes\" in API group \"\" at the cluster scope");
-  CHECK(forbidden_error(ask(user("u"), "get", "/x"), {}).message() == "forbidden: User \"u\" cannot get path \"/x\"");
+        "pods \"x\" is forbidden: User \"u\" cannot get resource \"pods/log\" in API group \"\" in the "
+        "namespace \"n\": why");
+  CHECK(
+      forbidden_error(ask(user("u"), "get", "nodes"), {}).message() ==
+      "nodes is forbidden: User \"u\" cannot get resource \"nodes\" in API group \"\" at the cluster scope");
+  CHECK(forbidden_error(ask(user("u"), "get", "/x"), {}).message() ==
+        "forbidden: User \"u\" cannot get path \"/x\"");
 }
 
 TEST_CASE("the default policy") {
@@ -243,19 +264,26 @@ TEST_CASE("the default policy") {
   PolicyCluster cluster;
   put_policy(cluster);
   auto authorizer = make_authorizer(cluster.cacher);
-  const UserInfo anyone = user("u", {"system:authenticated"}), nobody = user("system:anonymous", {"system:unauthenticated"});
+  const UserInfo anyone = user("u", {"system:authenticated"}),
+                 nobody = user("system:anonymous", {"system:unauthenticated"});
   CHECK(authorizer->authorize(ask(anyone, "get", "/apis/apps/v1")).allowed);
-  CHECK(authorizer->authorize(ask(anyone, "create", "authorization.k8s.io:selfsubjectaccessreviews")).allowed);
+  CHECK(
+      authorizer->authorize(ask(anyone, "create", "authorization.k8s.io:selfsubjectaccessreviews")).allowed);
   CHECK_FALSE(authorizer->authorize(ask(anyone, "get", "pods", "default")).allowed);
   CHECK(authorizer->authorize(ask(nobody, "get", "/readyz")).allowed);
   CHECK_FALSE(authorizer->authorize(ask(nobody, "get", "/api")).allowed);
-  CHECK(authorizer->authorize(ask(user("system:serviceaccount:kube-system:job-controller"), "create", "pods", "x")).allowed);
-  CHECK(authorizer->authorize(ask(user("system:kube-scheduler"), "create", "pods/binding", "x", "y")).allowed);
-  CHECK(authorizer->authorize(ask(user("system:kube-controller-manager"), "watch", "apps:deployments")).allowed);
+  CHECK(authorizer
+            ->authorize(ask(user("system:serviceaccount:kube-system:job-controller"), "create", "pods", "x"))
+            .allowed);
+  CHECK(
+      authorizer->authorize(ask(user("system:kube-scheduler"), "create", "pods/binding", "x", "y")).allowed);
+  CHECK(authorizer->authorize(ask(user("system:kube-controller-manager"), "watch", "apps:deployments"))
+            .allowed);
 
   for (const auto& object : policy) {
     INFO(api::to_json(object));
-    const auto* resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+    const auto* resource =
+        api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
     REQUIRE(resource != nullptr);
     api::Json copy = object;
     api::FieldProblems unknown;
@@ -265,7 +293,8 @@ TEST_CASE("the default policy") {
   }
   for (const auto& object : bootstrap_objects()) {
     INFO(api::to_json(object));
-    const auto* resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+    const auto* resource =
+        api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
     REQUIRE(resource != nullptr);
     api::Json copy = object;
     api::FieldProblems unknown;
@@ -277,8 +306,9 @@ TEST_CASE("the default policy") {
 TEST_CASE("reconciling adds what is missing and takes nothing away") {
   const api::Json wanted = yaml(kReader);
   api::Json existing = wanted;
-  existing.as_object()["rules"] = yaml("[{apiGroups: [''], resources: [nodes], verbs: [get]}, "
-                                       "{apiGroups: [''], resources: [pods], verbs: ['*']}]");
+  existing.as_object()["rules"] = yaml(
+      "[{apiGroups: [''], resources: [nodes], verbs: [get]}, "
+      "{apiGroups: [''], resources: [pods], verbs: ['*']}]");
   auto changed = reconcile_policy(existing, wanted);
   REQUIRE(changed.has_value());
   CHECK(api::list(*changed, "rules")[0] == api::list(existing, "rules")[0]);
@@ -302,7 +332,8 @@ TEST_CASE("nobody grants what they do not hold") {
   auto plugin = make_rbac_escalation(cluster.cacher, *authorizer);
   const auto write = [&](UserInfo who, const api::Json& object) {
     WriteContext context;
-    context.resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+    context.resource =
+        api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
     context.user = std::move(who);
     context.ns = api::str(object, "metadata.namespace");
     context.name = api::str(object, "metadata.name");
@@ -311,26 +342,35 @@ TEST_CASE("nobody grants what they do not hold") {
   };
   const UserInfo reader = user("bob", {"readers", "system:authenticated"});
   const auto role = [](const char* rules) {
-    return yaml(std::string("{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: ") + rules + "}");
+    return yaml(
+        std::string(
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: ") +
+        rules + "}");
   };
   CHECK(write(reader, role("[{apiGroups: [''], resources: [pods], verbs: [get]}]")).ok());
-  CHECK(write(reader, role("[{apiGroups: [''], resources: [secrets], resourceNames: [a], verbs: [get]}]")).ok());
+  CHECK(write(reader, role("[{apiGroups: [''], resources: [secrets], resourceNames: [a], verbs: [get]}]"))
+            .ok());
   CHECK_FALSE(write(reader, role("[{apiGroups: [''], resources: [secrets], verbs: [get]}]")).ok());
   CHECK(write(reader, role("[{nonResourceURLs: [/logs/x], verbs: [get]}]")).ok());
   CHECK_FALSE(write(reader, role("[{nonResourceURLs: ['/*'], verbs: [get]}]")).ok());
   auto refused = write(reader, role("[{apiGroups: [''], resources: [pods], verbs: [get, watch, delete]}]"));
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message() ==
-        "clusterroles.rbac.authorization.k8s.io \"r\" is forbidden: user \"bob\" (groups=[\"readers\" \"system:authenticated\"]) "
+        "clusterroles.rbac.authorization.k8s.io \"r\" is forbidden: user \"bob\" (groups=[\"readers\" "
+        "\"system:authenticated\"]) "
         "is attempting to grant RBAC permissions not currently held:\n"
         "{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\" \"watch\"]}");
-  CHECK(write(user("root", {"system:masters"}), role("[{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]")).ok());
+  CHECK(write(user("root", {"system:masters"}), role("[{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]"))
+            .ok());
   CHECK(write(user("system:serviceaccount:kube-system:clusterrole-aggregation-controller"),
-              role("[{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]")).ok());
+              role("[{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]"))
+            .ok());
   const auto bind = [](const char* name) {
-    return yaml(std::string("{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, "
-                            "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ") + name +
-                "}, subjects: [{kind: User, name: x}]}");
+    return yaml(
+        std::string(
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, "
+            "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ") +
+        name + "}, subjects: [{kind: User, name: x}]}");
   };
   CHECK(write(reader, bind("reader")).ok());
   CHECK(write(reader, bind("cluster-admin")).error().is(Reason::kForbidden));
@@ -342,44 +382,76 @@ TEST_CASE("NodeRestriction") {
   PolicyCluster cluster;
   cluster.put(kPod);
   auto plugin = make_node_restriction(cluster.cacher);
-  const auto write = [&](const char* node_name, const char* operation, const char* subresource, const char* text, const char* old = nullptr) {
+  const auto write = [&](const char* node_name, const char* operation, const char* subresource,
+                         const char* text, const char* old = nullptr) {
     const api::Json object = yaml(text);
     const api::Json before = old == nullptr ? api::Json() : yaml(old);
     const auto gvk = api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind"));
     WriteContext context;
-    context.resource = std::string_view(subresource) == "token" ? api::find_builtin(api::resources::kServiceAccounts)
-                                                                 : api::find_builtin(gvk);
+    context.resource = std::string_view(subresource) == "token"
+                           ? api::find_builtin(api::resources::kServiceAccounts)
+                           : api::find_builtin(gvk);
     context.user = node(node_name);
     context.ns = api::str(object, "metadata.namespace");
     context.name = api::str(object, "metadata.name");
     context.operation = operation;
     context.subresource = subresource;
     const bool removes = std::string_view(operation) == "DELETE";
-    return plugin->validate(context, removes ? nullptr : &object, removes ? &object : old == nullptr ? nullptr : &before).ok();
+    return plugin
+        ->validate(context, removes ? nullptr : &object,
+                   removes          ? &object
+                   : old == nullptr ? nullptr
+                                    : &before)
+        .ok();
   };
-  CHECK(write("n1", "CREATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {kubernetes.io/hostname: n1, a: b}}}"));
+  CHECK(write(
+      "n1", "CREATE", "",
+      "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {kubernetes.io/hostname: n1, a: b}}}"));
   CHECK_FALSE(write("n2", "CREATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1}}"));
-  CHECK_FALSE(write("n1", "CREATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-restriction.kubernetes.io/x: y}}}"));
-  CHECK_FALSE(write("n1", "CREATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/control-plane: ''}}}"));
-  CHECK(write("n1", "UPDATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: ''}}}",
-              "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: ''}}}"));
-  CHECK_FALSE(write("n1", "UPDATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1}}",
-                    "{apiVersion: v1, kind: Node, metadata: {name: n1}, spec: {taints: [{key: a, effect: NoSchedule}]}}"));
+  CHECK_FALSE(write(
+      "n1", "CREATE", "",
+      "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-restriction.kubernetes.io/x: y}}}"));
+  CHECK_FALSE(write("n1", "CREATE", "",
+                    "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: "
+                    "{node-role.kubernetes.io/control-plane: ''}}}"));
+  CHECK(write(
+      "n1", "UPDATE", "",
+      "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: ''}}}",
+      "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: ''}}}"));
+  CHECK_FALSE(write(
+      "n1", "UPDATE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1}}",
+      "{apiVersion: v1, kind: Node, metadata: {name: n1}, spec: {taints: [{key: a, effect: NoSchedule}]}}"));
   CHECK_FALSE(write("n1", "DELETE", "", "{apiVersion: v1, kind: Node, metadata: {name: n1}}"));
   CHECK(write("n1", "DELETE", "", kPod));
   CHECK_FALSE(write("n2", "DELETE", "", kPod));
   CHECK_FALSE(write("n1", "CREATE", "", kPod));  // no mirror pod
-  CHECK(write("n1", "CREATE", "", "{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: {kubernetes.io/config.mirror: x}}, spec: {nodeName: n1}}"));
-  CHECK_FALSE(write("n1", "CREATE", "", "{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: {kubernetes.io/config.mirror: x}}, spec: {nodeName: n1, volumes: [{name: v, secret: {secretName: s}}]}}"));
+  CHECK(write("n1", "CREATE", "",
+              "{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: "
+              "{kubernetes.io/config.mirror: x}}, spec: {nodeName: n1}}"));
+  CHECK_FALSE(write("n1", "CREATE", "",
+                    "{apiVersion: v1, kind: Pod, metadata: {name: m, namespace: ns, annotations: "
+                    "{kubernetes.io/config.mirror: x}}, spec: {nodeName: n1, volumes: [{name: v, secret: "
+                    "{secretName: s}}]}}"));
   CHECK(write("n1", "UPDATE", "status", kPod, kPod));
   CHECK_FALSE(write("n2", "UPDATE", "status", kPod, kPod));
-  const char* token = "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, namespace: ns}, spec: {audiences: [vault], boundObjectRef: {apiVersion: v1, kind: Pod, name: p, uid: pod-uid}}}";
+  const char* token =
+      "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, namespace: ns}, spec: "
+      "{audiences: [vault], boundObjectRef: {apiVersion: v1, kind: Pod, name: p, uid: pod-uid}}}";
   CHECK(write("n1", "CREATE", "token", token));
   CHECK_FALSE(write("n2", "CREATE", "token", token));
-  CHECK_FALSE(write("n1", "CREATE", "token", "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, namespace: ns}, spec: {audiences: [other], boundObjectRef: {apiVersion: v1, kind: Pod, name: p, uid: pod-uid}}}"));
-  CHECK_FALSE(write("n1", "CREATE", "token", "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, namespace: ns}, spec: {}}"));
-  CHECK(write("n1", "UPDATE", "", "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: n1, namespace: kube-node-lease}}"));
-  CHECK_FALSE(write("n1", "UPDATE", "", "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: n2, namespace: kube-node-lease}}"));
+  CHECK_FALSE(write(
+      "n1", "CREATE", "token",
+      "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, namespace: ns}, spec: "
+      "{audiences: [other], boundObjectRef: {apiVersion: v1, kind: Pod, name: p, uid: pod-uid}}}"));
+  CHECK_FALSE(write("n1", "CREATE", "token",
+                    "{apiVersion: authentication.k8s.io/v1, kind: TokenRequest, metadata: {name: sa, "
+                    "namespace: ns}, spec: {}}"));
+  CHECK(write(
+      "n1", "UPDATE", "",
+      "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: n1, namespace: kube-node-lease}}"));
+  CHECK_FALSE(write(
+      "n1", "UPDATE", "",
+      "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: n2, namespace: kube-node-lease}}"));
 }
 
 TEST_CASE("access reviews") {
@@ -387,24 +459,37 @@ TEST_CASE("access reviews") {
   cluster.put(kReader);
   cluster.put(kReadersHere);
   auto authorizer = make_authorizer(cluster.cacher);
-  auto yes = review_subject_access(*authorizer, yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}"));
+  auto yes = review_subject_access(
+      *authorizer,
+      yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}"));
   REQUIRE(yes.ok());
   CHECK(api::flag(*yes, "status.allowed"));
-  auto no = review_self_subject_access(*authorizer, user("ann"), yaml("{spec: {resourceAttributes: {verb: get, resource: pods}}}"));
+  auto no = review_self_subject_access(*authorizer, user("ann"),
+                                       yaml("{spec: {resourceAttributes: {verb: get, resource: pods}}}"));
   REQUIRE(no.ok());
   CHECK_FALSE(api::flag(*no, "status.allowed", true));
   auto neither = review_subject_access(*authorizer, yaml("{kind: SubjectAccessReview, spec: {}}"));
   REQUIRE_FALSE(neither.ok());
   CHECK(neither.error().is(Reason::kInvalid));
   CHECK(neither.error().causes.size() == 2);
-  CHECK_FALSE(review_local_subject_access(*authorizer, "there", yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}")).ok());
-  CHECK(review_local_subject_access(*authorizer, "here", yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}")).ok());
+  CHECK_FALSE(
+      review_local_subject_access(
+          *authorizer, "there",
+          yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}"))
+          .ok());
+  CHECK(review_local_subject_access(
+            *authorizer, "here",
+            yaml("{spec: {user: ann, resourceAttributes: {verb: get, resource: pods, namespace: here}}}"))
+            .ok());
   auto rules = review_self_subject_rules(*authorizer, user("ann"), yaml("{spec: {namespace: here}}"));
   REQUIRE(rules.ok());
   CHECK(api::list(*rules, "status.resourceRules").size() == 3);
   CHECK_FALSE(api::flag(*rules, "status.incomplete", true));
-  CHECK(review_self_subject_rules(*authorizer, user("ann"), yaml("{spec: {}}")).error().is(Reason::kBadRequest));
-  auto me = review_self_subject(user("ann", {"g"}), "2026-01-01T00:00:00Z", yaml("{kind: SelfSubjectReview}"));
+  CHECK(review_self_subject_rules(*authorizer, user("ann"), yaml("{spec: {}}"))
+            .error()
+            .is(Reason::kBadRequest));
+  auto me =
+      review_self_subject(user("ann", {"g"}), "2026-01-01T00:00:00Z", yaml("{kind: SelfSubjectReview}"));
   CHECK(api::str(*me, "status.userInfo.username") == "ann");
 }
 
@@ -412,9 +497,10 @@ TEST_CASE("what a decision costs", "[.bench]") {
   PolicyCluster cluster;
   put_policy(cluster);
   auto authorizer = make_authorizer(cluster.cacher);
-  const auto question = ask(user("system:serviceaccount:kube-system:deployment-controller",
-                                 {"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"}),
-                            "update", "apps:deployments/status", "default", "x");
+  const auto question =
+      ask(user("system:serviceaccount:kube-system:deployment-controller",
+               {"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"}),
+          "update", "apps:deployments/status", "default", "x");
   const auto start = std::chrono::steady_clock::now();
   constexpr int kRounds = 200'000;
   int allowed = 0;

@@ -12,11 +12,17 @@ namespace {
 constexpr std::string_view kGroup = "system:bootstrappers";
 constexpr std::size_t kGroupMax = 256;  // behind the prefix
 
-bool lower_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool lower_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
-bool all_lower_alphanumeric(std::string_view text) { return std::all_of(text.begin(), text.end(), lower_alphanumeric); }
+bool all_lower_alphanumeric(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), lower_alphanumeric);
+}
 
-Error unauthorized(std::string text) { return Error(Reason::kUnauthorized, std::move(text)); }
+Error unauthorized(std::string text) {
+  return Error(Reason::kUnauthorized, std::move(text));
+}
 
 std::string data(const api::Object& secret, std::string_view key) {
   const api::Json* values = api::member(secret.json(), "data");
@@ -27,10 +33,12 @@ std::string data(const api::Object& secret, std::string_view key) {
 
 // system:bootstrappers:<something>, ending in a letter or digit.
 bool valid_group(std::string_view group) {
-  if (!group.starts_with(kGroup) || group.size() < kGroup.size() + 2 || group[kGroup.size()] != ':') return false;
+  if (!group.starts_with(kGroup) || group.size() < kGroup.size() + 2 || group[kGroup.size()] != ':')
+    return false;
   const std::string_view rest = group.substr(kGroup.size() + 1);
   return rest.size() <= kGroupMax && lower_alphanumeric(rest.back()) &&
-         std::all_of(rest.begin(), rest.end(), [](char c) { return lower_alphanumeric(c) || c == ':' || c == '-'; });
+         std::all_of(rest.begin(), rest.end(),
+                     [](char c) { return lower_alphanumeric(c) || c == ':' || c == '-'; });
 }
 
 }  // namespace
@@ -42,7 +50,8 @@ bool is_bootstrap_token(std::string_view token) {
 
 Result<UserInfo> authenticate_bootstrap_token(Cacher& cacher, rt::Clock& clock, std::string_view token) {
   const std::string id(token.substr(0, 6));
-  const api::Object secret = cacher.get(api::resources::kSecrets, api::Key("kube-system", "bootstrap-token-" + id));
+  const api::Object secret =
+      cacher.get(api::resources::kSecrets, api::Key("kube-system", "bootstrap-token-" + id));
   if (!secret || secret.deleting()) return unauthorized("no bootstrap token " + id);
   if (api::str(secret.json(), "type") != "bootstrap.kubernetes.io/token")
     return unauthorized("secret of bootstrap token " + id + " is not of type bootstrap.kubernetes.io/token");
@@ -60,7 +69,8 @@ Result<UserInfo> authenticate_bootstrap_token(Cacher& cacher, rt::Clock& clock, 
   user.groups.emplace_back(kGroup);
   const std::string extra = data(secret, "auth-extra-groups");
   for (const auto group : extra.empty() ? std::vector<std::string_view>() : split(extra, ',')) {
-    if (!valid_group(group)) return unauthorized("bootstrap token " + id + " has an invalid group: " + std::string(group));
+    if (!valid_group(group))
+      return unauthorized("bootstrap token " + id + " has an invalid group: " + std::string(group));
     if (!user.in_group(group)) user.groups.emplace_back(group);
   }
   return user;

@@ -14,10 +14,12 @@ using api::Json;
 
 constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 
-// Without what the garbage collector and the server itself change: such a write cannot grant anything. Labels do: they aggregate.
+// Without what the garbage collector and the server itself change: such a write cannot grant anything. Labels
+// do: they aggregate.
 Json without_bookkeeping(Json object) {
-  for (const std::string_view path : {"metadata.ownerReferences", "metadata.finalizers", "metadata.managedFields",
-                                      "metadata.resourceVersion", "metadata.generation"})
+  for (const std::string_view path :
+       {"metadata.ownerReferences", "metadata.finalizers", "metadata.managedFields",
+        "metadata.resourceVersion", "metadata.generation"})
     api::erase(object, path);
   return object;
 }
@@ -28,7 +30,8 @@ class RbacEscalation : public AdmissionPlugin {
   std::string_view name() const override { return "RBACEscalation"; }
 
   Result<void> validate(const WriteContext& context, const Json* object, const Json* old) override {
-    if (object == nullptr || context.resource == nullptr || context.resource->gvr.group != kGroup) return ok();
+    if (object == nullptr || context.resource == nullptr || context.resource->gvr.group != kGroup)
+      return ok();
     if (context.user.in_group("system:masters")) return ok();
     if (old != nullptr && without_bookkeeping(*object) == without_bookkeeping(*old)) return ok();
     const std::string& resource = context.resource->gvr.resource;
@@ -39,7 +42,8 @@ class RbacEscalation : public AdmissionPlugin {
   }
 
  private:
-  bool may(const WriteContext& context, std::string verb, std::string resource, std::string ns, std::string name) {
+  bool may(const WriteContext& context, std::string verb, std::string resource, std::string ns,
+           std::string name) {
     Attributes attributes;
     attributes.user = context.user;
     attributes.verb = std::move(verb);
@@ -58,11 +62,13 @@ class RbacEscalation : public AdmissionPlugin {
 
   Result<void> check_held(const WriteContext& context, const std::vector<PolicyRule>& wanted) {
     bool incomplete = false;
-    return check_escalation(context.user, authorizer_.rules_for(context.user, context.ns, incomplete), wanted);
+    return check_escalation(context.user, authorizer_.rules_for(context.user, context.ns, incomplete),
+                            wanted);
   }
 
   Result<void> check_role(const WriteContext& context, const Json& role) {
-    if (may(context, "escalate", context.resource->gvr.resource, context.ns, name_of(context, role))) return ok();
+    if (may(context, "escalate", context.resource->gvr.resource, context.ns, name_of(context, role)))
+      return ok();
     MK_TRY(check_held(context, read_rules(role)));
     if (const Json* rule = api::find(role, "aggregationRule"); rule != nullptr && rule->is_object()) {
       // What it will collect later is unknown, so everything must be held.
@@ -102,8 +108,8 @@ class RbacEscalation : public AdmissionPlugin {
     return rules;
   }
 
-  void collect(const api::LabelSelector& selector, std::vector<PolicyRule>& rules, std::vector<std::string>& open,
-               std::vector<std::string>& seen) {
+  void collect(const api::LabelSelector& selector, std::vector<PolicyRule>& rules,
+               std::vector<std::string>& open, std::vector<std::string>& seen) {
     cacher_.resource(api::resources::kClusterRoles).for_each("", [&](const api::Object& other) {
       const std::string other_name(other.name());
       if (!selector.matches(api::object(other.json(), "metadata.labels"))) return true;
@@ -118,8 +124,8 @@ class RbacEscalation : public AdmissionPlugin {
   Error refusal(const WriteContext& context, const Json& object, const Error& why) {
     if (!why.is(Reason::kForbidden)) return why;
     const std::string name = name_of(context, object);
-    Error error(Reason::kForbidden,
-                fmt::format("{} \"{}\" is forbidden: {}", context.resource->gvr.qualified(), name, why.message()));
+    Error error(Reason::kForbidden, fmt::format("{} \"{}\" is forbidden: {}",
+                                                context.resource->gvr.qualified(), name, why.message()));
     error.group = kGroup;
     error.kind = context.resource->gvr.resource;
     error.name = name;
@@ -136,8 +142,9 @@ Result<void> check_escalation(const UserInfo& user, const std::vector<PolicyRule
                               const std::vector<PolicyRule>& wanted) {
   const auto missing = uncovered_rules(held, wanted);
   if (missing.empty()) return ok();
-  std::string text = fmt::format("user \"{}\" (groups={}) is attempting to grant RBAC permissions not currently held:",
-                                 user.name, quoted_list(user.groups));
+  std::string text = fmt::format(
+      "user \"{}\" (groups={}) is attempting to grant RBAC permissions not currently held:", user.name,
+      quoted_list(user.groups));
   for (const auto& rule : missing) text += "\n" + rule_text(rule);
   return Error(Reason::kForbidden, std::move(text));
 }

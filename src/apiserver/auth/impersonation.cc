@@ -20,7 +20,8 @@ Result<UserInfo> wanted_user(const net::Headers& headers, bool& any) {
     } else if (header == "impersonate-group") {
       wanted.groups.push_back(value);
     } else if (header.starts_with(kExtraPrefix)) {
-      // Keys may be percent-encoded, as header names cannot spell all of them; a broken escape stands as it is.
+      // Keys may be percent-encoded, as header names cannot spell all of them; a broken escape stands as it
+      // is.
       const std::string key = header.substr(kExtraPrefix.size());
       wanted.extra[to_lower(url_decode(key, false).value_or(key))].push_back(value);
     } else {
@@ -29,7 +30,8 @@ Result<UserInfo> wanted_user(const net::Headers& headers, bool& any) {
     any = true;
   }
   if (any && wanted.name.empty())
-    return Error(Reason::kBadRequest, "requested impersonation of groups, uid or extra without impersonating a user");
+    return Error(Reason::kBadRequest,
+                 "requested impersonation of groups, uid or extra without impersonating a user");
   return wanted;
 }
 
@@ -58,12 +60,15 @@ class Check {
   Attributes attributes_;
 };
 
-// A service account belongs to its groups without being told; everybody who is not anonymous is authenticated.
+// A service account belongs to its groups without being told; everybody who is not anonymous is
+// authenticated.
 void complete_groups(UserInfo& user) {
   std::string ns, name;
-  if (user.groups.empty() && split_service_account(user.name, ns, name)) user.groups = service_account_groups(ns);
+  if (user.groups.empty() && split_service_account(user.name, ns, name))
+    user.groups = service_account_groups(ns);
   if (user.in_group("system:authenticated") || user.in_group("system:unauthenticated")) return;
-  user.groups.emplace_back(user.name == "system:anonymous" ? "system:unauthenticated" : "system:authenticated");
+  user.groups.emplace_back(user.name == "system:anonymous" ? "system:unauthenticated"
+                                                           : "system:authenticated");
 }
 
 }  // namespace

@@ -7,8 +7,9 @@
 
 namespace mk::apiserver {
 
-// The user that Impersonate-User, -Group, -Uid and -Extra-<key> ask to be, if they are there. `requester` must hold
-// verb "impersonate" on each part; kForbidden names the one it does not. kBadRequest: parts without a user.
+// The user that Impersonate-User, -Group, -Uid and -Extra-<key> ask to be, if they are there. `requester`
+// must hold verb "impersonate" on each part; kForbidden names the one it does not. kBadRequest: parts without
+// a user.
 Result<std::optional<UserInfo>> impersonate(const UserInfo& requester, const net::Headers& headers,
                                             Authorizer& authorizer);
 

@@ -12,8 +12,12 @@ const api::Gvr kPersistentVolumes{"", "v1", "persistentvolumes"};
 const api::Gvr kVolumeAttachments{"storage.k8s.io", "v1", "volumeattachments"};
 const api::Gvr kResourceSlices{"resource.k8s.io", "v1", "resourceslices"};
 
-Decision allow() { return {true, ""}; }
-Decision refuse(std::string reason) { return {false, std::move(reason)}; }
+Decision allow() {
+  return {true, ""};
+}
+Decision refuse(std::string reason) {
+  return {false, std::move(reason)};
+}
 
 bool any_of(std::string_view verb, std::initializer_list<std::string_view> verbs) {
   for (const auto own : verbs) {
@@ -22,7 +26,9 @@ bool any_of(std::string_view verb, std::initializer_list<std::string_view> verbs
   return false;
 }
 
-bool reads(std::string_view verb) { return any_of(verb, {"get", "list", "watch"}); }
+bool reads(std::string_view verb) {
+  return any_of(verb, {"get", "list", "watch"});
+}
 
 // What every node may do whichever pods it runs; the kinds with rules of their own are not here.
 const std::vector<PolicyRule>& common_rules() {
@@ -78,12 +84,14 @@ NodeAuthorizer::NodeAuthorizer(Cacher& cacher) : cacher_(cacher), graph_(std::ma
   auto& pods = cacher.resource(api::resources::kPods);
   pods.for_each("", [&](const api::Object& pod) { return graph_->change_pod({}, pod), true; });
   pods.on_change([weak](const CacheEvent& event) {
-    if (auto graph = weak.lock()) graph->change_pod(event.before, event.removed ? api::Object() : event.after);
+    if (auto graph = weak.lock())
+      graph->change_pod(event.before, event.removed ? api::Object() : event.after);
   });
   auto& volumes = cacher.resource(kPersistentVolumes);
   volumes.for_each("", [&](const api::Object& volume) { return graph_->change_volume({}, volume), true; });
   volumes.on_change([weak](const CacheEvent& event) {
-    if (auto graph = weak.lock()) graph->change_volume(event.before, event.removed ? api::Object() : event.after);
+    if (auto graph = weak.lock())
+      graph->change_volume(event.before, event.removed ? api::Object() : event.after);
   });
 }
 
@@ -104,9 +112,11 @@ Decision NodeAuthorizer::authorize(const Attributes& attributes, std::string_vie
       if (resource == "pods") return use_pod(attributes, node);
     }
     if (group == "coordination.k8s.io" && resource == "leases") return use_lease(attributes, node);
-    if (group == "storage.k8s.io" && resource == "volumeattachments") return read_attachment(attributes, node);
+    if (group == "storage.k8s.io" && resource == "volumeattachments")
+      return read_attachment(attributes, node);
     if (group == "storage.k8s.io" && resource == "csinodes") return use_csi_node(attributes, node);
-    if (group == "resource.k8s.io" && resource == "resourceclaims") return read_one(attributes, node, "resourceclaim");
+    if (group == "resource.k8s.io" && resource == "resourceclaims")
+      return read_one(attributes, node, "resourceclaim");
     if (group == "resource.k8s.io" && resource == "resourceslices") return use_slice(attributes, node);
   }
   for (const auto& rule : common_rules()) {
@@ -115,10 +125,12 @@ Decision NodeAuthorizer::authorize(const Attributes& attributes, std::string_vie
   return {};
 }
 
-Decision NodeAuthorizer::read_one(const Attributes& attributes, const std::string& node, std::string_view kind) const {
+Decision NodeAuthorizer::read_one(const Attributes& attributes, const std::string& node,
+                                  std::string_view kind) const {
   const bool listable = kind == "secret" || kind == "configmap";
   if (listable ? !reads(attributes.verb) : attributes.verb != "get")
-    return refuse(listable ? "can only read resources of this type" : "can only get individual resources of this type");
+    return refuse(listable ? "can only read resources of this type"
+                           : "can only get individual resources of this type");
   if (!attributes.subresource.empty()) return refuse("cannot read subresource");
   if (attributes.ns.empty()) return refuse("can only read namespaced object of this type");
   const std::string name = single_name(attributes);
@@ -129,20 +141,23 @@ Decision NodeAuthorizer::read_one(const Attributes& attributes, const std::strin
 }
 
 Decision NodeAuthorizer::read_volume(const Attributes& attributes, const std::string& node) const {
-  if (attributes.verb != "get" || attributes.name.empty()) return refuse("can only get individual resources of this type");
+  if (attributes.verb != "get" || attributes.name.empty())
+    return refuse("can only get individual resources of this type");
   if (!attributes.subresource.empty()) return refuse("cannot get subresource");
   return graph_->needs_volume(node, attributes.name) ? allow() : refuse(unrelated(node));
 }
 
 Decision NodeAuthorizer::update_claim_status(const Attributes& attributes, const std::string& node) const {
-  if (!any_of(attributes.verb, {"get", "update", "patch"})) return refuse("can only get/update/patch this type");
+  if (!any_of(attributes.verb, {"get", "update", "patch"}))
+    return refuse("can only get/update/patch this type");
   if (attributes.name.empty()) return refuse("No Object name found");
   if (graph_->needs(node, "persistentvolumeclaim", attributes.ns, attributes.name)) return allow();
   return refuse(unrelated(node));
 }
 
 Decision NodeAuthorizer::read_attachment(const Attributes& attributes, const std::string& node) const {
-  if (attributes.verb != "get" || attributes.name.empty()) return refuse("can only get individual resources of this type");
+  if (attributes.verb != "get" || attributes.name.empty())
+    return refuse("can only get individual resources of this type");
   if (!attributes.subresource.empty()) return refuse("cannot get subresource");
   const api::Object attachment = cacher_.get(kVolumeAttachments, api::Key("", attributes.name));
   if (attachment && api::str(attachment.json(), "spec.nodeName") == node) return allow();
@@ -185,8 +200,9 @@ Decision NodeAuthorizer::use_slice(const Attributes& attributes, const std::stri
     return refuse("can only list/watch/deletecollection resourceslices with spec.nodeName field selector");
   }
   if (!any_of(attributes.verb, {"get", "update", "patch", "delete"}))
-    return refuse("only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, "
-                  "delete, deletecollection");
+    return refuse(
+        "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, "
+        "delete, deletecollection");
   const api::Object slice = cacher_.get(kResourceSlices, api::Key("", attributes.name));
   if (slice && api::str(slice.json(), "spec.nodeName") == node) return allow();
   return refuse(unrelated(node));

@@ -15,15 +15,16 @@ namespace mk::apiserver {
 // The node's name of user system:node:<name> in group system:nodes; "" for everybody else.
 std::string_view node_identity(const UserInfo& user);
 
-// Which objects the pods of each node need. Fed by changes of pods, persistent volumes; a question is one or two
-// hash lookups.
+// Which objects the pods of each node need. Fed by changes of pods, persistent volumes; a question is one or
+// two hash lookups.
 class NodeGraph {
  public:
   void change_pod(const api::Object& before, const api::Object& after);
   void change_volume(const api::Object& before, const api::Object& after);
 
   // Kinds: "pod", "secret", "configmap", "persistentvolumeclaim", "serviceaccount", "resourceclaim".
-  bool needs(const std::string& node, std::string_view kind, std::string_view ns, std::string_view name) const;
+  bool needs(const std::string& node, std::string_view kind, std::string_view ns,
+             std::string_view name) const;
   // The claim of a persistent volume that is bound to something `node` needs.
   bool needs_volume(const std::string& node, std::string_view volume) const;
   // A secret that a persistent volume's driver needs (csi secret references).
@@ -35,7 +36,7 @@ class NodeGraph {
   void count_volume(const api::Object& volume, bool add);
 
   std::unordered_map<std::string, Counts> nodes_;
-  std::unordered_map<std::string, std::string> volume_claims_;              // volume -> "ns/claim"
+  std::unordered_map<std::string, std::string> volume_claims_;                // volume -> "ns/claim"
   std::unordered_map<std::string, std::vector<std::string>> secret_volumes_;  // "ns/secret" -> volumes
 };
 

@@ -16,7 +16,9 @@ class References {
   void add(std::string_view kind, std::string_view name) {
     if (!name.empty()) keys.insert(fmt::format("{}/{}/{}", kind, ns_, name));
   }
-  void add(std::string_view kind, const api::Json& at, std::string_view path) { add(kind, api::str(at, path)); }
+  void add(std::string_view kind, const api::Json& at, std::string_view path) {
+    add(kind, api::str(at, path));
+  }
 
   std::set<std::string> keys;
 
@@ -37,7 +39,8 @@ void add_container(References& out, const api::Json& container) {
 
 void add_volume(References& out, std::string_view pod, const api::Json& volume) {
   // Every other volume type names its secret in one of these two ways.
-  for (const std::string_view type : {"azureFile", "flexVolume", "cephfs", "rbd", "scaleIO", "iscsi", "storageos"}) {
+  for (const std::string_view type :
+       {"azureFile", "flexVolume", "cephfs", "rbd", "scaleIO", "iscsi", "storageos"}) {
     if (const api::Json* source = api::member(volume, type)) {
       out.add("secret", *source, "secretRef.name");
       out.add("secret", *source, "secretName");
@@ -56,7 +59,8 @@ void add_volume(References& out, std::string_view pod, const api::Json& volume) 
 }
 
 void add_resource_claims(References& out, const api::Json& pod) {
-  for (const auto& claim : api::list(pod, "spec.resourceClaims")) out.add("resourceclaim", claim, "resourceClaimName");
+  for (const auto& claim : api::list(pod, "spec.resourceClaims"))
+    out.add("resourceclaim", claim, "resourceClaimName");
   for (const auto& status : api::list(pod, "status.resourceClaimStatuses"))
     out.add("resourceclaim", status, "resourceClaimName");
   out.add("resourceclaim", pod, "status.extendedResourceClaimStatus.resourceClaimName");
@@ -70,7 +74,8 @@ std::set<std::string> references(const api::Object& pod) {
   const api::Json& json = pod.json();
   out.add("serviceaccount", json, "spec.serviceAccountName");
   for (const auto& secret : api::list(json, "spec.imagePullSecrets")) out.add("secret", secret, "name");
-  for (const std::string_view containers : {"spec.containers", "spec.initContainers", "spec.ephemeralContainers"}) {
+  for (const std::string_view containers :
+       {"spec.containers", "spec.initContainers", "spec.ephemeralContainers"}) {
     for (const auto& container : api::list(json, containers)) add_container(out, container);
   }
   for (const auto& volume : api::list(json, "spec.volumes")) add_volume(out, pod.name(), volume);
@@ -83,10 +88,12 @@ std::set<std::string> volume_secrets(const api::Json& volume) {
   std::set<std::string> out;
   const std::string_view claim_ns = api::str(volume, "spec.claimRef.namespace");
   for (const auto& [type, source] : api::object(volume, "spec")) {
-    for (const std::string_view field : {"secretRef", "nodePublishSecretRef", "nodeStageSecretRef", "nodeExpandSecretRef"}) {
+    for (const std::string_view field :
+         {"secretRef", "nodePublishSecretRef", "nodeStageSecretRef", "nodeExpandSecretRef"}) {
       const api::Json* reference = api::member(source, field);
       if (reference == nullptr || api::str(*reference, "name").empty()) continue;
-      out.insert(fmt::format("{}/{}", api::str(*reference, "namespace", claim_ns), api::str(*reference, "name")));
+      out.insert(
+          fmt::format("{}/{}", api::str(*reference, "namespace", claim_ns), api::str(*reference, "name")));
     }
     if (const auto name = api::str(source, "secretName"); !name.empty())
       out.insert(fmt::format("{}/{}", api::str(source, "secretNamespace", claim_ns), name));
@@ -121,7 +128,8 @@ void NodeGraph::count_volume(const api::Object& volume, bool add) {
   const std::string name(volume.name());
   if (api::str(json, "spec.claimRef.name").empty()) return;
   if (add) {
-    volume_claims_[name] = fmt::format("{}/{}", api::str(json, "spec.claimRef.namespace"), api::str(json, "spec.claimRef.name"));
+    volume_claims_[name] =
+        fmt::format("{}/{}", api::str(json, "spec.claimRef.namespace"), api::str(json, "spec.claimRef.name"));
   } else {
     volume_claims_.erase(name);
   }
@@ -133,7 +141,8 @@ void NodeGraph::count_volume(const api::Object& volume, bool add) {
   }
 }
 
-bool NodeGraph::needs(const std::string& node, std::string_view kind, std::string_view ns, std::string_view name) const {
+bool NodeGraph::needs(const std::string& node, std::string_view kind, std::string_view ns,
+                      std::string_view name) const {
   const auto counts = nodes_.find(node);
   return counts != nodes_.end() && counts->second.count(fmt::format("{}/{}/{}", kind, ns, name)) != 0;
 }
@@ -145,7 +154,8 @@ bool NodeGraph::needs_volume(const std::string& node, std::string_view volume) c
          counts->second.count("persistentvolumeclaim/" + claim->second) != 0;
 }
 
-bool NodeGraph::needs_volume_secret(const std::string& node, std::string_view ns, std::string_view name) const {
+bool NodeGraph::needs_volume_secret(const std::string& node, std::string_view ns,
+                                    std::string_view name) const {
   const auto volumes = secret_volumes_.find(fmt::format("{}/{}", ns, name));
   return volumes != secret_volumes_.end() &&
          std::any_of(volumes->second.begin(), volumes->second.end(),

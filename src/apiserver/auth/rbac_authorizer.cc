@@ -43,10 +43,12 @@ class ClusterAuthorizer : public Authorizer {
 
   void follow(Cacher& cacher, const api::Gvr& gvr, std::string_view kind, Change change) {
     auto& cache = cacher.resource(gvr);
-    cache.for_each("", [&](const api::Object& object) { return (policy_.get()->*change)(kind, {}, object), true; });
+    cache.for_each(
+        "", [&](const api::Object& object) { return (policy_.get()->*change)(kind, {}, object), true; });
     // The handler stays with the cache; the policy may end before it.
     cache.on_change([weak = std::weak_ptr<RbacPolicy>(policy_), kind, change](const CacheEvent& event) {
-      if (auto policy = weak.lock()) (policy.get()->*change)(kind, event.before, event.removed ? api::Object() : event.after);
+      if (auto policy = weak.lock())
+        (policy.get()->*change)(kind, event.before, event.removed ? api::Object() : event.after);
     });
   }
 
@@ -56,18 +58,22 @@ class ClusterAuthorizer : public Authorizer {
 
 }  // namespace
 
-std::unique_ptr<Authorizer> make_authorizer(Cacher& cacher) { return std::make_unique<ClusterAuthorizer>(cacher); }
+std::unique_ptr<Authorizer> make_authorizer(Cacher& cacher) {
+  return std::make_unique<ClusterAuthorizer>(cacher);
+}
 
 Error forbidden_error(const Attributes& attributes, const Decision& decision) {
   std::string text;
   std::string what;
   if (!attributes.resource_request) {
-    text = fmt::format("User \"{}\" cannot {} path \"{}\"", attributes.user.name, attributes.verb, attributes.path);
+    text = fmt::format("User \"{}\" cannot {} path \"{}\"", attributes.user.name, attributes.verb,
+                       attributes.path);
   } else {
-    const std::string resource =
-        attributes.subresource.empty() ? attributes.resource : attributes.resource + "/" + attributes.subresource;
-    const std::string where =
-        attributes.ns.empty() ? "at the cluster scope" : fmt::format("in the namespace \"{}\"", attributes.ns);
+    const std::string resource = attributes.subresource.empty()
+                                     ? attributes.resource
+                                     : attributes.resource + "/" + attributes.subresource;
+    const std::string where = attributes.ns.empty() ? "at the cluster scope"
+                                                    : fmt::format("in the namespace \"{}\"", attributes.ns);
     text = fmt::format("User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", attributes.user.name,
                        attributes.verb, resource, attributes.group, where);
     what = api::Gvr{attributes.group, attributes.version, attributes.resource}.qualified();

@@ -17,7 +17,8 @@ std::string subject_key(const api::Json& subject) {
   const auto kind = api::str(subject, "kind"), name = api::str(subject, "name");
   if (kind == "User") return fmt::format("u:{}", name);
   if (kind == "Group") return fmt::format("g:{}", name);
-  if (kind == "ServiceAccount") return fmt::format("u:system:serviceaccount:{}:{}", api::str(subject, "namespace"), name);
+  if (kind == "ServiceAccount")
+    return fmt::format("u:system:serviceaccount:{}:{}", api::str(subject, "namespace"), name);
   return "";
 }
 
@@ -111,8 +112,8 @@ void RbacPolicy::bind(const api::Object& binding, std::string_view kind, bool ad
 
 void RbacPolicy::refresh_aggregated() {
   aggregated_stale_ = false;
-  // An aggregated role may select another one (admin selects edit, edit selects view): collect through them, each
-  // role once, which also ends circles.
+  // An aggregated role may select another one (admin selects edit, edit selects view): collect through them,
+  // each role once, which also ends circles.
   for (const auto& key : aggregated_) {
     Role& role = roles_[key];
     std::vector<PolicyRule> rules;
@@ -122,10 +123,11 @@ void RbacPolicy::refresh_aggregated() {
       const Role* current = open.back();
       open.pop_back();
       for (const auto& [other_key, other] : roles_) {
-        const bool selected =
-            other_key.starts_with("ClusterRole/") &&
-            std::any_of(current->aggregates.begin(), current->aggregates.end(),
-                        [&labels = other.labels](const api::LabelSelector& selector) { return selector.matches(labels); });
+        const bool selected = other_key.starts_with("ClusterRole/") &&
+                              std::any_of(current->aggregates.begin(), current->aggregates.end(),
+                                          [&labels = other.labels](const api::LabelSelector& selector) {
+                                            return selector.matches(labels);
+                                          });
         if (!selected || !seen.insert(&other).second) continue;
         if (other.aggregated) {
           open.push_back(&other);
@@ -151,7 +153,8 @@ void RbacPolicy::for_each_grant(const UserInfo& user, const std::string& ns, Vis
   for (const auto& group : user.groups) visit_subject("g:" + group);
 }
 
-void RbacPolicy::decide_grants(const std::vector<Grant>& grants, const Attributes& attributes, Verdict& verdict) const {
+void RbacPolicy::decide_grants(const std::vector<Grant>& grants, const Attributes& attributes,
+                               Verdict& verdict) const {
   for (const auto& grant : grants) {
     const auto role = roles_.find(grant.role);
     if (role == roles_.end()) continue;
@@ -160,7 +163,8 @@ void RbacPolicy::decide_grants(const std::vector<Grant>& grants, const Attribute
       if (match == Match::kNo) continue;
       const auto parts = grant.role.rfind('/');
       std::string reason = fmt::format("RBAC: allowed by {} of {} \"{}\" to {}", grant.binding,
-                                       grant.role.substr(0, grant.role.find('/')), grant.role.substr(parts + 1), grant.subject);
+                                       grant.role.substr(0, grant.role.find('/')),
+                                       grant.role.substr(parts + 1), grant.subject);
       if (match == Match::kIfNamed) {
         verdict.named.push_back({rule.names, std::move(reason)});
         continue;
@@ -175,9 +179,10 @@ void RbacPolicy::decide_grants(const std::vector<Grant>& grants, const Attribute
 RbacPolicy::Verdict RbacPolicy::decide(const Attributes& attributes) const {
   Verdict verdict;
   // Roles in a namespace say nothing about paths.
-  for_each_grant(attributes.user, attributes.resource_request ? attributes.ns : "", [&](const std::vector<Grant>& grants) {
-    if (!verdict.allowed) decide_grants(grants, attributes, verdict);
-  });
+  for_each_grant(attributes.user, attributes.resource_request ? attributes.ns : "",
+                 [&](const std::vector<Grant>& grants) {
+                   if (!verdict.allowed) decide_grants(grants, attributes, verdict);
+                 });
   return verdict;
 }
 
@@ -192,7 +197,8 @@ Decision RbacPolicy::authorize(const Attributes& attributes) {
   const Verdict& verdict = found->second;
   if (verdict.allowed) return {true, verdict.reason};
   for (const auto& rule : verdict.named) {
-    if (std::find(rule.names.begin(), rule.names.end(), attributes.name) != rule.names.end()) return {true, rule.reason};
+    if (std::find(rule.names.begin(), rule.names.end(), attributes.name) != rule.names.end())
+      return {true, rule.reason};
   }
   return {};
 }
@@ -211,7 +217,8 @@ std::vector<PolicyRule> RbacPolicy::rules_for(const UserInfo& user, const std::s
   return out;
 }
 
-std::vector<PolicyRule> RbacPolicy::role_rules(std::string_view kind, const std::string& ns, const std::string& name) {
+std::vector<PolicyRule> RbacPolicy::role_rules(std::string_view kind, const std::string& ns,
+                                               const std::string& name) {
   if (aggregated_stale_) refresh_aggregated();
   const auto role = roles_.find(role_key(kind, ns, name));
   return role == roles_.end() ? std::vector<PolicyRule>() : role->second.rules;

@@ -11,11 +11,11 @@
 
 namespace mk::apiserver {
 
-// RBAC policy compiled for asking: who is bound to which rules where. Fed object by object; one change costs what
-// that object holds (and forgets the remembered decisions), never a pass over the others.
+// RBAC policy compiled for asking: who is bound to which rules where. Fed object by object; one change costs
+// what that object holds (and forgets the remembered decisions), never a pass over the others.
 //
-// An aggregated ClusterRole grants what the ClusterRoles selected by its aggregationRule grant, looked up by label
-// here, so that it holds from the moment a contributing role is written. Its own `rules` are what the
+// An aggregated ClusterRole grants what the ClusterRoles selected by its aggregationRule grant, looked up by
+// label here, so that it holds from the moment a contributing role is written. Its own `rules` are what the
 // clusterrole-aggregation controller writes back for people to read; they are not consulted.
 class RbacPolicy {
  public:

@@ -39,13 +39,16 @@ void check_selector(const Json& attributes, std::string_view key, std::vector<Ca
   const Json* selector = part(attributes, key);
   if (selector == nullptr) return;
   const std::string path = fmt::format("spec.resourceAttributes.{}", key);
-  const bool raw = !api::str(*selector, "rawSelector").empty(), listed = !api::list(*selector, "requirements").empty();
+  const bool raw = !api::str(*selector, "rawSelector").empty(),
+             listed = !api::list(*selector, "requirements").empty();
   if (raw && listed)
-    causes.push_back(api::invalid(path + ".rawSelector", "\"" + std::string(api::str(*selector, "rawSelector")) + "\"",
+    causes.push_back(api::invalid(path + ".rawSelector",
+                                  "\"" + std::string(api::str(*selector, "rawSelector")) + "\"",
                                   "may not specified at the same time as requirements"));
   if (!raw && !listed)
-    causes.push_back(api::required(path + ".requirements",
-                                   fmt::format("when {} is specified, requirements or rawSelector is required", path)));
+    causes.push_back(
+        api::required(path + ".requirements",
+                      fmt::format("when {} is specified, requirements or rawSelector is required", path)));
 }
 
 void check_attributes(const Json& spec, std::vector<Cause>& causes) {
@@ -55,8 +58,9 @@ void check_attributes(const Json& spec, std::vector<Cause>& causes) {
     causes.push_back(api::invalid("spec.nonResourceAttributes", api::to_json(*path),
                                   "cannot be specified in combination with resourceAttributes"));
   if (resource == nullptr && path == nullptr)
-    causes.push_back(api::invalid("spec.resourceAttributes", "null",
-                                  "exactly one of nonResourceAttributes or resourceAttributes must be specified"));
+    causes.push_back(
+        api::invalid("spec.resourceAttributes", "null",
+                     "exactly one of nonResourceAttributes or resourceAttributes must be specified"));
   if (resource == nullptr) return;
   check_selector(*resource, "fieldSelector", causes);
   check_selector(*resource, "labelSelector", causes);
@@ -67,8 +71,10 @@ void check_subject(const Json& spec, std::vector<Cause>& causes) {
     causes.push_back(api::invalid("spec.user", "\"\"", "at least one of user or group must be specified"));
 }
 
-// Reviews are not stored, so a name or labels would be a misunderstanding. The server's own bookkeeping is not.
-void check_metadata(const Json& review, std::initializer_list<std::string_view> may, std::vector<Cause>& causes) {
+// Reviews are not stored, so a name or labels would be a misunderstanding. The server's own bookkeeping is
+// not.
+void check_metadata(const Json& review, std::initializer_list<std::string_view> may,
+                    std::vector<Cause>& causes) {
   JsonObject metadata = api::object(review, "metadata");
   for (const std::string_view key : {"managedFields", "creationTimestamp"}) metadata.erase(key);
   for (const auto key : may) metadata.erase(key);
@@ -98,7 +104,8 @@ std::string label_selector(const Json& attributes) {
   return join(terms, ",");
 }
 
-// Only terms of one value can be said as a field selector; leaving the others out asks about more, which is safe.
+// Only terms of one value can be said as a field selector; leaving the others out asks about more, which is
+// safe.
 std::string field_selector(const Json& attributes) {
   const Json* selector = part(attributes, "fieldSelector");
   if (selector == nullptr) return "";
@@ -206,14 +213,17 @@ Result<Json> review_local_subject_access(Authorizer& authorizer, const std::stri
   check_subject(spec, causes);
   check_metadata(review, {"namespace"}, causes);
   if (part(spec, "nonResourceAttributes") != nullptr)
-    causes.push_back(api::invalid("spec.nonResourceAttributes", api::to_json(*part(spec, "nonResourceAttributes")),
+    causes.push_back(api::invalid("spec.nonResourceAttributes",
+                                  api::to_json(*part(spec, "nonResourceAttributes")),
                                   "disallowed on this kind of request"));
   const std::string own(api::str(spec, "resourceAttributes.namespace"));
   if (part(spec, "resourceAttributes") != nullptr && own != api::str(review, "metadata.namespace", ns))
-    causes.push_back(api::invalid("spec.resourceAttributes.namespace", "\"" + own + "\"", "must match metadata.namespace"));
+    causes.push_back(api::invalid("spec.resourceAttributes.namespace", "\"" + own + "\"",
+                                  "must match metadata.namespace"));
   MK_TRY(valid(kAuthorization, "LocalSubjectAccessReview", std::move(causes)));
   if (own != ns)
-    return Error(Reason::kBadRequest, fmt::format("spec.resourceAttributes.namespace must match namespace: {}", ns));
+    return Error(Reason::kBadRequest,
+                 fmt::format("spec.resourceAttributes.namespace must match namespace: {}", ns));
   return with_decision(review, authorizer.authorize(attributes_of(spec, subject_of(spec))));
 }
 
@@ -232,7 +242,8 @@ Result<Json> review_self_subject_rules(Authorizer& authorizer, const UserInfo& u
   bool incomplete = false;
   std::vector<PolicyRule> resources, paths;
   for (const auto& rule : authorizer.rules_for(user, ns, incomplete)) {
-    if (!rule.resources.empty()) resources.push_back({rule.verbs, rule.groups, rule.resources, rule.names, {}});
+    if (!rule.resources.empty())
+      resources.push_back({rule.verbs, rule.groups, rule.resources, rule.names, {}});
     if (!rule.paths.empty()) paths.push_back({rule.verbs, {}, {}, {}, rule.paths});
   }
   JsonObject status;

@@ -14,7 +14,8 @@ bool has(const std::vector<std::string>& list, std::string_view item) {
 }
 
 bool has_or_all(const std::vector<std::string>& list, std::string_view item) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& own) { return own == "*" || own == item; });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const std::string& own) { return own == "*" || own == item; });
 }
 
 // "*" is every resource with its subresources, "*/scale" that subresource of every resource. There is no
@@ -22,8 +23,9 @@ bool has_or_all(const std::vector<std::string>& list, std::string_view item) {
 bool resource_covers(std::string_view rule, std::string_view resource, std::string_view subresource) {
   if (rule == "*") return true;
   if (subresource.empty()) return rule == resource;
-  if (rule.size() == resource.size() + 1 + subresource.size() && rule.substr(0, resource.size()) == resource &&
-      rule[resource.size()] == '/' && rule.substr(resource.size() + 1) == subresource)
+  if (rule.size() == resource.size() + 1 + subresource.size() &&
+      rule.substr(0, resource.size()) == resource && rule[resource.size()] == '/' &&
+      rule.substr(resource.size() + 1) == subresource)
     return true;
   return rule.size() == subresource.size() + 2 && rule.substr(0, 2) == "*/" && rule.substr(2) == subresource;
 }
@@ -93,14 +95,16 @@ bool covers(const PolicyRule& held, const Grain& grain) {
 Match match_rule(const PolicyRule& rule, const Attributes& attributes) {
   if (!has_or_all(rule.verbs, attributes.verb)) return Match::kNo;
   if (!attributes.resource_request) {
-    const bool covered = std::any_of(rule.paths.begin(), rule.paths.end(),
-                                     [&](const std::string& path) { return path_covers(path, attributes.path); });
+    const bool covered = std::any_of(rule.paths.begin(), rule.paths.end(), [&](const std::string& path) {
+      return path_covers(path, attributes.path);
+    });
     return covered ? Match::kYes : Match::kNo;
   }
   if (!has_or_all(rule.groups, attributes.group)) return Match::kNo;
-  const bool covered = std::any_of(rule.resources.begin(), rule.resources.end(), [&](const std::string& resource) {
-    return resource_covers(resource, attributes.resource, attributes.subresource);
-  });
+  const bool covered =
+      std::any_of(rule.resources.begin(), rule.resources.end(), [&](const std::string& resource) {
+        return resource_covers(resource, attributes.resource, attributes.subresource);
+      });
   if (!covered) return Match::kNo;
   return rule.names.empty() ? Match::kYes : Match::kIfNamed;
 }
@@ -138,12 +142,14 @@ api::JsonArray rules_json(const std::vector<PolicyRule>& rules) {
   return out;
 }
 
-std::vector<PolicyRule> uncovered_rules(const std::vector<PolicyRule>& held, const std::vector<PolicyRule>& wanted) {
+std::vector<PolicyRule> uncovered_rules(const std::vector<PolicyRule>& held,
+                                        const std::vector<PolicyRule>& wanted) {
   using Place = std::tuple<bool, std::string, std::string, bool, std::string>;
   std::map<Place, std::vector<std::string>> missing;
   for (const auto& rule : wanted) {
     for (const auto& grain : grains(rule)) {
-      if (std::any_of(held.begin(), held.end(), [&](const PolicyRule& own) { return covers(own, grain); })) continue;
+      if (std::any_of(held.begin(), held.end(), [&](const PolicyRule& own) { return covers(own, grain); }))
+        continue;
       auto& verbs = missing[Place(grain.on_path, grain.group, grain.resource, grain.named, grain.name)];
       if (!has(verbs, grain.verb)) verbs.push_back(grain.verb);
     }

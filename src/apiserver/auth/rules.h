@@ -25,7 +25,8 @@ api::JsonArray rules_json(const std::vector<PolicyRule>& rules);
 
 // What of `wanted` no single rule of `held` covers, broken down to one resource (or path) per rule with the
 // missing verbs together. Empty: everything is covered.
-std::vector<PolicyRule> uncovered_rules(const std::vector<PolicyRule>& held, const std::vector<PolicyRule>& wanted);
+std::vector<PolicyRule> uncovered_rules(const std::vector<PolicyRule>& held,
+                                        const std::vector<PolicyRule>& wanted);
 
 // `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "list"]}`
 std::string rule_text(const PolicyRule& rule);

@@ -19,7 +19,9 @@ using api::Json;
 constexpr std::int64_t kDeletedLeeway = 60;
 constexpr std::string_view kExtra = "authentication.kubernetes.io/";
 
-Error unauthorized(std::string text) { return Error(Reason::kUnauthorized, std::move(text)); }
+Error unauthorized(std::string text) {
+  return Error(Reason::kUnauthorized, std::move(text));
+}
 
 std::int64_t seconds(rt::WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -59,7 +61,8 @@ UserInfo user_of(const Json& claims) {
   user.name = service_account_user(ns, api::str(ours, "serviceaccount.name"));
   user.uid = api::str(ours, "serviceaccount.uid");
   user.groups = service_account_groups(ns);
-  if (const auto id = api::str(claims, "jti"); !id.empty()) add_extra(user, "credential-id", fmt::format("JTI={}", id));
+  if (const auto id = api::str(claims, "jti"); !id.empty())
+    add_extra(user, "credential-id", fmt::format("JTI={}", id));
   add_extra(user, "pod-name", api::str(ours, "pod.name"));
   add_extra(user, "pod-uid", api::str(ours, "pod.uid"));
   add_extra(user, "node-name", api::str(ours, "node.name"));
@@ -95,22 +98,25 @@ Result<const Json*> ServiceAccountTokens::verified_claims(const std::string& tok
   return &order_.back().claims;
 }
 
-Result<UserInfo> ServiceAccountTokens::authenticate(const std::string& token, const std::vector<std::string>& audiences,
+Result<UserInfo> ServiceAccountTokens::authenticate(const std::string& token,
+                                                    const std::vector<std::string>& audiences,
                                                     std::vector<std::string>& accepted) {
   MK_ASSIGN(const Json* claims, verified_claims(token));
-  if (api::str(*claims, "iss") != options_.issuer) return unauthorized("token was not issued by this cluster");
+  if (api::str(*claims, "iss") != options_.issuer)
+    return unauthorized("token was not issued by this cluster");
   const auto own = audiences_of(*claims);
   accepted.clear();
   for (const auto& audience : audiences) {
     if (std::find(own.begin(), own.end(), audience) != own.end()) accepted.push_back(audience);
   }
   if (accepted.empty())
-    return unauthorized(fmt::format("token audiences {} is invalid for the target audiences {}", quoted_list(own),
-                                    quoted_list(audiences)));
+    return unauthorized(fmt::format("token audiences {} is invalid for the target audiences {}",
+                                    quoted_list(own), quoted_list(audiences)));
   MK_TRY(check_times(*claims));
   MK_TRY(check_objects(*claims));
   UserInfo user = user_of(*claims);
-  if (api::str(*claims, "sub") != user.name) return unauthorized("sub claim does not match the service account claims");
+  if (api::str(*claims, "sub") != user.name)
+    return unauthorized("sub claim does not match the service account claims");
   return user;
 }
 
@@ -122,8 +128,8 @@ Result<void> ServiceAccountTokens::check_times(const Json& claims) const {
   return ok();
 }
 
-Result<void> ServiceAccountTokens::check_object(const api::Gvr& gvr, const api::Key& key, std::string_view uid,
-                                                std::string_view kind) const {
+Result<void> ServiceAccountTokens::check_object(const api::Gvr& gvr, const api::Key& key,
+                                                std::string_view uid, std::string_view kind) const {
   const api::Object object = options_.cacher.get(gvr, key);
   const std::string what = fmt::format("{} {}", kind, key.str());
   if (!object) return unauthorized(what + " does not exist: its tokens have been invalidated");
@@ -139,16 +145,19 @@ Result<void> ServiceAccountTokens::check_objects(const Json& claims) const {
   const Json& ours = kubernetes_claims(claims);
   const std::string ns(api::str(ours, "namespace")), account(api::str(ours, "serviceaccount.name"));
   if (ns.empty() || account.empty()) return unauthorized("token has no service account claims");
-  MK_TRY(check_object(api::resources::kServiceAccounts, api::Key(ns, account), api::str(ours, "serviceaccount.uid"),
-                      "service account"));
+  MK_TRY(check_object(api::resources::kServiceAccounts, api::Key(ns, account),
+                      api::str(ours, "serviceaccount.uid"), "service account"));
   if (const auto name = api::str(ours, "secret.name"); !name.empty())
-    MK_TRY(check_object(api::resources::kSecrets, api::Key(ns, std::string(name)), api::str(ours, "secret.uid"), "secret"));
+    MK_TRY(check_object(api::resources::kSecrets, api::Key(ns, std::string(name)),
+                        api::str(ours, "secret.uid"), "secret"));
   const auto pod = api::str(ours, "pod.name"), node = api::str(ours, "node.name");
   if (!pod.empty())
-    MK_TRY(check_object(api::resources::kPods, api::Key(ns, std::string(pod)), api::str(ours, "pod.uid"), "pod"));
+    MK_TRY(check_object(api::resources::kPods, api::Key(ns, std::string(pod)), api::str(ours, "pod.uid"),
+                        "pod"));
   // A pod's token names the node only for the record; the pod's own life decides.
   if (pod.empty() && !node.empty())
-    MK_TRY(check_object(api::resources::kNodes, api::Key("", std::string(node)), api::str(ours, "node.uid"), "node"));
+    MK_TRY(check_object(api::resources::kNodes, api::Key("", std::string(node)), api::str(ours, "node.uid"),
+                        "node"));
   return ok();
 }
 

@@ -10,9 +10,9 @@
 
 namespace mk::apiserver {
 
-// Verifies service accounts' signed tokens. What a signature proves is remembered for a short while (it is the
-// expensive part); times, audience and whether account and bound object still exist are looked at every time, so
-// that deleting one of them ends its tokens at once.
+// Verifies service accounts' signed tokens. What a signature proves is remembered for a short while (it is
+// the expensive part); times, audience and whether account and bound object still exist are looked at every
+// time, so that deleting one of them ends its tokens at once.
 class ServiceAccountTokens {
  public:
   explicit ServiceAccountTokens(const AuthenticatorOptions& options);
@@ -34,7 +34,8 @@ class ServiceAccountTokens {
   Result<const api::Json*> verified_claims(const std::string& token);
   Result<void> check_times(const api::Json& claims) const;
   Result<void> check_objects(const api::Json& claims) const;
-  Result<void> check_object(const api::Gvr& gvr, const api::Key& key, std::string_view uid, std::string_view kind) const;
+  Result<void> check_object(const api::Gvr& gvr, const api::Key& key, std::string_view uid,
+                            std::string_view kind) const;
 
   const AuthenticatorOptions& options_;
   std::list<Verified> order_;  // oldest first; all live equally long, so also in the order of expiry

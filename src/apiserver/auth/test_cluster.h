@@ -11,7 +11,9 @@
 
 namespace mk::apiserver::testing {
 
-inline api::Json yaml(std::string_view text) { return api::parse_yaml(text).value(); }
+inline api::Json yaml(std::string_view text) {
+  return api::parse_yaml(text).value();
+}
 
 // A cacher over a store in a temporary folder, driven from straight-line tests.
 class PolicyCluster {
@@ -24,12 +26,14 @@ class PolicyCluster {
 
   void put(const api::Json& object) {
     const auto [key, exists] = key_of(object);
-    commit(store::Operation(store::Operation::Kind::kPut, key, encode_stored(object), store::Operation::kAny));
+    commit(
+        store::Operation(store::Operation::Kind::kPut, key, encode_stored(object), store::Operation::kAny));
   }
   void put(const std::string& text) { put(yaml(text)); }
   void put(const char* text) { put(yaml(text)); }
   void remove(const api::Json& object) {
-    commit(store::Operation(store::Operation::Kind::kRemove, key_of(object).first, SharedBytes(), store::Operation::kAny));
+    commit(store::Operation(store::Operation::Kind::kRemove, key_of(object).first, SharedBytes(),
+                            store::Operation::kAny));
   }
 
  private:
@@ -42,9 +46,11 @@ class PolicyCluster {
   }
 
   static std::pair<std::string, bool> key_of(const api::Json& object) {
-    const auto* resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+    const auto* resource =
+        api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
     MK_ASSERT(resource != nullptr);
-    const api::Key key{std::string(api::str(object, "metadata.namespace")), std::string(api::str(object, "metadata.name"))};
+    const api::Key key{std::string(api::str(object, "metadata.namespace")),
+                       std::string(api::str(object, "metadata.name"))};
     return {Cacher::store_key(resource->gvr, key), true};
   }
 
@@ -78,11 +84,13 @@ inline UserInfo user(std::string name, std::vector<std::string> groups = {}) {
   return out;
 }
 
-inline UserInfo node(const std::string& name) { return user("system:node:" + name, {"system:nodes", "system:authenticated"}); }
+inline UserInfo node(const std::string& name) {
+  return user("system:node:" + name, {"system:nodes", "system:authenticated"});
+}
 
 // "get pods", "create apps/deployments/scale", "get /metrics"
-inline Attributes ask(UserInfo who, const std::string& verb, const std::string& what, std::string ns = "", std::string name = "",
-                      std::string fields = "") {
+inline Attributes ask(UserInfo who, const std::string& verb, const std::string& what, std::string ns = "",
+                      std::string name = "", std::string fields = "") {
   Attributes out;
   out.user = std::move(who);
   out.verb = verb;

@@ -16,12 +16,15 @@ namespace {
 using api::Json;
 using api::JsonObject;
 
-constexpr std::int64_t kExpirationDefault = 3600, kExpirationMin = 600, kExpirationMax = std::int64_t{1} << 32;
+constexpr std::int64_t kExpirationDefault = 3600, kExpirationMin = 600,
+                       kExpirationMax = std::int64_t{1} << 32;
 constexpr std::int64_t kPodExpiration = 60 * 60 + 7;  // what the projected volume of every pod asks for
 constexpr std::int64_t kPodExpirationExtended = 365 * 24 * 60 * 60;
 const api::Gvk kTokenRequest{"authentication.k8s.io", "v1", "TokenRequest"};
 
-Error bad_request(std::string text) { return Error(Reason::kBadRequest, std::move(text)); }
+Error bad_request(std::string text) {
+  return Error(Reason::kBadRequest, std::move(text));
+}
 
 std::int64_t seconds(rt::WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -34,9 +37,11 @@ Result<void> validate(const Json& request) {
   std::vector<Cause> causes;
   const std::string text = std::to_string(wanted);
   if (wanted < kExpirationMin)
-    causes.push_back(api::invalid("spec.expirationSeconds", text, "may not specify a duration less than 10 minutes"));
+    causes.push_back(
+        api::invalid("spec.expirationSeconds", text, "may not specify a duration less than 10 minutes"));
   if (wanted > kExpirationMax)
-    causes.push_back(api::invalid("spec.expirationSeconds", text, "may not specify a duration larger than 2^32 seconds"));
+    causes.push_back(
+        api::invalid("spec.expirationSeconds", text, "may not specify a duration larger than 2^32 seconds"));
   if (!causes.empty()) return api::invalid_object(kTokenRequest, "", std::move(causes));
   return ok();
 }
@@ -72,29 +77,37 @@ Result<void> TokenIssuer::bind(const api::Object& account, const Json& bound, Js
   const bool pod = kind == "Pod", secret = kind == "Secret", node = kind == "Node";
   if (version != "v1" || (!pod && !secret && !node)) {
     const auto slash = version.find('/');
-    return bad_request(fmt::format("cannot bind token for serviceaccount \"{}\" to an object of type \"{}, Kind={}\": "
-                                   "use a v1 Pod, Secret or Node",
-                                   account.name(), slash == version.npos ? "/" + std::string(version) : version, kind));
+    return bad_request(
+        fmt::format("cannot bind token for serviceaccount \"{}\" to an object of type \"{}, Kind={}\": "
+                    "use a v1 Pod, Secret or Node",
+                    account.name(), slash == version.npos ? "/" + std::string(version) : version, kind));
   }
-  const api::Gvr& gvr = pod ? api::resources::kPods : secret ? api::resources::kSecrets : api::resources::kNodes;
+  const api::Gvr& gvr = pod      ? api::resources::kPods
+                        : secret ? api::resources::kSecrets
+                                 : api::resources::kNodes;
   const api::Object object = options_.cacher.get(gvr, api::Key(node ? "" : std::string(account.ns()), name));
   if (!object) return missing(gvr, name);
   const auto uid = api::str(bound, "uid");
   if (!uid.empty() && uid != object.uid()) {
-    return Error(Reason::kConflict,
-                 fmt::format("the UID in the bound object reference ({}) does not match the UID in record. The object "
-                             "might have been deleted and then recreated", uid));
+    return Error(
+        Reason::kConflict,
+        fmt::format("the UID in the bound object reference ({}) does not match the UID in record. The object "
+                    "might have been deleted and then recreated",
+                    uid));
   }
   if (pod && api::str(object.json(), "spec.serviceAccountName") != account.name())
-    return bad_request(fmt::format("cannot bind token for serviceaccount \"{}\" to pod running with different "
-                                   "serviceaccount name.", account.name()));
+    return bad_request(
+        fmt::format("cannot bind token for serviceaccount \"{}\" to pod running with different "
+                    "serviceaccount name.",
+                    account.name()));
   claims[pod ? "pod" : secret ? "secret" : "node"] = reference(object);
   if (!pod) return ok();
   const std::string on(api::str(object.json(), "spec.nodeName"));
   if (on.empty()) return ok();
   JsonObject node_claim;
   node_claim["name"] = on;
-  if (const api::Object host = options_.cacher.get(api::resources::kNodes, api::Key("", on))) node_claim["uid"] = host.uid();
+  if (const api::Object host = options_.cacher.get(api::resources::kNodes, api::Key("", on)))
+    node_claim["uid"] = host.uid();
   claims["node"] = std::move(node_claim);
   return ok();
 }
@@ -102,11 +115,14 @@ Result<void> TokenIssuer::bind(const api::Object& account, const Json& bound, Js
 Result<Json> TokenIssuer::issue(const std::string& ns, const std::string& name, const Json& request) const {
   const api::Object account = options_.cacher.get(api::resources::kServiceAccounts, api::Key(ns, name));
   if (!account) return missing(api::resources::kServiceAccounts, name);
-  const auto named = api::str(request, "metadata.name", name), in = api::str(request, "metadata.namespace", ns);
+  const auto named = api::str(request, "metadata.name", name),
+             in = api::str(request, "metadata.namespace", ns);
   if (named != name)
-    return bad_request(fmt::format("the name of the object ({}) does not match the name on the URL ({})", named, name));
+    return bad_request(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", named, name));
   if (in != ns)
-    return bad_request(fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", in, ns));
+    return bad_request(
+        fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", in, ns));
   MK_TRY(validate(request));
 
   Json out = request;

@@ -13,11 +13,11 @@ struct TokenIssuerOptions {
 
   Cacher& cacher;
   rt::Clock& clock;
-  std::string key_pem;                 // the active private key
+  std::string key_pem;  // the active private key
   std::string issuer;
   std::vector<std::string> audiences;  // the API server's own; what a request without any gets
-  // Tokens that pods get from their projected volume (3607 s, our audiences) really live a year, so that clients
-  // that never read the file again keep working; `warnafter` marks when they should have.
+  // Tokens that pods get from their projected volume (3607 s, our audiences) really live a year, so that
+  // clients that never read the file again keep working; `warnafter` marks when they should have.
   bool extend_pod_tokens = true;
 };
 
@@ -26,8 +26,8 @@ class TokenIssuer {
  public:
   explicit TokenIssuer(TokenIssuerOptions options) : options_(std::move(options)) {}
 
-  // `request` is an authentication.k8s.io/v1 TokenRequest; the answer is the same with its defaults and its status.
-  // kInvalid, kBadRequest, kNotFound and kConflict as Kubernetes answers.
+  // `request` is an authentication.k8s.io/v1 TokenRequest; the answer is the same with its defaults and its
+  // status. kInvalid, kBadRequest, kNotFound and kConflict as Kubernetes answers.
   Result<api::Json> issue(const std::string& ns, const std::string& account, const api::Json& request) const;
 
  private:

@@ -32,7 +32,8 @@ WriteContext context_for(Registry& registry, const api::ResourceInfo& resource, 
 }
 
 const api::ResourceInfo& resource_of(const Json& object) {
-  const auto* resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+  const auto* resource =
+      api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
   MK_ASSERT(resource != nullptr);
   return *resource;
 }

@@ -11,8 +11,8 @@ struct BootstrapOptions {
   std::string ca_pem;
 };
 
-// Writes what every cluster has and puts back what is missing: namespaces, default RBAC policy, priority classes,
-// the kubernetes Service with its endpoints. Runs at each start; writes nothing when all is there.
+// Writes what every cluster has and puts back what is missing: namespaces, default RBAC policy, priority
+// classes, the kubernetes Service with its endpoints. Runs at each start; writes nothing when all is there.
 rt::Task<Result<void>> bootstrap(Registry& registry, BootstrapOptions options);
 
 // The first usable address of a CIDR plus `offset`: "10.43.0.0/16", 1 -> "10.43.0.1".

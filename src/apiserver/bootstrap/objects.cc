@@ -10,7 +10,8 @@ extern "C" const char mk_apiserver_objects_end[];
 namespace mk::apiserver {
 
 std::vector<api::Json> bootstrap_objects() {
-  const std::string_view text(mk_apiserver_objects_begin, mk_apiserver_objects_end - mk_apiserver_objects_begin);
+  const std::string_view text(mk_apiserver_objects_begin,
+                              mk_apiserver_objects_end - mk_apiserver_objects_begin);
   auto parsed = api::parse_yaml_documents(text);
   MK_ASSERT(parsed.ok());
   for (auto& object : *parsed) {

@@ -21,7 +21,9 @@ using api::JsonObject;
 constexpr std::string_view kGroup = "rbac.authorization.k8s.io";
 constexpr std::string_view kAutoupdate = "rbac.authorization.kubernetes.io/autoupdate";
 
-JsonObject section(const Json& policy, std::string_view name) { return api::object(policy, name); }
+JsonObject section(const Json& policy, std::string_view name) {
+  return api::object(policy, name);
+}
 
 Json start(std::string_view kind, std::string_view ns, std::string_view name) {
   JsonObject metadata, labels, annotations, out;
@@ -99,8 +101,8 @@ void append_new(JsonArray& to, const JsonArray& from) {
 }
 
 // The rules that a role collects by label, through roles that aggregate themselves.
-void collect_rules(const std::map<std::string, Json>& roles, const Json& aggregated, std::set<std::string>& seen,
-                   JsonArray& rules) {
+void collect_rules(const std::map<std::string, Json>& roles, const Json& aggregated,
+                   std::set<std::string>& seen, JsonArray& rules) {
   for (const auto& selector : api::list(aggregated, "aggregationRule.clusterRoleSelectors")) {
     for (const auto& [label, value] : api::object(selector, "matchLabels")) {
       for (const auto& [name, other] : roles) {
@@ -116,7 +118,8 @@ void collect_rules(const std::map<std::string, Json>& roles, const Json& aggrega
 void fill_aggregated(std::vector<Json>& objects) {
   std::map<std::string, Json> roles;
   for (const auto& object : objects) {
-    if (api::str(object, "kind") == "ClusterRole") roles[std::string(api::str(object, "metadata.name"))] = object;
+    if (api::str(object, "kind") == "ClusterRole")
+      roles[std::string(api::str(object, "metadata.name"))] = object;
   }
   for (auto& object : objects) {
     if (api::member(object, "aggregationRule") == nullptr) continue;
@@ -172,7 +175,9 @@ bool merge_subjects(Json& object, const Json& wanted) {
   JsonArray merged = api::list(object, "subjects");
   bool changed = false;
   for (const auto& item : api::list(wanted, "subjects")) {
-    const auto same = [identity = subject_identity(item)](const Json& own) { return subject_identity(own) == identity; };
+    const auto same = [identity = subject_identity(item)](const Json& own) {
+      return subject_identity(own) == identity;
+    };
     if (std::any_of(merged.begin(), merged.end(), same)) continue;
     merged.push_back(item);
     changed = true;
@@ -197,7 +202,8 @@ std::vector<Json> bootstrap_policy() {
     bound["serviceAccounts"] = JsonArray{Json("kube-system/" + std::string(name))};
     out.push_back(binding("", full, bound));
   }
-  for (const auto& [name, entry] : section(*parsed, "clusterBindings")) out.push_back(binding("", name, entry));
+  for (const auto& [name, entry] : section(*parsed, "clusterBindings"))
+    out.push_back(binding("", name, entry));
   for (const auto& [ns, roles] : section(*parsed, "roles")) {
     for (const auto& [name, rules] : roles.as_object()) out.push_back(role(ns, name, rules));
   }
@@ -212,8 +218,9 @@ std::optional<Json> reconcile_policy(const Json& existing, const Json& wanted) {
   const Json* annotations = api::find(existing, "metadata.annotations");
   const Json* autoupdate = annotations == nullptr ? nullptr : api::member(*annotations, kAutoupdate);
   if (autoupdate != nullptr && *autoupdate == Json("false")) return std::nullopt;
-  if (api::member(wanted, "roleRef") != nullptr && (api::str(existing, "roleRef.kind") != api::str(wanted, "roleRef.kind") ||
-                                                    api::str(existing, "roleRef.name") != api::str(wanted, "roleRef.name")))
+  if (api::member(wanted, "roleRef") != nullptr &&
+      (api::str(existing, "roleRef.kind") != api::str(wanted, "roleRef.kind") ||
+       api::str(existing, "roleRef.name") != api::str(wanted, "roleRef.name")))
     return std::nullopt;
   Json out = existing;
   bool changed = merge_map(out, "metadata.labels", wanted);

@@ -19,12 +19,15 @@ constexpr const char* kLazilyWritten[] = {"events", "events.events.k8s.io", "lea
 // The previous state of an object that left a filter, as of the change that made it leave.
 api::Object at_revision(const api::Object& object, store::Revision revision) {
   const std::string version = std::to_string(revision);
-  return object.with([&](api::Json& json) { api::set(json, "metadata.resourceVersion", api::text(version)); });
+  return object.with(
+      [&](api::Json& json) { api::set(json, "metadata.resourceVersion", api::text(version)); });
 }
 
 }  // namespace
 
-std::optional<WatchItem> CacheWatcher::try_next() { return items_.try_pop(); }
+std::optional<WatchItem> CacheWatcher::try_next() {
+  return items_.try_pop();
+}
 
 void CacheWatcher::push(WatchItem item) {
   if (items_.size() < kBehindMax) {
@@ -55,19 +58,23 @@ api::Object ResourceCache::get(const api::Key& key) const {
   return found == objects_.end() ? api::Object() : found->second;
 }
 
-void ResourceCache::for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const {
+void ResourceCache::for_each(const std::string& ns,
+                             const std::function<bool(const api::Object&)>& visit) const {
   auto at = ns.empty() ? objects_.begin() : objects_.lower_bound(api::Key(ns, ""));
   for (; at != objects_.end() && (ns.empty() || at->first.ns == ns); ++at) {
     if (!visit(at->second)) return;
   }
 }
 
-std::vector<api::Object> ResourceCache::list(const Filter& filter) const { return page(filter, 0).items; }
+std::vector<api::Object> ResourceCache::list(const Filter& filter) const {
+  return page(filter, 0).items;
+}
 
 ResourceCache::Page ResourceCache::page(const Filter& filter, std::size_t limit) const {
   Page out;
   const bool inside = filter.looks_inside();
-  // Cluster-scoped objects have no namespace, so this finds them too; others are looked for in every namespace.
+  // Cluster-scoped objects have no namespace, so this finds them too; others are looked for in every
+  // namespace.
   if (!filter.name.empty()) {
     const auto found = objects_.find(api::Key(filter.ns, filter.name));
     if (found != objects_.end() && (!inside || filter.selects(found->second))) {
@@ -92,12 +99,13 @@ ResourceCache::Page ResourceCache::page(const Filter& filter, std::size_t limit)
 
 Result<std::shared_ptr<CacheWatcher>> ResourceCache::watch(Filter filter, store::Revision since) {
   if (since < oldest_)
-    return Error(Reason::kExpired, "too old resource version: " + std::to_string(since) + " (" +
-                                       std::to_string(oldest_) + ")");
+    return Error(Reason::kExpired,
+                 "too old resource version: " + std::to_string(since) + " (" + std::to_string(oldest_) + ")");
   auto watcher = std::make_shared<CacheWatcher>(std::move(filter));
   watcher->seen_ = since;
-  const auto first = std::upper_bound(recent_.begin(), recent_.end(), since,
-                                      [](store::Revision value, const CacheEvent& event) { return value < event.revision; });
+  const auto first =
+      std::upper_bound(recent_.begin(), recent_.end(), since,
+                       [](store::Revision value, const CacheEvent& event) { return value < event.revision; });
   for (auto event = first; event != recent_.end(); ++event) watcher->offer(*event);
   watchers_.add(watcher->filter_, watcher);
   return watcher;
@@ -143,8 +151,8 @@ rt::Task<Result<void>> Cacher::load() {
   for (auto& [name, cache] : resources_) cache->oldest_ = since;
   MK_CO_TRY(co_await replay(since));
   if (last == now) co_return ok();
-  // Revisions were skipped: mk was killed and lazily written changes may be lost that watchers have seen. Only
-  // a new list tells them.
+  // Revisions were skipped: mk was killed and lazily written changes may be lost that watchers have seen.
+  // Only a new list tells them.
   for (const char* lazy : kLazilyWritten) resource(lazy).oldest_ = now;
   co_return ok();
 }
@@ -164,8 +172,8 @@ rt::Task<Result<void>> Cacher::load_state(store::Revision at) {
   }
 }
 
-// The revision of the last change that history has (of compaction, if it has none): after a crash, the store's own
-// revision is ahead of it.
+// The revision of the last change that history has (of compaction, if it has none): after a crash, the
+// store's own revision is ahead of it.
 rt::Task<Result<store::Revision>> Cacher::last_change() {
   store::Revision low = store_.compacted(), high = store_.revision();
   // Invariant: no change is above `high`, and if any is above compacted(), the last is above or at `low`.
@@ -190,7 +198,9 @@ rt::Task<Result<void>> Cacher::replay(store::Revision since) {
   }
 }
 
-ResourceCache& Cacher::resource(const api::Gvr& gvr) { return is_event_view(gvr) ? event_view() : resource(gvr.qualified()); }
+ResourceCache& Cacher::resource(const api::Gvr& gvr) {
+  return is_event_view(gvr) ? event_view() : resource(gvr.qualified());
+}
 
 api::Object Cacher::get(const api::Gvr& gvr, const api::Key& key) {
   const api::Object object = resource(stored_as(gvr).qualified()).get(key);
@@ -201,7 +211,8 @@ ResourceCache& Cacher::event_view() {
   if (event_view_) return *event_view_;
   event_view_ = std::make_unique<ResourceCache>();
   resource(kEvents).for_each("", [this](const api::Object& object) {
-    event_view_->load(object.key(), api::Object(event_for_view(object.json())), parse_int(object.resource_version()).value_or(0));
+    event_view_->load(object.key(), api::Object(event_for_view(object.json())),
+                      parse_int(object.resource_version()).value_or(0));
     return true;
   });
   event_view_->oldest_ = revision();
@@ -246,7 +257,8 @@ std::string Cacher::store_key(const api::Gvr& gvr, const api::Key& key) {
 
 api::Key Cacher::object_key(std::string_view store_key) {
   const auto first = store_key.find('/'), second = store_key.find('/', first + 1);
-  return api::Key(std::string(store_key.substr(first + 1, second - first - 1)), std::string(store_key.substr(second + 1)));
+  return api::Key(std::string(store_key.substr(first + 1, second - first - 1)),
+                  std::string(store_key.substr(second + 1)));
 }
 
 }  // namespace mk::apiserver

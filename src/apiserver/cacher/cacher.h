@@ -18,8 +18,8 @@
 
 namespace mk::apiserver {
 
-// One change of an object. `before` is empty for an addition; for a removal `after` is the last state, with the
-// revision of the removal.
+// One change of an object. `before` is empty for an addition; for a removal `after` is the last state, with
+// the revision of the removal.
 struct CacheEvent {
   store::Revision revision = 0;
   bool removed = false;
@@ -37,7 +37,8 @@ struct WatchItem {
   store::Revision revision;
 };
 
-// One subscriber. A watcher that falls too far behind is closed rather than allowed to hold memory: `lagging`.
+// One subscriber. A watcher that falls too far behind is closed rather than allowed to hold memory:
+// `lagging`.
 class CacheWatcher {
  public:
   explicit CacheWatcher(Filter filter) : filter_(std::move(filter)) {}
@@ -46,8 +47,8 @@ class CacheWatcher {
   rt::Task<std::optional<WatchItem>> next() { return items_.pop(); }
   std::optional<WatchItem> try_next();
   bool lagging() const { return lagging_; }
-  // Nothing waits to be taken: the subscriber has seen all there is up to the cacher's revision, which is what a
-  // bookmark may say.
+  // Nothing waits to be taken: the subscriber has seen all there is up to the cacher's revision, which is
+  // what a bookmark may say.
   bool caught_up() const { return items_.size() == 0 && !items_.closed(); }
 
  private:
@@ -76,8 +77,8 @@ class ResourceCache {
     api::Key last;           // of the last item
     std::size_t behind = 0;  // how many more match
   };
-  // The first `limit` (0: all). What is behind a full page is counted only without selectors, by keys alone; with
-  // them `behind` is 1 if there is any more.
+  // The first `limit` (0: all). What is behind a full page is counted only without selectors, by keys alone;
+  // with them `behind` is 1 if there is any more.
   Page page(const Filter& filter, std::size_t limit) const;
   // `visit` returns false to stop.
   void for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const;
@@ -105,13 +106,14 @@ class ResourceCache {
   std::vector<Handler> handlers_;
 };
 
-// The API server's copy of the store, fed by it: reads and watches are answered from here, writes go to the store.
+// The API server's copy of the store, fed by it: reads and watches are answered from here, writes go to the
+// store.
 class Cacher {
  public:
   explicit Cacher(store::Store& store);
 
-  // Reads everything; call once, before anything else. Recent changes are replayed from the store's history, so
-  // that watches from before a restart resume without a gap.
+  // Reads everything; call once, before anything else. Recent changes are replayed from the store's history,
+  // so that watches from before a restart resume without a gap.
   rt::Task<Result<void>> load();
 
   ResourceCache& resource(const api::Gvr& gvr);

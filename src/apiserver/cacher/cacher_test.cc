@@ -14,8 +14,10 @@ namespace {
 
 const api::Gvr& kMaps = api::resources::kConfigMaps;
 
-std::string config_map(const std::string& name, const std::string& label = "", const std::string& ns = "default") {
-  return "{apiVersion: v1, kind: ConfigMap, metadata: {name: " + name + ", namespace: " + ns + ", labels: {l: '" + label + "'}}}";
+std::string config_map(const std::string& name, const std::string& label = "",
+                       const std::string& ns = "default") {
+  return "{apiVersion: v1, kind: ConfigMap, metadata: {name: " + name + ", namespace: " + ns +
+         ", labels: {l: '" + label + "'}}}";
 }
 
 Filter filter(std::string ns, std::string_view labels = "", std::string_view fields = "") {
@@ -26,7 +28,9 @@ Filter filter(std::string ns, std::string_view labels = "", std::string_view fie
 std::vector<std::string> drain(CacheWatcher& watcher) {
   std::vector<std::string> out;
   while (auto item = watcher.try_next()) {
-    const char* type = item->type == Type::kAdded ? "ADDED " : item->type == Type::kModified ? "MODIFIED " : "DELETED ";
+    const char* type = item->type == Type::kAdded      ? "ADDED "
+                       : item->type == Type::kModified ? "MODIFIED "
+                                                       : "DELETED ";
     CHECK(item->object.resource_version() == std::to_string(item->revision));
     out.push_back(type + std::string(item->object.name()));
   }
@@ -52,7 +56,8 @@ TEST_CASE("a watch sees what enters, changes within and leaves its filter") {
   const Object b = api.create(config_map("b", "blue"));
   REQUIRE(api.try_remove(a).ok());
   REQUIRE(api.try_remove(b).ok());
-  CHECK(drain(*all) == Texts{"ADDED a", "MODIFIED a", "MODIFIED a", "MODIFIED a", "ADDED b", "DELETED a", "DELETED b"});
+  CHECK(drain(*all) ==
+        Texts{"ADDED a", "MODIFIED a", "MODIFIED a", "MODIFIED a", "ADDED b", "DELETED a", "DELETED b"});
   CHECK(drain(*red) == Texts{"ADDED a", "MODIFIED a", "DELETED a", "ADDED a", "DELETED a"});
   CHECK(drain(*named) == Texts{"ADDED b", "DELETED b"});
   CHECK(drain(*elsewhere).empty());
@@ -154,7 +159,8 @@ TEST_CASE("filters: fields a kind has, and errors of those it has not") {
   const auto names = [&](std::string_view fields) {
     Texts out;
     const auto pods = make_filter(api::resources::kPods, "default", "", fields).value();
-    for (const auto& pod : api.cacher().resource(api::resources::kPods).list(pods)) out.emplace_back(pod.name());
+    for (const auto& pod : api.cacher().resource(api::resources::kPods).list(pods))
+      out.emplace_back(pod.name());
     return out;
   };
   CHECK(names("status.phase=Failed") == Texts{"p1"});
@@ -169,15 +175,18 @@ TEST_CASE("changes find their watchers by name, field and namespace, and forget 
   auto& cache = api.cacher().resource(api::resources::kPods);
   const auto since = api.cacher().revision();
   const auto watch = [&](std::string ns, std::string_view labels, std::string_view fields) {
-    return cache.watch(make_filter(api::resources::kPods, std::move(ns), labels, fields).value(), since).value();
+    return cache.watch(make_filter(api::resources::kPods, std::move(ns), labels, fields).value(), since)
+        .value();
   };
   for (int i = 0; i < 200; ++i) (void)watch("", "", "spec.nodeName=gone" + std::to_string(i));
   auto mine = watch("", "", "spec.nodeName=n1"), other = watch("", "", "spec.nodeName=n2");
   auto unset = watch("default", "", "spec.nodeName="), named = watch("", "a=b", "metadata.name=p");
   auto ended = watch("", "", "status.phase=Failed"), rest = watch("", "", "spec.nodeName!=n1");
   const Object pod = api.create(
-      "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {a: b}}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}");
-  const Object loose = api.create("{apiVersion: v1, kind: Pod, metadata: {name: q}, spec: {containers: [{name: c, image: i}]}}");
+      "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {a: b}}, spec: {nodeName: n1, containers: "
+      "[{name: c, image: i}]}}");
+  const Object loose = api.create(
+      "{apiVersion: v1, kind: Pod, metadata: {name: q}, spec: {containers: [{name: c, image: i}]}}");
   api.patch(PatchType::kMerge, pod, "{status: {phase: Failed}}", "status");
   REQUIRE(api.try_remove(loose).ok());
   CHECK(drain(*mine) == Texts{"ADDED p", "MODIFIED p"});

@@ -18,7 +18,9 @@ struct Filter {
 
   bool everything() const { return ns.empty() && name.empty() && labels.everything() && fields.empty(); }
   // By key alone, without looking inside.
-  bool admits(const api::Key& key) const { return (ns.empty() || ns == key.ns) && (name.empty() || name == key.name); }
+  bool admits(const api::Key& key) const {
+    return (ns.empty() || ns == key.ns) && (name.empty() || name == key.name);
+  }
   // By labels and fields, which only the object's inside tells.
   bool selects(const api::Object& object) const;
   bool looks_inside() const { return !labels.everything() || !fields.empty(); }

@@ -8,16 +8,23 @@ namespace mk::apiserver {
 namespace {
 
 // A watcher has one route: by the narrowest thing that its filter names. No two kinds of route share a text.
-std::string by_name(const std::string& name) { return "name=" + name; }
-std::string by_field(const std::string& path, const std::string& value) { return "field " + path + "=" + value; }
-std::string by_namespace(const std::string& ns) { return "namespace=" + ns; }
+std::string by_name(const std::string& name) {
+  return "name=" + name;
+}
+std::string by_field(const std::string& path, const std::string& value) {
+  return "field " + path + "=" + value;
+}
+std::string by_namespace(const std::string& ns) {
+  return "namespace=" + ns;
+}
 const std::string kAll = "all";
 
 }  // namespace
 
 std::string Watchers::route_of(const Filter& filter) {
   if (!filter.name.empty()) return by_name(filter.name);
-  const auto equal = std::find_if(filter.fields.begin(), filter.fields.end(), [](const api::FieldTerm& term) { return term.equal; });
+  const auto equal = std::find_if(filter.fields.begin(), filter.fields.end(),
+                                  [](const api::FieldTerm& term) { return term.equal; });
   if (equal != filter.fields.end()) {
     paths_.insert(equal->path);
     return by_field(equal->path, equal->value);

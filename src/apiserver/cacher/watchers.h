@@ -14,8 +14,8 @@ namespace mk::apiserver {
 class CacheWatcher;
 struct CacheEvent;
 
-// The subscribers of one resource, by what their filters ask for, so that a change is shown to those only whom it
-// may concern: thousands of nodes watch the pods of their own, or one ConfigMap each.
+// The subscribers of one resource, by what their filters ask for, so that a change is shown to those only
+// whom it may concern: thousands of nodes watch the pods of their own, or one ConfigMap each.
 class Watchers {
  public:
   void add(const Filter& filter, const std::shared_ptr<CacheWatcher>& watcher);

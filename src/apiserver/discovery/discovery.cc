@@ -29,7 +29,8 @@ struct Group {
 std::vector<Group> groups() {
   std::vector<Group> out;
   for (const ResourceInfo& resource : api::builtin_resources()) {
-    auto found = std::find_if(out.begin(), out.end(), [&](const Group& group) { return group.name == resource.gvr.group; });
+    auto found = std::find_if(out.begin(), out.end(),
+                              [&](const Group& group) { return group.name == resource.gvr.group; });
     if (found == out.end()) {
       out.push_back(Group{resource.gvr.group, {}});
       found = out.end() - 1;

@@ -22,7 +22,8 @@ std::string verb_of(std::string_view method, bool item, bool watch) {
 // Subresources through which a stream or a proxied request runs.
 bool connects(std::string_view resource, std::string_view subresource) {
   if (subresource == "proxy") return true;
-  return resource == "pods" && (subresource == "exec" || subresource == "attach" || subresource == "portforward");
+  return resource == "pods" &&
+         (subresource == "exec" || subresource == "attach" || subresource == "portforward");
 }
 
 std::string join_from(const std::vector<std::string_view>& parts, std::size_t first) {
@@ -39,8 +40,8 @@ void parse_resource(RequestInfo& info, const std::vector<std::string_view>& part
   const auto part = [&](std::size_t index) {
     return index < parts.size() ? std::string(parts[index]) : std::string();
   };
-  if (part(at) == "namespaces" && parts.size() > at + 2 && !parts[at + 2].empty() && parts[at + 2] != "status" &&
-      parts[at + 2] != "finalize") {
+  if (part(at) == "namespaces" && parts.size() > at + 2 && !parts[at + 2].empty() &&
+      parts[at + 2] != "status" && parts[at + 2] != "finalize") {
     info.ns = part(at + 1);
     at += 2;
   }
@@ -79,7 +80,8 @@ RequestInfo parse_request(std::string_view method, std::string_view path, bool w
   info.resource_request = true;
   parse_resource(info, parts, at);
   info.verb = verb_of(method, !info.name.empty(), watch);
-  if (connects(info.resource, info.subresource)) info.verb = method == "GET" || method == "HEAD" ? "get" : info.verb;
+  if (connects(info.resource, info.subresource))
+    info.verb = method == "GET" || method == "HEAD" ? "get" : info.verb;
   return info;
 }
 

@@ -11,10 +11,10 @@ namespace mk::apiserver {
 // What a URL and method ask for.
 struct RequestInfo {
   bool resource_request = false;
-  std::string verb;         // get list watch create update patch delete deletecollection connect; else the method
-  std::string path;         // decoded, without query
+  std::string verb;  // get list watch create update patch delete deletecollection connect; else the method
+  std::string path;  // decoded, without query
   std::string group, version, resource, ns, name, subresource;
-  std::string rest;         // what follows the subresource ("proxy/a/b" -> "a/b")
+  std::string rest;  // what follows the subresource ("proxy/a/b" -> "a/b")
   bool collection() const { return resource_request && name.empty(); }
 };
 

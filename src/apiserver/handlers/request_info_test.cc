@@ -12,8 +12,8 @@ std::string parsed(const std::string& method, const std::string& path, bool watc
   if (!info.resource_request) return info.verb + " " + info.path;
   const auto word = [](const std::string& text) { return text.empty() ? std::string("-") : text; };
   return info.verb + " " + word(info.group) + "/" + info.version + " " + info.resource +
-         (info.subresource.empty() ? "" : "/" + info.subresource) + " " + word(info.ns) + " " + word(info.name) + " " +
-         word(info.rest);
+         (info.subresource.empty() ? "" : "/" + info.subresource) + " " + word(info.ns) + " " +
+         word(info.name) + " " + word(info.rest);
 }
 
 }  // namespace
@@ -32,8 +32,10 @@ TEST_CASE("what a URL and method ask for") {
   CHECK(parsed("HEAD", "/api/v1/namespaces/a/pods/p") == "get -/v1 pods a p -");
   CHECK(parsed("GET", "/api/v1/namespaces/a/pods/p", true) == "watch -/v1 pods a p -");
   CHECK(parsed("POST", "/apis/apps/v1/namespaces/a/deployments") == "create apps/v1 deployments a - -");
-  CHECK(parsed("PUT", "/apis/apps/v1/namespaces/a/deployments/d/status") == "update apps/v1 deployments/status a d -");
-  CHECK(parsed("PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale") == "patch apps/v1 deployments/scale a d -");
+  CHECK(parsed("PUT", "/apis/apps/v1/namespaces/a/deployments/d/status") ==
+        "update apps/v1 deployments/status a d -");
+  CHECK(parsed("PATCH", "/apis/apps/v1/namespaces/a/deployments/d/scale") ==
+        "patch apps/v1 deployments/scale a d -");
   CHECK(parsed("DELETE", "/api/v1/namespaces/a/pods/p") == "delete -/v1 pods a p -");
   CHECK(parsed("DELETE", "/api/v1/namespaces/a/pods") == "deletecollection -/v1 pods a - -");
   CHECK(parsed("GET", "/api/v1/namespaces") == "list -/v1 namespaces - - -");

@@ -37,8 +37,8 @@ struct Encoded {
   std::string text;
 };
 
-// A document as the client wants it; what has no protobuf form goes out in the client's next choice, or as JSON
-// where there is none: the work is done, and front.cc has refused what could be refused before.
+// A document as the client wants it; what has no protobuf form goes out in the client's next choice, or as
+// JSON where there is none: the work is done, and front.cc has refused what could be refused before.
 Encoded encode(const Call& call, const api::Json& body) {
   const Accepted* accepted = &call.accepted;
   if (accepted->encoding == Encoding::kProtobuf) {
@@ -57,11 +57,13 @@ rt::Task<> answer_json(Call& call, int status, const api::Json& body) {
   std::vector<SharedBytes> chunks;
   chunks.emplace_back(std::move(encoded.text));
   call.status = status;
-  (void)co_await call.exchange->respond(status, answer_headers(call, encoded.content_type), std::move(chunks));
+  (void)co_await call.exchange->respond(status, answer_headers(call, encoded.content_type),
+                                        std::move(chunks));
 }
 
 bool sends_bytes(const Call& call) {
-  return call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson && !call.query.flag("pretty");
+  return call.accepted.transform == Transform::kNone && call.accepted.encoding == Encoding::kJson &&
+         !call.query.flag("pretty");
 }
 
 rt::Task<> answer_object(Call& call, int status, api::Object object) {
@@ -72,7 +74,8 @@ rt::Task<> answer_object(Call& call, int status, api::Object object) {
     (void)co_await call.exchange->respond(status, answer_headers(call, kJsonType), std::move(chunks));
     co_return;
   }
-  const api::Json body = present_object(call, api::Object(object.bytes()));  // the parsed form goes with this answer
+  const api::Json body =
+      present_object(call, api::Object(object.bytes()));  // the parsed form goes with this answer
   co_await answer_json(call, status, body);
 }
 

@@ -31,14 +31,17 @@ class InFlight {
   Metrics& metrics_;
 };
 
-// The request as metrics name it. What does not exist gets no series of its own: clients could make any number.
+// The request as metrics name it. What does not exist gets no series of its own: clients could make any
+// number.
 RequestInfo countable(const Call& call) {
-  constexpr std::string_view kVerbs[] = {"get",    "list",  "watch", "create", "update",  "patch",
-                                         "delete", "deletecollection", "post", "put", "head", "options"};
+  constexpr std::string_view kVerbs[] = {"get",    "list",  "watch",  "create",
+                                         "update", "patch", "delete", "deletecollection",
+                                         "post",   "put",   "head",   "options"};
   RequestInfo out = call.info;
   if (std::find(std::begin(kVerbs), std::end(kVerbs), out.verb) == std::end(kVerbs)) out.verb = "other";
   if (call.resource == nullptr) out.group = out.resource = out.subresource = "";
-  if (!out.subresource.empty() && call.resource->subresource(out.subresource) == nullptr) out.subresource = "";
+  if (!out.subresource.empty() && call.resource->subresource(out.subresource) == nullptr)
+    out.subresource = "";
   return out;
 }
 
@@ -118,10 +121,14 @@ rt::Task<> Front::answer(Call& call) {
     co_return;
   }
   call.resource = api::find_builtin(api::Gvr{call.info.group, call.info.version, call.info.resource});
-  // Namespaced objects live below a namespace and others do not; only reading across all of them is the exception.
-  const bool across = call.info.verb == "list" || call.info.verb == "watch" || call.info.verb == "deletecollection";
-  const bool cluster_path = call.info.ns.empty() || (call.info.group.empty() && call.info.resource == "namespaces");
-  const bool wrong_scope = call.resource != nullptr && (call.resource->namespaced ? cluster_path && !across : !cluster_path);
+  // Namespaced objects live below a namespace and others do not; only reading across all of them is the
+  // exception.
+  const bool across =
+      call.info.verb == "list" || call.info.verb == "watch" || call.info.verb == "deletecollection";
+  const bool cluster_path =
+      call.info.ns.empty() || (call.info.group.empty() && call.info.resource == "namespaces");
+  const bool wrong_scope =
+      call.resource != nullptr && (call.resource->namespaced ? cluster_path && !across : !cluster_path);
   if (call.resource == nullptr || wrong_scope) {
     co_await answer_error(call, Error(Reason::kNotFound, "the server could not find the requested resource"));
     co_return;

@@ -12,8 +12,8 @@ namespace mk::apiserver {
 // What the authorizer is asked about a call.
 Attributes attributes_of(const Call& call);
 
-// Life of an HTTP request: who is it (authenticate, impersonate), what does it want (parse, negotiate), may it
-// (authorize), then the handler of the resource or path.
+// Life of an HTTP request: who is it (authenticate, impersonate), what does it want (parse, negotiate), may
+// it (authorize), then the handler of the resource or path.
 class Front {
  public:
   struct Parts {

@@ -17,7 +17,8 @@ constexpr auto kLifetime = std::chrono::hours(24 * 365);
 // Does the Authorization header carry the secret? Either "Bearer <secret>" or "Basic node:<secret>".
 bool knows_secret(std::string_view authorization, std::string_view secret) {
   constexpr std::string_view kBearer = "Bearer ", kBasic = "Basic ";
-  if (authorization.starts_with(kBearer)) return pki::equal_secrets(authorization.substr(kBearer.size()), secret);
+  if (authorization.starts_with(kBearer))
+    return pki::equal_secrets(authorization.substr(kBearer.size()), secret);
   if (!authorization.starts_with(kBasic)) return false;
   const auto pair = base64_decode(authorization.substr(kBasic.size()));
   if (!pair) return false;
@@ -48,21 +49,25 @@ rt::Task<Result<Json>> Join::admit(Call& call) {
   const net::Request& request = call.exchange->request();
   if (request.method != "POST") co_return Error(Reason::kMethodNotAllowed, "a node joins with POST");
   if (!knows_secret(request.headers.get("Authorization"), options_.agent_token))
-    co_return Error(Reason::kUnauthorized,
-                    "the join token is wrong; `mk token create` on a server prints one, and the server's file "
-                    "node-token holds it");
+    co_return Error(
+        Reason::kUnauthorized,
+        "the join token is wrong; `mk token create` on a server prints one, and the server's file "
+        "node-token holds it");
   MK_CO_ASSIGN(const Json body, api::parse_json(request.body, 16));
   const std::string name(api::str(body, "nodeName"));
   if (const auto wrong = api::check_dns1123_subdomain(name); !wrong.empty())
-    co_return Error(Reason::kInvalid, "node name \"" + name + "\": " + wrong + "; choose another with --node-name");
+    co_return Error(Reason::kInvalid,
+                    "node name \"" + name + "\": " + wrong + "; choose another with --node-name");
   MK_CO_TRY(co_await claim_name(name, std::string(api::str(body, "nodePassword"))));
   std::vector<std::string> addresses;
   for (const auto& address : api::list(body, "addresses")) {
     if (const auto* text = address.if_string()) addresses.emplace_back(text->data(), text->size());
   }
   JsonObject out;
-  MK_CO_ASSIGN(const std::string client, sign(std::string(api::str(body, "clientRequest")), name, pki::Usage::kClient, {}));
-  MK_CO_ASSIGN(const std::string serving, sign(std::string(api::str(body, "servingRequest")), name, pki::Usage::kServer, addresses));
+  MK_CO_ASSIGN(const std::string client,
+               sign(std::string(api::str(body, "clientRequest")), name, pki::Usage::kClient, {}));
+  MK_CO_ASSIGN(const std::string serving,
+               sign(std::string(api::str(body, "servingRequest")), name, pki::Usage::kServer, addresses));
   out["clientCertificate"] = api::text(client);
   out["servingCertificate"] = api::text(serving);
   out["certificateAuthority"] = api::text(options_.ca_pem);
@@ -76,15 +81,19 @@ rt::Task<Result<Json>> Join::admit(Call& call) {
 }
 
 rt::Task<Result<void>> Join::claim_name(const std::string& name, const std::string& password) {
-  if (password.size() < 16) co_return Error(Reason::kBadRequest, "nodePassword must have at least 16 characters");
+  if (password.size() < 16)
+    co_return Error(Reason::kBadRequest, "nodePassword must have at least 16 characters");
   const std::string hash = pki::sha256_hex(password);
   const api::Key key("kube-system", name + ".node-password.mk");
   const api::Object known = registry_.cacher().get(api::resources::kSecrets, key);
   if (known) {
     const auto stored = base64_decode(api::str(known.json(), "data.hash"));
     if (stored && pki::equal_secrets(*stored, hash)) co_return ok();
-    co_return Error(Reason::kForbidden, "node name " + name + " belongs to another machine; if that machine was set up anew, delete "
-                                        "the Secret " + key.str() + " and the Node, or choose another --node-name");
+    co_return Error(Reason::kForbidden,
+                    "node name " + name +
+                        " belongs to another machine; if that machine was set up anew, delete "
+                        "the Secret " +
+                        key.str() + " and the Node, or choose another --node-name");
   }
   WriteContext context;
   context.resource = api::find_builtin(api::resources::kSecrets);

@@ -10,9 +10,9 @@
 namespace mk::apiserver {
 
 // How a node gets into the cluster: it fetches /cacerts and compares the hash with its token, then posts its
-// certificate requests to /v1-mk/node with the token's password and gets certificates and the cluster's settings.
-// A node's name belongs to the first machine that joins with it: that machine's own random password is kept as a
-// hash in the Secret <name>.node-password.mk of kube-system.
+// certificate requests to /v1-mk/node with the token's password and gets certificates and the cluster's
+// settings. A node's name belongs to the first machine that joins with it: that machine's own random password
+// is kept as a hash in the Secret <name>.node-password.mk of kube-system.
 class Join {
  public:
   struct Options {
@@ -23,7 +23,9 @@ class Join {
   };
   Join(Options options, Registry& registry) : options_(std::move(options)), registry_(registry) {}
 
-  static bool handles(const RequestInfo& info) { return info.path == "/cacerts" || info.path == "/v1-mk/node"; }
+  static bool handles(const RequestInfo& info) {
+    return info.path == "/cacerts" || info.path == "/v1-mk/node";
+  }
   rt::Task<> handle(Call& call);
 
  private:

@@ -45,7 +45,9 @@ std::string process_metrics() {
   if (io.ok()) {
     for (const auto line : split(*io, '\n')) {
       if (line.starts_with("write_bytes: "))
-        out += fmt::format("# TYPE mk_storage_written_bytes_total counter\nmk_storage_written_bytes_total {}\n", line.substr(13));
+        out +=
+            fmt::format("# TYPE mk_storage_written_bytes_total counter\nmk_storage_written_bytes_total {}\n",
+                        line.substr(13));
     }
   }
   return out;
@@ -54,7 +56,8 @@ std::string process_metrics() {
 }  // namespace
 
 void Metrics::count(const RequestInfo& info, int code, rt::Duration took) {
-  Labels labels(upper(info.verb), info.group, info.resource_request ? info.resource : "", info.subresource, code);
+  Labels labels(upper(info.verb), info.group, info.resource_request ? info.resource : "", info.subresource,
+                code);
   Series& series = series_[std::move(labels)];
   const double seconds = std::chrono::duration<double>(took).count();
   std::size_t bucket = 0;
@@ -68,10 +71,12 @@ std::string Metrics::text(Cacher& cacher) const {
   std::string out = "# TYPE apiserver_request_total counter\n";
   const auto labels_of = [](const Labels& labels) {
     const auto& [verb, group, resource, sub, code] = labels;
-    return fmt::format("verb=\"{}\",group=\"{}\",resource=\"{}\",subresource=\"{}\"", verb, group, resource, sub);
+    return fmt::format("verb=\"{}\",group=\"{}\",resource=\"{}\",subresource=\"{}\"", verb, group, resource,
+                       sub);
   };
   for (const auto& [labels, series] : series_)
-    out += fmt::format("apiserver_request_total{{{},code=\"{}\"}} {}\n", labels_of(labels), std::get<4>(labels), series.requests);
+    out += fmt::format("apiserver_request_total{{{},code=\"{}\"}} {}\n", labels_of(labels),
+                       std::get<4>(labels), series.requests);
   out += "# TYPE apiserver_request_duration_seconds histogram\n";
   for (const auto& [labels, series] : series_) {
     const std::string common = labels_of(labels) + fmt::format(",code=\"{}\"", std::get<4>(labels));
@@ -79,19 +84,23 @@ std::string Metrics::text(Cacher& cacher) const {
     for (std::size_t i = 0; i <= std::size(kBounds); ++i) {
       below += series.buckets[i];
       const std::string bound = i < std::size(kBounds) ? fmt::format("{}", kBounds[i]) : "+Inf";
-      out += fmt::format("apiserver_request_duration_seconds_bucket{{{},le=\"{}\"}} {}\n", common, bound, below);
+      out +=
+          fmt::format("apiserver_request_duration_seconds_bucket{{{},le=\"{}\"}} {}\n", common, bound, below);
     }
     out += fmt::format("apiserver_request_duration_seconds_sum{{{}}} {}\n", common, series.seconds);
     out += fmt::format("apiserver_request_duration_seconds_count{{{}}} {}\n", common, series.requests);
   }
-  out += fmt::format("# TYPE apiserver_current_inflight_requests gauge\napiserver_current_inflight_requests {}\n", in_flight_);
+  out += fmt::format(
+      "# TYPE apiserver_current_inflight_requests gauge\napiserver_current_inflight_requests {}\n",
+      in_flight_);
   out += "# TYPE apiserver_storage_objects gauge\n";
   for (const auto& resource : api::builtin_resources()) {
     if (!resource.has_verb("list") || is_event_view(resource.gvr)) continue;
     out += fmt::format("apiserver_storage_objects{{resource=\"{}\"}} {}\n", resource.gvr.qualified(),
                        cacher.resource(resource.gvr).size());
   }
-  out += fmt::format("# TYPE mk_storage_fsync_total counter\nmk_storage_fsync_total {}\n", cacher.store().sync_count());
+  out += fmt::format("# TYPE mk_storage_fsync_total counter\nmk_storage_fsync_total {}\n",
+                     cacher.store().sync_count());
   return out + process_metrics();
 }
 

@@ -61,7 +61,8 @@ std::vector<MediaType> parse_accept(std::string_view accept) {
   for (const auto part : split(accept, ',')) {
     if (!trim(part).empty()) out.push_back(parse_media_type(part));
   }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.quality > b.quality; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.quality > b.quality; });
   return out;
 }
 
@@ -131,9 +132,10 @@ Result<api::Json> parse_body(std::string_view content_type, std::string_view bod
   if (media.type.empty() || media.type == "application/json") return api::parse_json(body);
   if (media.type == "application/yaml" || media.type == "application/x-yaml") return api::parse_yaml(body);
   if (media.type == api::kProtobufMediaType) return api::decode_protobuf(body);
-  return Error(Reason::kUnsupportedMediaType,
-               "the body of the request was in an unknown format - accepted media types include: application/json, "
-               "application/yaml, application/vnd.kubernetes.protobuf");
+  return Error(
+      Reason::kUnsupportedMediaType,
+      "the body of the request was in an unknown format - accepted media types include: application/json, "
+      "application/yaml, application/vnd.kubernetes.protobuf");
 }
 
 Result<client::PatchType> patch_type(std::string_view content_type) {

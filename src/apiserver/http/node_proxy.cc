@@ -14,8 +14,9 @@ using api::Object;
 namespace {
 
 // The options of pods/log as the kubelet names them, which are the same.
-constexpr std::string_view kLogOptions[] = {"follow",       "previous",   "sinceSeconds", "sinceTime", "timestamps",
-                                            "tailLines",    "limitBytes", "stream",       "insecureSkipTLSVerifyBackend"};
+constexpr std::string_view kLogOptions[] = {"follow",     "previous",   "sinceSeconds",
+                                            "sinceTime",  "timestamps", "tailLines",
+                                            "limitBytes", "stream",     "insecureSkipTLSVerifyBackend"};
 
 std::string with_query(std::string path, const std::vector<std::pair<std::string, std::string>>& fields) {
   char separator = '?';
@@ -45,8 +46,8 @@ Result<std::string> choose_container(const Object& pod, std::string_view asked) 
   }
   const auto& containers = api::list(pod.json(), "spec.containers");
   if (containers.size() == 1) return std::string(api::str(containers[0], "name"));
-  return Error(Reason::kBadRequest,
-               "a container name must be specified for " + about + ", choose one of: [" + join(names, " ") + "]");
+  return Error(Reason::kBadRequest, "a container name must be specified for " + about + ", choose one of: [" +
+                                        join(names, " ") + "]");
 }
 
 // Bytes from one end to the other until it ends.
@@ -60,14 +61,16 @@ rt::Task<> pump(std::shared_ptr<net::RawStream> from, std::shared_ptr<net::RawSt
 
 }  // namespace
 
-NodeProxy::NodeProxy(rt::Loop& loop, rt::Clock& clock, Cacher& cacher, pki::KeyPair client, std::string ca_pem)
+NodeProxy::NodeProxy(rt::Loop& loop, rt::Clock& clock, Cacher& cacher, pki::KeyPair client,
+                     std::string ca_pem)
     : loop_(loop), clock_(clock), cacher_(cacher), client_(std::move(client)), ca_pem_(std::move(ca_pem)) {}
 NodeProxy::~NodeProxy() = default;
 
 bool NodeProxy::handles(const RequestInfo& info) {
   if (!info.group.empty()) return false;
   const auto& sub = info.subresource;
-  if (info.resource == "pods") return sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward";
+  if (info.resource == "pods")
+    return sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward";
   return info.resource == "nodes" && sub == "proxy";
 }
 
@@ -78,7 +81,8 @@ Result<net::HttpClient*> NodeProxy::kubelet_of(const std::string& node) {
   for (const auto& entry : api::list(object.json(), "status.addresses")) {
     if (api::str(entry, "type") == "InternalIP" && address.empty()) address = api::str(entry, "address");
   }
-  if (address.empty()) return Error(Reason::kServiceUnavailable, "node " + node + " has not reported an address yet");
+  if (address.empty())
+    return Error(Reason::kServiceUnavailable, "node " + node + " has not reported an address yet");
   const std::int64_t port = api::num(object.json(), "status.daemonEndpoints.kubeletEndpoint.Port", 10250);
   const bool v6 = address.find(':') != std::string::npos;
   const std::string url = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
@@ -120,7 +124,8 @@ Result<NodeProxy::Target> NodeProxy::target(const Call& call) {
   if (call.info.resource == "nodes") {
     MK_ASSIGN(out.kubelet, kubelet_of(call.info.name));
     out.path = "/" + call.info.rest;
-    if (const auto query = call.exchange->request().query(); !query.empty()) out.path.append("?").append(query);
+    if (const auto query = call.exchange->request().query(); !query.empty())
+      out.path.append("?").append(query);
     return out;
   }
   const Object pod = cacher_.get(api::resources::kPods, api::Key(call.info.ns, call.info.name));
@@ -142,7 +147,8 @@ rt::Task<> NodeProxy::handle(Call& call) {
   const bool upgrade = call.exchange->request().headers.has("Upgrade");
   if (upgrade) {
     co_await tunnel(call, std::move(found).value());
-  } else if (call.info.subresource == "exec" || call.info.subresource == "attach" || call.info.subresource == "portforward") {
+  } else if (call.info.subresource == "exec" || call.info.subresource == "attach" ||
+             call.info.subresource == "portforward") {
     co_await answer_error(call, Error(Reason::kBadRequest, "Upgrade request required"));
   } else {
     co_await stream(call, std::move(found).value());
@@ -159,7 +165,8 @@ rt::Task<> NodeProxy::stream(Call& call, Target target) {
   }
   call.status = (*answer)->head().status;
   const std::string type((*answer)->head().headers.get("Content-Type"));
-  auto body = co_await call.exchange->start(call.status, answer_headers(call, type.empty() ? "text/plain" : type));
+  auto body =
+      co_await call.exchange->start(call.status, answer_headers(call, type.empty() ? "text/plain" : type));
   if (!body.ok()) co_return;
   const auto copy = [](net::BodyReader& from, net::BodyWriter& to) -> rt::Task<> {
     std::vector<SharedBytes> none;
@@ -183,7 +190,9 @@ rt::Task<> NodeProxy::tunnel(Call& call, Target target) {
   net::Request request(call.exchange->request().method, target.path);
   for (const auto& [name, value] : call.exchange->request().headers.all()) {
     const std::string lower = to_lower(name);
-    if (lower == "authorization" || lower == "host" || lower == "content-length" || lower.starts_with("impersonate-")) continue;
+    if (lower == "authorization" || lower == "host" || lower == "content-length" ||
+        lower.starts_with("impersonate-"))
+      continue;
     request.headers.add(name, value);
   }
   auto upstream = co_await target.kubelet->upgrade(std::move(request));

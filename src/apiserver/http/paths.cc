@@ -15,7 +15,9 @@ using api::JsonObject;
 
 namespace {
 
-Error no_such_path() { return Error(Reason::kNotFound, "the server could not find the requested resource"); }
+Error no_such_path() {
+  return Error(Reason::kNotFound, "the server could not find the requested resource");
+}
 
 std::string machine() {
   utsname name{};
@@ -48,7 +50,9 @@ rt::Task<> Paths::handle(Call& call) {
   call.accepted.transform = Transform::kNone;
   for (const char* endpoint : {"/healthz", "/livez", "/readyz"}) {
     if (path == endpoint || path.starts_with(std::string(endpoint) + "/")) {
-      const std::string one = path.size() > std::string_view(endpoint).size() ? path.substr(std::string_view(endpoint).size() + 1) : "";
+      const std::string one = path.size() > std::string_view(endpoint).size()
+                                  ? path.substr(std::string_view(endpoint).size() + 1)
+                                  : "";
       co_await health(call, std::string(endpoint).substr(1), one);
       co_return;
     }
@@ -78,7 +82,8 @@ rt::Task<> Paths::discovery(Call& call) {
     const bool core = parts[0] == "api";
     if (call.accepted.aggregated_discovery) {
       const std::string body = api::to_json(aggregated_discovery(core));
-      co_await answer_cacheable(call, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", body);
+      co_await answer_cacheable(call, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                                body);
       co_return;
     }
     document = core ? api_versions(options_.server_address) : api_group_list();
@@ -100,7 +105,8 @@ rt::Task<> Paths::openapi(Call& call) {
   const std::string& path = call.info.path;
   if (path == "/openapi/v2") {
     if (call.accepted.openapi_v2_protobuf) {
-      co_await answer_cacheable(call, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", api::openapi_v2_protobuf());
+      co_await answer_cacheable(call, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+                                api::openapi_v2_protobuf());
     } else {
       co_await answer_cacheable(call, "application/json", api::openapi_v2());
     }
@@ -172,8 +178,18 @@ Json Paths::openid_configuration() const {
 }
 
 Json Paths::root() const {
-  JsonArray paths{"/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics",
-                  "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"};
+  JsonArray paths{"/.well-known/openid-configuration",
+                  "/api",
+                  "/api/v1",
+                  "/apis",
+                  "/healthz",
+                  "/livez",
+                  "/metrics",
+                  "/openapi/v2",
+                  "/openapi/v3",
+                  "/openid/v1/jwks",
+                  "/readyz",
+                  "/version"};
   JsonObject out;
   out["paths"] = std::move(paths);
   return out;

@@ -20,12 +20,15 @@ class Paths {
     std::string version;         // "v1.36.0+mk1"
     std::string server_address;  // "10.0.0.1:6443"
     std::string issuer;
-    std::string jwks;            // JSON
+    std::string jwks;  // JSON
   };
-  Paths(Options options, Cacher& cacher, Metrics& metrics) : options_(std::move(options)), cacher_(cacher), metrics_(metrics) {}
+  Paths(Options options, Cacher& cacher, Metrics& metrics)
+      : options_(std::move(options)), cacher_(cacher), metrics_(metrics) {}
 
   // `/livez` has those with live = true; `/readyz` and `/healthz` all.
-  void add_check(std::string name, bool live, HealthCheck check) { checks_.push_back({std::move(name), live, std::move(check)}); }
+  void add_check(std::string name, bool live, HealthCheck check) {
+    checks_.push_back({std::move(name), live, std::move(check)});
+  }
   rt::Task<> handle(Call& call);
 
  private:

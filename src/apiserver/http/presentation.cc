@@ -37,7 +37,8 @@ JsonArray column_definitions(const api::Gvk& kind) {
   return out;
 }
 
-JsonObject table_row(const api::Gvk& kind, const api::Object& object, std::string_view include, std::int64_t now) {
+JsonObject table_row(const api::Gvk& kind, const api::Object& object, std::string_view include,
+                     std::int64_t now) {
   JsonObject row;
   row["cells"] = api::table_cells(kind, object.json(), now);
   if (include == "Object") {
@@ -96,7 +97,8 @@ Json present_list(const Call& call, const ListResult& list) {
   return out;
 }
 
-rt::Task<Result<std::vector<SharedBytes>>> protobuf_list_chunks(const api::ResourceInfo& resource, const ListResult& list) {
+rt::Task<Result<std::vector<SharedBytes>>> protobuf_list_chunks(const api::ResourceInfo& resource,
+                                                                const ListResult& list) {
   const api::Gvk kind{resource.gvr.group, resource.gvr.version, resource.kind + "List"};
   MK_CO_ASSIGN(api::ProtobufList out, api::ProtobufList::begin(kind, list_metadata(list)));
   constexpr std::size_t kPauseEvery = 16;  // some 20 us each

@@ -53,9 +53,11 @@ bool serves(const api::ResourceInfo& resource, const std::string& subresource, c
 
 // Kinds whose deletion answers with the object even when it is gone at once; the others answer with a Status.
 bool answers_deleted(const api::Gvr& gvr) {
-  constexpr std::string_view kKinds[] = {"pods",           "services",       "serviceaccounts", "persistentvolumes",
-                                         "podtemplates",   "resourcequotas", "persistentvolumeclaims"};
-  return gvr.group.empty() && std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
+  constexpr std::string_view kKinds[] = {
+      "pods",         "services",       "serviceaccounts",       "persistentvolumes",
+      "podtemplates", "resourcequotas", "persistentvolumeclaims"};
+  return gvr.group.empty() &&
+         std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
 }
 
 // Keys that a JSON body has twice, as the call's fieldValidation wants them told.
@@ -64,8 +66,9 @@ Result<void> check_repeated(WriteContext& context, std::string_view json) {
   auto repeated = api::find_duplicate_keys(json);
   if (repeated.empty()) return ok();
   if (context.validation == FieldValidation::kStrict)
-    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
-                                          "\" cannot be handled as a " + context.resource->kind +
+    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" +
+                                          context.resource->gvr.version + "\" cannot be handled as a " +
+                                          context.resource->kind +
                                           ": strict decoding error: " + join(repeated, ", "));
   for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
   return ok();
@@ -139,7 +142,8 @@ rt::Task<> ResourceHandlers::list(Call& call) {
 }
 
 rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
-  const bool protobuf = call.accepted.encoding == Encoding::kProtobuf && call.accepted.transform == Transform::kNone;
+  const bool protobuf =
+      call.accepted.encoding == Encoding::kProtobuf && call.accepted.transform == Transform::kNone;
   if (!protobuf && !sends_bytes(call)) {
     const Json body = present_list(call, list);
     co_await answer_json(call, 200, body);
@@ -166,11 +170,15 @@ Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
   context.now = rt::format_time(registry_.clock().now());
   MK_ASSIGN(context.validation, field_validation(call.query.get("fieldValidation")));
   context.field_manager = call.query.get("fieldManager");
-  if (context.field_manager.empty()) context.field_manager = default_manager(call.exchange->request().headers.get("User-Agent"));
-  if (context.field_manager.size() > 128) return Error(Reason::kBadRequest, "fieldManager: Too long: may not be more than 128 bytes");
+  if (context.field_manager.empty())
+    context.field_manager = default_manager(call.exchange->request().headers.get("User-Agent"));
+  if (context.field_manager.size() > 128)
+    return Error(Reason::kBadRequest, "fieldManager: Too long: may not be more than 128 bytes");
   const auto dry_run = call.query.all("dryRun");
   for (const auto& value : dry_run) {
-    if (value != "All") return Error(Reason::kBadRequest, "dryRun: Unsupported value: \"" + value + "\": supported values: \"All\"");
+    if (value != "All")
+      return Error(Reason::kBadRequest,
+                   "dryRun: Unsupported value: \"" + value + "\": supported values: \"All\"");
   }
   context.dry_run = !dry_run.empty();
   context.force = call.query.flag("force");
@@ -244,14 +252,17 @@ rt::Task<> ResourceHandlers::update(Call& call) {
 rt::Task<> ResourceHandlers::patch(Call& call) {
   auto context = write_context(call);
   const net::Request& request = call.exchange->request();
-  auto type = context.ok() ? patch_type(request.headers.get("Content-Type")) : Result<client::PatchType>(context.error());
+  auto type = context.ok() ? patch_type(request.headers.get("Content-Type"))
+                           : Result<client::PatchType>(context.error());
   if (!type.ok()) {
     co_await answer_error(call, std::move(type).error());
     co_return;
   }
   const bool apply = *type == client::PatchType::kApply;
   if (apply && call.query.get("fieldManager").empty()) {
-    Error error(Reason::kBadRequest, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+    Error error(Reason::kBadRequest,
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for "
+                "apply patch");
     co_await answer_error(call, std::move(error));
     co_return;
   }
@@ -280,12 +291,15 @@ Result<client::DeleteOptions> ResourceHandlers::delete_options(Call& call) const
   options.uid = api::str(body, "preconditions.uid");
   options.resource_version = api::str(body, "preconditions.resourceVersion");
   options.propagation = api::str(body, "propagationPolicy", call.query.get("propagationPolicy"));
-  if (api::flag(body, "orphanDependents", call.query.flag("orphanDependents"))) options.propagation = "Orphan";
-  options.grace_period_seconds = api::num(body, "gracePeriodSeconds", parse_int(call.query.get("gracePeriodSeconds")).value_or(-1));
+  if (api::flag(body, "orphanDependents", call.query.flag("orphanDependents")))
+    options.propagation = "Orphan";
+  options.grace_period_seconds =
+      api::num(body, "gracePeriodSeconds", parse_int(call.query.get("gracePeriodSeconds")).value_or(-1));
   const auto& policy = options.propagation;
   if (!policy.empty() && policy != "Orphan" && policy != "Foreground" && policy != "Background")
-    return Error(Reason::kInvalid, "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"" + policy +
-                                       "\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+    return Error(Reason::kInvalid,
+                 "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"" +
+                     policy + "\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
   return options;
 }
 
@@ -306,7 +320,8 @@ rt::Task<> ResourceHandlers::remove(Call& call) {
     co_await answer_object(call, 200, object);
     co_return;
   }
-  const Json status = success_status(call.resource->gvr.group, call.resource->gvr.resource, object.name(), object.uid());
+  const Json status =
+      success_status(call.resource->gvr.group, call.resource->gvr.resource, object.name(), object.uid());
   call.accepted.transform = Transform::kNone;
   co_await answer_json(call, 200, status);
 }

@@ -11,7 +11,8 @@ namespace {
 const std::string kMaps = "/api/v1/namespaces/default/configmaps";
 const std::string kMap = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"v"}})";
 
-net::Request post(const std::string& target, const std::string& body, const std::string& type = "application/json") {
+net::Request post(const std::string& target, const std::string& body,
+                  const std::string& type = "application/json") {
   return TestServer::request("POST", target, body, type);
 }
 
@@ -23,9 +24,12 @@ std::vector<Json> events(const std::string& stream) {
   return out;
 }
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
-void check_status(const TestServer::Answer& answer, int code, std::string_view reason, std::string_view message) {
+void check_status(const TestServer::Answer& answer, int code, std::string_view reason,
+                  std::string_view message) {
   INFO(answer.text);
   const Json body = answer.json();
   CHECK(answer.status == code);
@@ -46,24 +50,27 @@ TEST_CASE("errors are Status objects in Kubernetes' words") {
   auto bad_token = TestServer::request("GET", kMaps);
   bad_token.headers.set("Authorization", "Bearer nonsense");
   check_status(server.send(server.anonymous(), bad_token), 401, "Unauthorized", "Unauthorized");
-  check_status(server.send(server.nobody(), TestServer::request("GET", kMaps)), 403, "Forbidden",
-               "configmaps is forbidden: User \"jane\" cannot list resource \"configmaps\" in API group \"\" in the "
-               "namespace \"default\"");
+  check_status(
+      server.send(server.nobody(), TestServer::request("GET", kMaps)), 403, "Forbidden",
+      "configmaps is forbidden: User \"jane\" cannot list resource \"configmaps\" in API group \"\" in the "
+      "namespace \"default\"");
   check_status(server.send(server.anonymous(), TestServer::request("GET", "/metrics")), 403, "Forbidden",
                "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"");
   const auto missing = server.get(kMaps + "/none");
   check_status(missing, 404, "NotFound", "configmaps \"none\" not found");
   CHECK(api::str(missing.json(), "details.name") == "none");
   CHECK(api::str(missing.json(), "details.kind") == "configmaps");
-  check_status(server.get("/api/v1/nonsense"), 404, "NotFound", "the server could not find the requested resource");
+  check_status(server.get("/api/v1/nonsense"), 404, "NotFound",
+               "the server could not find the requested resource");
   check_status(server.get("/api/v1/namespaces/none"), 404, "NotFound", "namespaces \"none\" not found");
-  check_status(server.send(server.admin(), post(kMaps, kMap)), 409, "AlreadyExists", "configmaps \"a\" already exists");
+  check_status(server.send(server.admin(), post(kMaps, kMap)), 409, "AlreadyExists",
+               "configmaps \"a\" already exists");
   check_status(server.send(server.admin(), post(kMaps, "<xml/>", "text/xml")), 415, "UnsupportedMediaType",
                server.send(server.admin(), post(kMaps, "<xml/>", "text/xml")).message());
   CHECK(server.send(server.admin(), post(kMaps, "{")).status == 400);
   CHECK(server.send(server.admin(), post(kMaps, "[]")).status == 400);
-  const auto invalid =
-      server.send(server.admin(), post(kMaps, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"A_"}})"));
+  const auto invalid = server.send(
+      server.admin(), post(kMaps, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"A_"}})"));
   CHECK(invalid.status == 422);
   CHECK(invalid.reason() == "Invalid");
   CHECK(has(invalid.message(), "ConfigMap \"A_\" is invalid: metadata.name: Invalid value: \"A_\":"));
@@ -108,41 +115,51 @@ TEST_CASE("reading: JSON, YAML, pretty, HEAD, Table and metadata alone") {
   const auto list = server.get(kMaps).json();
   CHECK(api::str(list, "kind") == "ConfigMapList");
   CHECK(!api::str(list, "metadata.resourceVersion").empty());
-  const auto table = server.get(kMaps, "application/json;as=Table;v=v1;g=meta.k8s.io,application/json").json();
+  const auto table =
+      server.get(kMaps, "application/json;as=Table;v=v1;g=meta.k8s.io,application/json").json();
   CHECK(api::str(table, "kind") == "Table");
   CHECK(api::str(api::list(table, "columnDefinitions")[0], "name") == "Name");
   const Json& row = api::list(table, "rows")[0];
   CHECK(api::str(row, "object.kind") == "PartialObjectMetadata");
   CHECK(api::find(row, "object.data") == nullptr);
-  const auto full = server.get(kMaps + "/a?includeObject=Object", "application/json;as=Table;v=v1;g=meta.k8s.io").json();
+  const auto full =
+      server.get(kMaps + "/a?includeObject=Object", "application/json;as=Table;v=v1;g=meta.k8s.io").json();
   CHECK(api::str(api::list(full, "rows")[0], "object.data.k") == "v");
-  const auto partial = server.get(kMaps, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io").json();
+  const auto partial =
+      server.get(kMaps, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io").json();
   CHECK(api::str(partial, "kind") == "PartialObjectMetadataList");
   CHECK(api::str(api::list(partial, "items")[0], "metadata.name") == "a");
 }
 
 TEST_CASE("writing: YAML, warnings, managers, dry runs, deletion") {
   TestServer server;
-  const auto made = server.post(kMaps, "{apiVersion: v1, kind: ConfigMap, metadata: {name: y}, dat: 1, data: {a: b}}");
+  const auto made =
+      server.post(kMaps, "{apiVersion: v1, kind: ConfigMap, metadata: {name: y}, dat: 1, data: {a: b}}");
   CHECK(made.status == 201);
   CHECK(made.headers.get("Warning") == "299 - \"unknown field \\\"dat\\\"\"");
   REQUIRE(api::list(made.json(), "metadata.managedFields").size() == 1);
   CHECK(api::str(api::list(made.json(), "metadata.managedFields")[0], "manager") == "tester");
-  const auto strict = server.post(kMaps + "?fieldValidation=Strict", "{apiVersion: v1, kind: ConfigMap, metadata: {name: z}, dat: 1}");
+  const auto strict = server.post(kMaps + "?fieldValidation=Strict",
+                                  "{apiVersion: v1, kind: ConfigMap, metadata: {name: z}, dat: 1}");
   CHECK(strict.status == 400);
   const auto repeated = server.send(
-      server.admin(), post(kMaps + "?fieldValidation=Strict",
-                           R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"a":"1","a":"2"}})"));
+      server.admin(),
+      post(kMaps + "?fieldValidation=Strict",
+           R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"a":"1","a":"2"}})"));
   CHECK(repeated.status == 400);
   CHECK(has(repeated.message(), "duplicate field \"data.a\""));
-  const auto twice = TestServer::request("PATCH", kMaps + "/y", R"({"data":{"a":"1","a":"2"}})", "application/merge-patch+json");
-  CHECK(server.send(server.admin(), twice).headers.get("Warning") == "299 - \"duplicate field \\\"data.a\\\"\"");
+  const auto twice = TestServer::request("PATCH", kMaps + "/y", R"({"data":{"a":"1","a":"2"}})",
+                                         "application/merge-patch+json");
+  CHECK(server.send(server.admin(), twice).headers.get("Warning") ==
+        "299 - \"duplicate field \\\"data.a\\\"\"");
   CHECK(server.post(kMaps + "?dryRun=All", kMap).status == 201);
   CHECK(server.get(kMaps + "/a").status == 404);
   CHECK(server.post(kMaps + "?dryRun=Some", kMap).status == 400);
-  const auto patch = TestServer::request("PATCH", kMaps + "/y", "data: {k: v}", "application/apply-patch+yaml");
+  const auto patch =
+      TestServer::request("PATCH", kMaps + "/y", "data: {k: v}", "application/apply-patch+yaml");
   CHECK(server.send(server.admin(), patch).status == 400);  // no fieldManager
-  CHECK(server.send(server.admin(), TestServer::request("PATCH", kMaps + "/y", "{}", "text/plain")).status == 415);
+  CHECK(server.send(server.admin(), TestServer::request("PATCH", kMaps + "/y", "{}", "text/plain")).status ==
+        415);
   const auto gone = server.send(server.admin(), TestServer::request("DELETE", kMaps + "/y"));
   CHECK(gone.status == 200);
   CHECK(api::str(gone.json(), "kind") == "Status");
@@ -152,14 +169,22 @@ TEST_CASE("writing: YAML, warnings, managers, dry runs, deletion") {
 
 TEST_CASE("apply makes objects only for those who may create them") {
   TestServer server;
-  REQUIRE(server.post("/apis/rbac.authorization.k8s.io/v1/clusterroles",
-                      "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: patcher}, rules: "
-                      "[{apiGroups: [''], resources: [configmaps], verbs: [patch]}]}").status == 201);
-  REQUIRE(server.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-                      "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: patcher}, roleRef: "
-                      "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: patcher}, subjects: [{kind: User, name: "
-                      "jane, apiGroup: rbac.authorization.k8s.io}]}").status == 201);
-  const auto apply = TestServer::request("PATCH", kMaps + "/a?fieldManager=m", kMap, "application/apply-patch+yaml");
+  REQUIRE(server
+              .post("/apis/rbac.authorization.k8s.io/v1/clusterroles",
+                    "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: "
+                    "patcher}, rules: "
+                    "[{apiGroups: [''], resources: [configmaps], verbs: [patch]}]}")
+              .status == 201);
+  REQUIRE(server
+              .post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: "
+                    "patcher}, roleRef: "
+                    "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: patcher}, subjects: "
+                    "[{kind: User, name: "
+                    "jane, apiGroup: rbac.authorization.k8s.io}]}")
+              .status == 201);
+  const auto apply =
+      TestServer::request("PATCH", kMaps + "/a?fieldManager=m", kMap, "application/apply-patch+yaml");
   const auto refused = server.send(server.nobody(), apply);
   CHECK(refused.status == 403);
   CHECK(has(refused.message(), "User \"jane\" cannot create resource \"configmaps\""));
@@ -171,10 +196,13 @@ TEST_CASE("deletecollection by label answers with what it deleted") {
   TestServer server;
   for (const char* name : {"a", "b", "c"}) {
     const std::string label = *name == 'b' ? "keep" : "drop";
-    REQUIRE(server.post(kMaps, std::string("{apiVersion: v1, kind: ConfigMap, metadata: {name: ") + name + ", labels: {l: " + label + "}}}")
+    REQUIRE(server
+                .post(kMaps, std::string("{apiVersion: v1, kind: ConfigMap, metadata: {name: ") + name +
+                                 ", labels: {l: " + label + "}}}")
                 .status == 201);
   }
-  const auto deleted = server.send(server.admin(), TestServer::request("DELETE", kMaps + "?labelSelector=l%3Ddrop"));
+  const auto deleted =
+      server.send(server.admin(), TestServer::request("DELETE", kMaps + "?labelSelector=l%3Ddrop"));
   CHECK(deleted.status == 200);
   CHECK(api::list(deleted.json(), "items").size() == 2);
   const auto left = server.get(kMaps + "?labelSelector=l").json();
@@ -190,8 +218,8 @@ TEST_CASE("watches: events, bookmarks, their end, and what is too old") {
   CHECK(api::str(plain[0], "type") == "ADDED");
   CHECK(api::str(plain[0], "object.data.k") == "v");
 
-  const auto marked = events(
-      server.stream(watch + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"));
+  const auto marked = events(server.stream(
+      watch + "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"));
   REQUIRE(marked.size() == 2);
   CHECK(api::str(marked[1], "type") == "BOOKMARK");
   CHECK(api::object(marked[1], "object.metadata.annotations").at("k8s.io/initial-events-end") == "true");
@@ -205,10 +233,17 @@ TEST_CASE("watches: events, bookmarks, their end, and what is too old") {
 
   // Events are written lazily: the ring of changes that watches resume from is full in no time.
   const std::string all = "/api/v1/namespaces/default/events";
-  REQUIRE(server.post(all, "{apiVersion: v1, kind: Event, metadata: {name: e}, involvedObject: {namespace: default}}").status == 201);
+  REQUIRE(
+      server
+          .post(all,
+                "{apiVersion: v1, kind: Event, metadata: {name: e}, involvedObject: {namespace: default}}")
+          .status == 201);
   for (int i = 0; i < 1002; ++i) {
     const std::string body = "{\"count\":" + std::to_string(i + 1) + "}";
-    REQUIRE(server.send(server.admin(), TestServer::request("PATCH", all + "/e", body, "application/merge-patch+json")).status == 200);
+    REQUIRE(server
+                .send(server.admin(),
+                      TestServer::request("PATCH", all + "/e", body, "application/merge-patch+json"))
+                .status == 200);
   }
   const auto old = events(server.stream(all + "?watch=true&timeoutSeconds=1&resourceVersion=1"));
   REQUIRE(old.size() == 1);
@@ -219,7 +254,8 @@ TEST_CASE("watches: events, bookmarks, their end, and what is too old") {
 
 TEST_CASE("health, version, metrics and keys") {
   TestServer server;
-  for (const char* path : {"/healthz", "/livez", "/readyz", "/readyz/ping", "/livez/etcd"}) CHECK(server.get(path).text == "ok");
+  for (const char* path : {"/healthz", "/livez", "/readyz", "/readyz/ping", "/livez/etcd"})
+    CHECK(server.get(path).text == "ok");
   CHECK(server.get("/livez/none").status == 404);
   CHECK(has(server.get("/readyz?verbose").text, "[+]ping ok\n"));
   CHECK(has(server.get("/readyz?verbose&exclude=ping").text, "[+]ping excluded: ok\n"));
@@ -258,7 +294,8 @@ TEST_CASE("discovery, aggregated and not, and OpenAPI with ETags") {
   }
   CHECK(scale);
   CHECK(server.get("/apis/none/v1").status == 404);
-  const std::string accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+  const std::string accept =
+      "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
   for (const char* path : {"/api", "/apis", "/openapi/v2", "/openapi/v3", "/openapi/v3/api/v1"}) {
     INFO(path);
     const auto answer = server.get(path, accept);

@@ -47,7 +47,8 @@ Json status_of(const Error& error) {
   return status;
 }
 
-Json success_status(std::string_view group, std::string_view kind, std::string_view name, std::string_view uid) {
+Json success_status(std::string_view group, std::string_view kind, std::string_view name,
+                    std::string_view uid) {
   JsonObject details;
   details["name"] = api::text(name);
   if (!group.empty()) details["group"] = api::text(group);

@@ -21,7 +21,8 @@ class TestServer {
     store::Options files;
     files.dir = dir_.path() + "/db";
     store_ = store::open_store(loop_, files).value();
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock_->now().time_since_epoch()).count();
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(clock_->now().time_since_epoch()).count();
     from_ = now - 60;
     until_ = now + 3600;
     ca_ = pki::make_ca("test", from_, until_);
@@ -109,7 +110,7 @@ class TestServer {
   }
 
   net::HttpClient& admin() { return *admin_; }
-  net::HttpClient& nobody() { return *nobody_; }        // authenticated, without a role
+  net::HttpClient& nobody() { return *nobody_; }  // authenticated, without a role
   net::HttpClient& anonymous() { return *anonymous_; }
   ApiServer& server() { return *server_; }
   store::Store& store() { return *store_; }

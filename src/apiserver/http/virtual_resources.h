@@ -8,8 +8,8 @@
 
 namespace mk::apiserver {
 
-// Resources and subresources that are asked, not stored: reviews, tokens, bindings, evictions. Both transports
-// find them here by "resource" or "resource/subresource".
+// Resources and subresources that are asked, not stored: reviews, tokens, bindings, evictions. Both
+// transports find them here by "resource" or "resource/subresource".
 class VirtualResources {
  public:
   // What was posted in; what is answered out.
@@ -18,7 +18,8 @@ class VirtualResources {
   void add(std::string name, Create create) { creates_[std::move(name)] = std::move(create); }
   // nullptr: none of that name.
   const Create* find(const api::Gvr& gvr, const std::string& subresource) const {
-    const auto found = creates_.find(subresource.empty() ? gvr.qualified() : gvr.qualified() + "/" + subresource);
+    const auto found =
+        creates_.find(subresource.empty() ? gvr.qualified() : gvr.qualified() + "/" + subresource);
     return found == creates_.end() ? nullptr : &found->second;
   }
 

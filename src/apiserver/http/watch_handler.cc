@@ -25,7 +25,8 @@ void append_frame(std::vector<SharedBytes>& chunks, std::string_view type, const
 }
 
 // "{"type":"ADDED","object":" <the object's shared bytes> "}\n"
-void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::string_view type, const Object& object) {
+void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::string_view type,
+                  const Object& object) {
   if (call.accepted.encoding == Encoding::kProtobuf) {
     append_frame(chunks, type, present_object(call, Object(object.bytes())));
     return;
@@ -53,9 +54,12 @@ void append_error(std::vector<SharedBytes>& chunks, const Call& call, const Erro
 
 std::string_view type_name(WatchItem::Type type) {
   switch (type) {
-    case WatchItem::Type::kAdded: return "ADDED";
-    case WatchItem::Type::kModified: return "MODIFIED";
-    case WatchItem::Type::kDeleted: return "DELETED";
+    case WatchItem::Type::kAdded:
+      return "ADDED";
+    case WatchItem::Type::kModified:
+      return "MODIFIED";
+    case WatchItem::Type::kDeleted:
+      return "DELETED";
   }
   return "";
 }
@@ -85,11 +89,12 @@ Result<void> check_watch(const Call& call) {
   const auto match = call.query.get("resourceVersionMatch");
   const bool initial = call.query.has("sendInitialEvents");
   if (!initial && !match.empty())
-    return invalid_match(api::forbidden("resourceVersionMatch",
-                                        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+    return invalid_match(
+        api::forbidden("resourceVersionMatch",
+                       "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
   if (initial && match != "NotOlderThan")
-    return invalid_match(api::forbidden("resourceVersionMatch",
-                                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+    return invalid_match(api::forbidden(
+        "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
   return ok();
 }
 
@@ -115,7 +120,8 @@ rt::Task<Result<void>> send_initial(Stream& stream) {
   }
   stream.start.initial.clear();
   if (stream.start.bookmark_after_initial)
-    append_event(chunks, stream.call, "BOOKMARK", bookmark(*stream.call.resource, stream.start.revision, true));
+    append_event(chunks, stream.call, "BOOKMARK",
+                 bookmark(*stream.call.resource, stream.start.revision, true));
   // An empty write still sends the response's head, which clients wait for.
   co_return co_await stream.body->write(std::move(chunks));
 }
@@ -127,8 +133,10 @@ rt::Task<> send_changes(Stream& stream, rt::Clock& clock, Cacher& cacher) {
     std::vector<SharedBytes> chunks;
     if (!item) {
       if (!stream.bookmarks || !stream.start.watcher->caught_up()) continue;
-      // Up to now, not to the resource's own last change: watches of quiet resources, too, can resume from it.
-      append_event(chunks, stream.call, "BOOKMARK", bookmark(*stream.call.resource, cacher.revision(), false));
+      // Up to now, not to the resource's own last change: watches of quiet resources, too, can resume from
+      // it.
+      append_event(chunks, stream.call, "BOOKMARK",
+                   bookmark(*stream.call.resource, cacher.revision(), false));
     } else if (!*item) {
       append_error(chunks, stream.call, Error(Reason::kExpired, "the watch fell too far behind; list again"));
       (void)co_await stream.body->write(std::move(chunks));
@@ -151,7 +159,8 @@ rt::Task<> until_over(Stream& stream, rt::Clock& clock, std::int64_t timeout_sec
     // Between 30 and 60 minutes, so that watches of a restarted server do not all end at once.
     timeout_seconds = 1800 + static_cast<unsigned char>(random_bytes(1)[0]) * 7;
   }
-  co_await rt::race(clock.sleep_for(std::chrono::seconds(timeout_seconds)), stream.call.exchange->client_gone());
+  co_await rt::race(clock.sleep_for(std::chrono::seconds(timeout_seconds)),
+                    stream.call.exchange->client_gone());
 }
 
 }  // namespace
@@ -170,7 +179,8 @@ rt::Task<> ResourceHandlers::watch(Call& call) {
   }
   call.status = 200;
   const bool protobuf = call.accepted.encoding == Encoding::kProtobuf;
-  const std::string_view type = protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json";
+  const std::string_view type =
+      protobuf ? "application/vnd.kubernetes.protobuf;stream=watch" : "application/json";
   auto body = co_await call.exchange->start(200, answer_headers(call, type));
   if (!body.ok()) co_return;
   if (!start.ok()) {
@@ -185,7 +195,8 @@ rt::Task<> ResourceHandlers::watch(Call& call) {
   stream.bookmarks = options.allow_bookmarks;
   if (!(co_await send_initial(stream)).ok()) co_return;
   rt::Clock& clock = registry_.clock();
-  co_await rt::race(send_changes(stream, clock, registry_.cacher()), until_over(stream, clock, options.timeout_seconds));
+  co_await rt::race(send_changes(stream, clock, registry_.cacher()),
+                    until_over(stream, clock, options.timeout_seconds));
   (void)co_await stream.body->finish();
 }
 

@@ -17,15 +17,15 @@ enum class FieldValidation { kIgnore, kWarn, kStrict };
 struct WriteContext {
   const api::ResourceInfo* resource = nullptr;
   UserInfo user;
-  std::string ns, name;       // from the URL
-  std::string subresource;    // "", "status", "scale", "finalize" ...
-  std::string operation;      // "CREATE", "UPDATE", "DELETE", "CONNECT"
+  std::string ns, name;     // from the URL
+  std::string subresource;  // "", "status", "scale", "finalize" ...
+  std::string operation;    // "CREATE", "UPDATE", "DELETE", "CONNECT"
   std::string field_manager;
   FieldValidation validation = FieldValidation::kStrict;
   bool dry_run = false;
-  bool force = false;         // apply
+  bool force = false;                 // apply
   std::vector<std::string> warnings;  // sent as Warning headers
-  std::string now;            // metav1.Time of this request
+  std::string now;                    // metav1.Time of this request
   // Asked before an apply or update makes an object that is not there: that takes the right to create.
   std::function<Result<void>()> may_create;
 };

@@ -69,7 +69,9 @@ TEST_CASE("create: names that clash, names made by the server, and bad requests"
   CHECK(generated.name().starts_with("made-"));
   CHECK(generated.name().size() == 10);
   const std::string long_prefix(80, 'x');
-  CHECK(api.create("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: " + long_prefix + "}}").name().size() == 63);
+  CHECK(api.create("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: " + long_prefix + "}}")
+            .name()
+            .size() == 63);
 
   check_error(api.try_create("{apiVersion: v1, kind: ConfigMap, metadata: {name: b, resourceVersion: '1'}}"),
               Reason::kBadRequest, "resourceVersion should not be set on objects to be created");
@@ -142,9 +144,13 @@ TEST_CASE("field validation: Strict refuses, Warn warns, Ignore drops") {
   CHECK(api.try_patch(PatchType::kMerge, warned, "{nonsense: 1}").ok());
   CHECK(api.warnings.empty());
   api.validation = FieldValidation::kStrict;
-  CHECK(api.try_patch(PatchType::kMerge, warned, "{nonsense: 1}").error().message().find("unknown field \"nonsense\"") !=
-        std::string::npos);
-  CHECK(api.try_create("{apiVersion: v1, kind: ConfigMap, metadata: {name: y}, data: [1]}").error().is(Reason::kBadRequest));
+  CHECK(api.try_patch(PatchType::kMerge, warned, "{nonsense: 1}")
+            .error()
+            .message()
+            .find("unknown field \"nonsense\"") != std::string::npos);
+  CHECK(api.try_create("{apiVersion: v1, kind: ConfigMap, metadata: {name: y}, data: [1]}")
+            .error()
+            .is(Reason::kBadRequest));
 }
 
 TEST_CASE("update: revisions, identity and writes that change nothing") {
@@ -157,9 +163,10 @@ TEST_CASE("update: revisions, identity and writes that change nothing") {
   CHECK(second.uid() == first.uid());
 
   const auto stale = api.try_update(changed);
-  check_error(stale, Reason::kConflict,
-              "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your "
-              "changes to the latest version and try again");
+  check_error(
+      stale, Reason::kConflict,
+      "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your "
+      "changes to the latest version and try again");
   // Nothing new, no revision; without a revision, the write is unconditional.
   CHECK(api.update(second.json()).resource_version() == second.resource_version());
   Json free = second.json();
@@ -170,7 +177,8 @@ TEST_CASE("update: revisions, identity and writes that change nothing") {
 
   Json other = free;
   api::set(other, "metadata.uid", "00000000-0000-0000-0000-000000000000");
-  CHECK(api.try_update(other).error().message().find("Precondition failed: UID in precondition") != std::string::npos);
+  CHECK(api.try_update(other).error().message().find("Precondition failed: UID in precondition") !=
+        std::string::npos);
   other = free;
   api::set(other, "metadata.name", "absent");
   check_error(api.try_update(other), Reason::kNotFound, "configmaps \"absent\" not found");
@@ -187,7 +195,8 @@ TEST_CASE("update: creationTimestamp and deletion marks stay whatever the client
   api::set(changed, "metadata.deletionTimestamp", "2001-01-01T00:00:00Z");
   api::set(changed, "data", api::JsonObject{{"k", "v"}});
   const Object after = api.update(changed);
-  CHECK(api::str(after.json(), "metadata.creationTimestamp") == api::str(made.json(), "metadata.creationTimestamp"));
+  CHECK(api::str(after.json(), "metadata.creationTimestamp") ==
+        api::str(made.json(), "metadata.creationTimestamp"));
   CHECK(!after.deleting());
 }
 
@@ -202,10 +211,11 @@ TEST_CASE("generation counts changes of the specification only; status and the r
   CHECK(api::find(main.json(), "status.replicas") == nullptr);
   CHECK(main.generation() == 3);
   // ... and status writes nothing but status and metadata.
-  const Object status = api.patch(PatchType::kMerge, made,
-                                  "{metadata: {annotations: {patchedstatus: 'true'}, ownerReferences: [{apiVersion: "
-                                  "v1, kind: Pod, name: x, uid: y}]}, status: {replicas: 5}, spec: {replicas: 9}}",
-                                  "status");
+  const Object status =
+      api.patch(PatchType::kMerge, made,
+                "{metadata: {annotations: {patchedstatus: 'true'}, ownerReferences: [{apiVersion: "
+                "v1, kind: Pod, name: x, uid: y}]}, status: {replicas: 5}, spec: {replicas: 9}}",
+                "status");
   CHECK(api::num(status.json(), "status.replicas") == 5);
   CHECK(api::num(status.json(), "spec.replicas") == 4);
   CHECK(status.annotation("patchedstatus") == "true");
@@ -226,5 +236,6 @@ TEST_CASE("an update makes what is missing only for kinds that say so, and only 
   const auto applied_manifest = TestApi::yaml(config_map("new"));
   auto apply = api.context(applied_manifest);
   apply.may_create = call.may_create;
-  check_error(api.run(api.registry().patch(apply, PatchType::kApply, applied_manifest)), Reason::kForbidden, "no");
+  check_error(api.run(api.registry().patch(apply, PatchType::kApply, applied_manifest)), Reason::kForbidden,
+              "no");
 }

@@ -45,8 +45,9 @@ Result<store::Revision> parse_revision(std::string_view text) {
   if (text.empty()) return store::Revision{0};
   const auto value = parse_int(text);
   if (!value || *value < 0)
-    return Error(Reason::kBadRequest, "Invalid value: \"" + std::string(text) + "\": strconv.ParseUint: parsing \"" +
-                                          std::string(text) + "\": invalid syntax");
+    return Error(Reason::kBadRequest, "Invalid value: \"" + std::string(text) +
+                                          "\": strconv.ParseUint: parsing \"" + std::string(text) +
+                                          "\": invalid syntax");
   return *value;
 }
 
@@ -63,12 +64,14 @@ Error forbidden_match(const std::string& why) {
 Result<void> check_options(const client::ListOptions& options) {
   const auto& match = options.resource_version_match;
   if (match.empty()) {
-    if (!options.continue_token.empty() && !options.resource_version.empty() && options.resource_version != "0")
+    if (!options.continue_token.empty() && !options.resource_version.empty() &&
+        options.resource_version != "0")
       return Error(Reason::kBadRequest, "specifying resource version is not allowed when using continue");
     return ok();
   }
   if (!options.continue_token.empty()) return forbidden_match("is forbidden for continue");
-  if (options.resource_version.empty()) return forbidden_match("is forbidden unless resourceVersion is provided");
+  if (options.resource_version.empty())
+    return forbidden_match("is forbidden unless resourceVersion is provided");
   if (match == "Exact" && options.resource_version == "0")
     return forbidden_match("\"exact\" is forbidden for resourceVersion \"0\"");
   if (match == "Exact" || match == "NotOlderThan") return ok();
@@ -76,8 +79,8 @@ Result<void> check_options(const client::ListOptions& options) {
 }
 
 Error too_large(store::Revision asked, store::Revision now) {
-  Error error(Reason::kTimeout,
-              "Timeout: Too large resource version: " + std::to_string(asked) + ", current: " + std::to_string(now));
+  Error error(Reason::kTimeout, "Timeout: Too large resource version: " + std::to_string(asked) +
+                                    ", current: " + std::to_string(now));
   error.retry_after_seconds = 1;
   error.causes.emplace_back("", "ResourceVersionTooLarge", "Too large resource version");
   return error;
@@ -107,7 +110,8 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
   co_return out;
 }
 
-ListResult list_from_cache(Cacher& cacher, const api::ResourceInfo& resource, const Filter& filter, std::int64_t limit) {
+ListResult list_from_cache(Cacher& cacher, const api::ResourceInfo& resource, const Filter& filter,
+                           std::int64_t limit) {
   ListResult out;
   out.revision = cacher.revision();
   auto page = cacher.resource(resource.gvr).page(filter, limit > 0 ? static_cast<std::size_t>(limit) : 0);
@@ -120,12 +124,15 @@ ListResult list_from_cache(Cacher& cacher, const api::ResourceInfo& resource, co
 
 // The token is too old to go on from a consistent state; it may go on from the present one.
 Error expired_page(const Position& position, store::Revision now) {
-  Error error(Reason::kExpired,
-              "The provided continue parameter is too old to display a consistent list result. You can start a new "
-              "list without the continue parameter, or use the continue token in this response to retrieve the "
-              "remainder of the results. Continuing with the provided token results in an inconsistent list - objects "
-              "that were created, modified, or deleted between the time the first chunk was returned and now may show "
-              "up in the list.");
+  Error error(
+      Reason::kExpired,
+      "The provided continue parameter is too old to display a consistent list result. You can start a new "
+      "list without the continue parameter, or use the continue token in this response to retrieve the "
+      "remainder of the results. Continuing with the provided token results in an inconsistent list - "
+      "objects "
+      "that were created, modified, or deleted between the time the first chunk was returned and now may "
+      "show "
+      "up in the list.");
   error.causes.emplace_back(std::string(kContinueField), "", encode_position(Position{now, position.after}));
   return error;
 }

@@ -71,7 +71,8 @@ TEST_CASE("pages of one list show one moment, whatever is written in between") {
 
 TEST_CASE("pages with a selector are full and say nothing about the rest") {
   TestApi api;
-  for (const char* name : {"a", "b", "c", "d", "e", "f"}) api.create(config_map(name, *name % 2 ? "odd" : "even"));
+  for (const char* name : {"a", "b", "c", "d", "e", "f"})
+    api.create(config_map(name, *name % 2 ? "odd" : "even"));
   ListOptions options = page(2);
   options.label_selector = "l=even";
   auto first = api.list(kMaps, options).value();
@@ -92,7 +93,8 @@ TEST_CASE("a continue token whose moment is compacted away tells how to go on") 
   const auto late = api.list(kMaps, page(1, first.continue_token));
   const Error& error = error_of(late);
   CHECK(error.is(Reason::kExpired));
-  CHECK(error.message().starts_with("The provided continue parameter is too old to display a consistent list result."));
+  CHECK(error.message().starts_with(
+      "The provided continue parameter is too old to display a consistent list result."));
   CHECK(error_of(api.list(kMaps, page(1, "nonsense"))).message() == "continue key is not valid");
 }
 
@@ -134,13 +136,15 @@ TEST_CASE("resourceVersion and resourceVersionMatch of lists") {
   CHECK(error_of(future).causes[0].type == "ResourceVersionTooLarge");
   CHECK(error_of(api.list(kMaps, at("abc"))).is(Reason::kBadRequest));
   CHECK(error_of(api.list(kMaps, at("", "Exact"))).message() ==
-        "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden "
+        "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is "
+        "forbidden "
         "unless resourceVersion is provided");
   CHECK(error_of(api.list(kMaps, at("0", "Exact"))).is(Reason::kInvalid));
   CHECK(error_of(api.list(kMaps, at(past, "Sometimes"))).is(Reason::kInvalid));
   ListOptions both = page(1, "x");
   both.resource_version = past;
-  CHECK(error_of(api.list(kMaps, both)).message() == "specifying resource version is not allowed when using continue");
+  CHECK(error_of(api.list(kMaps, both)).message() ==
+        "specifying resource version is not allowed when using continue");
 }
 
 TEST_CASE("watches start with what is there, with what comes, or with both marked off") {

@@ -15,8 +15,8 @@ constexpr std::size_t kSuffixLength = 5;
 constexpr std::size_t kGeneratedNameMax = 63;
 
 // Fields of metadata that only the server writes.
-constexpr std::string_view kServerFields[] = {"uid", "creationTimestamp", "deletionTimestamp",
-                                              "deletionGracePeriodSeconds", "generation", "selfLink"};
+constexpr std::string_view kServerFields[] = {
+    "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"};
 
 }  // namespace
 
@@ -25,7 +25,8 @@ void fill_new_metadata(const WriteContext& context, Json& object, bool has_gener
   api::erase(object, "metadata.resourceVersion");
   const std::string prefix(api::str(object, "metadata.generateName"));
   if (api::str(object, "metadata.name").empty() && !prefix.empty()) {
-    const std::string name = prefix.substr(0, kGeneratedNameMax - kSuffixLength) + random_suffix(kSuffixLength);
+    const std::string name =
+        prefix.substr(0, kGeneratedNameMax - kSuffixLength) + random_suffix(kSuffixLength);
     api::set(object, "metadata.name", api::text(name));
   }
   if (context.resource->namespaced) {
@@ -47,10 +48,13 @@ void keep_metadata(Json& object, const Json& old) {
       api::erase(object, path);
     }
   }
-  if (const Json* prefix = api::find(old, "metadata.generateName")) api::set(object, "metadata.generateName", *prefix);
+  if (const Json* prefix = api::find(old, "metadata.generateName"))
+    api::set(object, "metadata.generateName", *prefix);
 }
 
-const JsonArray& finalizers(const Json& object) { return api::list(object, "metadata.finalizers"); }
+const JsonArray& finalizers(const Json& object) {
+  return api::list(object, "metadata.finalizers");
+}
 
 bool has_finalizer(const Json& object, std::string_view name) {
   const auto& all = finalizers(object);
@@ -76,7 +80,8 @@ void set_finalizer(Json& object, std::string_view name, bool present) {
 
 bool ready_to_go(const Json& object) {
   if (api::find(object, "metadata.deletionTimestamp") == nullptr) return false;
-  if (!finalizers(object).empty() || api::num(object, "metadata.deletionGracePeriodSeconds") > 0) return false;
+  if (!finalizers(object).empty() || api::num(object, "metadata.deletionGracePeriodSeconds") > 0)
+    return false;
   return api::str(object, "kind") != "Namespace" || api::list(object, "spec.finalizers").empty();
 }
 

@@ -14,7 +14,8 @@ void keep_metadata(api::Json& object, const api::Json& old);
 const api::JsonArray& finalizers(const api::Json& object);
 bool has_finalizer(const api::Json& object, std::string_view name);
 void set_finalizer(api::Json& object, std::string_view name, bool present);
-// Nothing holds a deleting object any more: no finalizers (a namespace's spec.finalizers included), no grace left.
+// Nothing holds a deleting object any more: no finalizers (a namespace's spec.finalizers included), no grace
+// left.
 bool ready_to_go(const api::Json& object);
 
 }  // namespace mk::apiserver

@@ -31,7 +31,8 @@ std::vector<std::string> managers(const Object& object) {
 TEST_CASE("JSON, merge and strategic merge patches") {
   TestApi api;
   const Object map = api.create(kMap);
-  CHECK(api::str(api.patch(PatchType::kJson, map, "[{op: replace, path: /data/x, value: '9'}]").json(), "data.x") == "9");
+  CHECK(api::str(api.patch(PatchType::kJson, map, "[{op: replace, path: /data/x, value: '9'}]").json(),
+                 "data.x") == "9");
   CHECK(api::find(api.patch(PatchType::kMerge, map, "{data: {y: null}}").json(), "data.y") == nullptr);
   CHECK(!api.try_patch(PatchType::kJson, map, "[{op: test, path: /data/x, value: other}]").ok());
   const Object pod = api.create(kPod);
@@ -47,7 +48,9 @@ TEST_CASE("patches: what they may say about name, uid and revision") {
   const auto renamed = api.try_patch(PatchType::kMerge, map, "{metadata: {name: b}}");
   REQUIRE(!renamed.ok());
   CHECK(renamed.error().message() == "the name of the object (b) does not match the name on the URL (a)");
-  CHECK(api.try_patch(PatchType::kMerge, map, "{metadata: {resourceVersion: '1'}, data: {x: z}}").error().is(Reason::kConflict));
+  CHECK(api.try_patch(PatchType::kMerge, map, "{metadata: {resourceVersion: '1'}, data: {x: z}}")
+            .error()
+            .is(Reason::kConflict));
   CHECK(api.try_patch(PatchType::kMerge, map, "{metadata: {uid: other}}").error().is(Reason::kConflict));
   CHECK(api.try_patch(PatchType::kMerge, map, "{metadata: {resourceVersion: null}, data: {x: z}}").ok());
   const Object absent(TestApi::yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: no}}"));
@@ -116,9 +119,12 @@ TEST_CASE("server-side apply: create, own, conflict, force, remove") {
 TEST_CASE("server-side apply: requests it refuses") {
   TestApi api;
   CHECK(!api.try_apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, nonsense: 1}").ok());
-  CHECK(!api.try_apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, managedFields: [{manager: x}]}}").ok());
+  CHECK(
+      !api.try_apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, managedFields: [{manager: x}]}}")
+           .ok());
   const Object map = api.create(kMap);
-  CHECK(api.try_apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, resourceVersion: '1'}, data: {z: '1'}}")
+  CHECK(api.try_apply(
+               "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, resourceVersion: '1'}, data: {z: '1'}}")
             .error()
             .is(Reason::kConflict));
 }
@@ -156,15 +162,18 @@ spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: {metadata: {label
   CHECK(api.run(update_scale(api.registry(), call, scale)).error().is(Reason::kConflict));
   api::set(scale, "spec.replicas", -1);
   CHECK(api.run(update_scale(api.registry(), call, scale)).error().is(Reason::kInvalid));
-  const auto patched = api.run(patch_scale(api.registry(), call, PatchType::kMerge, TestApi::yaml("{spec: {replicas: 0}}")));
+  const auto patched =
+      api.run(patch_scale(api.registry(), call, PatchType::kMerge, TestApi::yaml("{spec: {replicas: 0}}")));
   REQUIRE(patched.ok());
   CHECK(api::num(api.get(set).json(), "spec.replicas") == 0);
 }
 
 TEST_CASE("the binding subresource gives a pod its node, once") {
   TestApi api;
-  const Object pod = api.create("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}");
-  const Json binding = TestApi::yaml("{apiVersion: v1, kind: Binding, metadata: {name: p}, target: {kind: Node, name: n7}}");
+  const Object pod = api.create(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}");
+  const Json binding =
+      TestApi::yaml("{apiVersion: v1, kind: Binding, metadata: {name: p}, target: {kind: Node, name: n7}}");
   auto call = api.context(pod.json());
   const auto bound = api.run(bind_pod(api.registry(), call, binding));
   REQUIRE(bound.ok());
@@ -180,13 +189,16 @@ TEST_CASE("eviction spends the disruption budget") {
   const Object one = api.create("{apiVersion: v1, kind: Pod, metadata: {name: p1, labels: {a: b}}, " + spec);
   const Object two = api.create("{apiVersion: v1, kind: Pod, metadata: {name: p2, labels: {a: b}}, " + spec);
   const Object budget = api.create(
-      "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {minAvailable: 1, selector: "
+      "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {minAvailable: 1, "
+      "selector: "
       "{matchLabels: {a: b}}}}");
   for (const Object& pod : {one, two}) {
-    api.patch(PatchType::kMerge, pod, "{status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}", "status");
+    api.patch(PatchType::kMerge, pod,
+              "{status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}", "status");
   }
   api.patch(PatchType::kMerge, budget,
-            "{status: {observedGeneration: 1, disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2}}",
+            "{status: {observedGeneration: 1, disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, "
+            "expectedPods: 2}}",
             "status");
   auto call = api.context(one.json(), "eviction");
   REQUIRE(api.run(evict_pod(api.registry(), call, Json())).ok());

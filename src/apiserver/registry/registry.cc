@@ -44,7 +44,9 @@ api::ApplyOptions ownership(const WriteContext& context, const Strategy& strateg
   return options;
 }
 
-api::Key key_of(const WriteContext& context) { return api::Key(context.ns, context.name); }
+api::Key key_of(const WriteContext& context) {
+  return api::Key(context.ns, context.name);
+}
 
 const api::Type& type_of(const api::ResourceInfo& resource) {
   const api::Type* type = api::builtin_schema().type(resource.gvk());
@@ -52,10 +54,11 @@ const api::Type& type_of(const api::ResourceInfo& resource) {
   return *type;
 }
 
-// Are two JSON objects equal but for the member `skipped` of both, and with the members of `deeper` compared by
-// `same` instead?
+// Are two JSON objects equal but for the member `skipped` of both, and with the members of `deeper` compared
+// by `same` instead?
 template <class Same>
-bool equal_except(const Json& a, const Json& b, std::string_view skipped, std::string_view deeper, Same same) {
+bool equal_except(const Json& a, const Json& b, std::string_view skipped, std::string_view deeper,
+                  Same same) {
   const auto *left = a.if_object(), *right = b.if_object();
   if (left == nullptr || right == nullptr) return a == b;
   std::size_t seen = 0;
@@ -87,7 +90,8 @@ bool same_content(const Json& object, const Json& old) {
 
 // What the client expects to change, by what it sent in metadata.
 Result<void> check_expected(const WriteContext& context, const Json& sent, const Object& current) {
-  const std::string_view uid = api::str(sent, "metadata.uid"), version = api::str(sent, "metadata.resourceVersion");
+  const std::string_view uid = api::str(sent, "metadata.uid"),
+                         version = api::str(sent, "metadata.resourceVersion");
   if (!uid.empty() && uid != current.uid())
     return write_conflict(context.resource->gvr, context.name,
                           "Precondition failed: UID in precondition: " + std::string(uid) +
@@ -109,10 +113,13 @@ void validate_finalizers(const Json& object, const Json& old, std::vector<Cause>
   if (added.empty()) return;
   causes.push_back(api::forbidden("metadata.finalizers",
                                   "no new finalizers can be added if the object is being deleted, found new "
-                                  "finalizers []string{" + added + "}"));
+                                  "finalizers []string{" +
+                                      added + "}"));
 }
 
-Result<void> check_may_create(const WriteContext& context) { return context.may_create ? context.may_create() : ok(); }
+Result<void> check_may_create(const WriteContext& context) {
+  return context.may_create ? context.may_create() : ok();
+}
 
 Error invalid(const WriteContext& context, const Json& object, std::vector<Cause> causes) {
   return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
@@ -122,14 +129,17 @@ Error invalid(const WriteContext& context, const Json& object, std::vector<Cause
 void fill_identity(const WriteContext& context, Json& object) {
   if (!object.is_object()) return;
   const api::Gvk gvk = context.resource->gvk();
-  for (const auto& [path, value] : {std::pair("kind", gvk.kind), std::pair("apiVersion", gvk.api_version())}) {
+  for (const auto& [path, value] :
+       {std::pair("kind", gvk.kind), std::pair("apiVersion", gvk.api_version())}) {
     if (api::find(object, path) == nullptr) api::set(object, path, api::text(value));
   }
 }
 
 }  // namespace
 
-store::Revision revision_of(const Object& object) { return parse_int(object.resource_version()).value_or(0); }
+store::Revision revision_of(const Object& object) {
+  return parse_int(object.resource_version()).value_or(0);
+}
 
 Registry::Registry(Cacher& cacher, StrategySet& strategies, AdmissionChain& admission, rt::Clock& clock)
     : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock) {}
@@ -145,15 +155,17 @@ Result<void> Registry::decode(WriteContext& context, const api::Type& type, Json
   api::FieldProblems unknown;
   if (auto decoded = api::decode(type, object, unknown); !decoded.ok()) {
     const std::string version = context.resource->gvr.version, kind = context.resource->kind;
-    return std::move(decoded).error().wrap(kind + " in version \"" + version + "\" cannot be handled as a " + kind);
+    return std::move(decoded).error().wrap(kind + " in version \"" + version + "\" cannot be handled as a " +
+                                           kind);
   }
   if (unknown.empty() || context.validation == FieldValidation::kIgnore) return ok();
   if (context.validation == FieldValidation::kWarn) {
     for (auto& problem : unknown) context.warnings.push_back(std::move(problem));
     return ok();
   }
-  return Error(Reason::kBadRequest, context.resource->kind + " in version \"" + context.resource->gvr.version +
-                                        "\" cannot be handled as a " + context.resource->kind +
+  return Error(Reason::kBadRequest, context.resource->kind + " in version \"" +
+                                        context.resource->gvr.version + "\" cannot be handled as a " +
+                                        context.resource->kind +
                                         ": strict decoding error: " + join(unknown, ", "));
 }
 
@@ -164,17 +176,19 @@ Result<void> Registry::check_identity(const WriteContext& context, Json& object)
   if (kind.empty()) return Error(Reason::kBadRequest, "Object 'Kind' is missing in the request body");
   if (version != want.api_version())
     return Error(Reason::kBadRequest, "the API version in the data (" + std::string(version) +
-                                          ") does not match the expected API version (" + want.api_version() + ")");
+                                          ") does not match the expected API version (" + want.api_version() +
+                                          ")");
   if (kind != want.kind)
     return Error(Reason::kBadRequest, "the kind in the data (" + std::string(kind) +
                                           ") does not match the expected kind (" + want.kind + ")");
   const std::string_view ns = api::str(object, "metadata.namespace");
   if (context.resource->namespaced && !ns.empty() && ns != context.ns)
-    return Error(Reason::kBadRequest, context.name.empty()
-                                          ? "the namespace of the provided object does not match the namespace "
-                                            "sent on the request"
-                                          : "the namespace of the object (" + std::string(ns) +
-                                                ") does not match the namespace on the request (" + context.ns + ")");
+    return Error(Reason::kBadRequest,
+                 context.name.empty()
+                     ? "the namespace of the provided object does not match the namespace "
+                       "sent on the request"
+                     : "the namespace of the object (" + std::string(ns) +
+                           ") does not match the namespace on the request (" + context.ns + ")");
   const std::string_view name = api::str(object, "metadata.name");
   if (!context.name.empty() && !name.empty() && name != context.name)
     return Error(Reason::kBadRequest, "the name of the object (" + std::string(name) +
@@ -236,8 +250,9 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
     co_return Written{Object(std::move(object)), true};
   }
   std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kPut, Cacher::store_key(context.resource->gvr, key_of(context)),
-                          encode_stored(object), store::Operation::kAbsent);
+  operations.emplace_back(store::Operation::Kind::kPut,
+                          Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
+                          store::Operation::kAbsent);
   auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
   if (!revision.ok()) {
     strategy.release(object);
@@ -246,7 +261,8 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   }
   Object stored = cacher_.get(context.resource->gvr, key_of(context));
   // Somebody may have changed or removed it since; then the answer is what we wrote.
-  if (!stored || revision_of(stored) != *revision) stored = decode_stored(context.resource->gvr, encode_stored(object), *revision);
+  if (!stored || revision_of(stored) != *revision)
+    stored = decode_stored(context.resource->gvr, encode_stored(object), *revision);
   co_return Written{std::move(stored), true};
 }
 
@@ -259,7 +275,8 @@ rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
   const auto& gvr = context.resource->gvr;
   const bool conditional = !api::str(object, "metadata.resourceVersion", "0").empty() &&
                            api::str(object, "metadata.resourceVersion", "0") != "0";
-  const bool may_be_new = context.subresource.empty() && strategies_.of(*context.resource).allow_create_on_update();
+  const bool may_be_new =
+      context.subresource.empty() && strategies_.of(*context.resource).allow_create_on_update();
   if (may_be_new && !cacher_.get(gvr, key_of(context))) {
     MK_CO_TRY(check_may_create(context));
     api::erase(object, "metadata.resourceVersion");
@@ -299,9 +316,12 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
   const api::Type& schema = type_of(*context.resource);
   auto apply_patch = [&]() -> Result<Json> {
     switch (type) {
-      case client::PatchType::kJson: return api::apply_json_patch(current.json(), patch);
-      case client::PatchType::kMerge: return api::apply_merge_patch(current.json(), patch);
-      default: return api::apply_strategic_merge_patch(schema, current.json(), patch);
+      case client::PatchType::kJson:
+        return api::apply_json_patch(current.json(), patch);
+      case client::PatchType::kMerge:
+        return api::apply_merge_patch(current.json(), patch);
+      default:
+        return api::apply_strategic_merge_patch(schema, current.json(), patch);
     }
   };
   MK_ASSIGN(Json object, apply_patch());
@@ -313,7 +333,8 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
 rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchType type, Json patch) {
   if (type == client::PatchType::kApply) co_return co_await apply(context, std::move(patch));
   const auto& gvr = context.resource->gvr;
-  const std::vector<std::string> warnings = context.warnings;  // of the patch itself, whichever attempt succeeds
+  const std::vector<std::string> warnings =
+      context.warnings;  // of the patch itself, whichever attempt succeeds
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current) co_return not_found(gvr, context.name);
@@ -339,7 +360,7 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
     if (!current && !context.subresource.empty()) co_return not_found(gvr, context.name);
     if (!current) MK_CO_TRY(check_may_create(context));
     MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied,
-                                                          ownership(context, strategies_.of(*context.resource))));
+                                                     ownership(context, strategies_.of(*context.resource))));
     const std::string manager = context.field_manager;
     if (!current) {
       // The applied object's ownership is recorded already; the create path must not add another entry.
@@ -358,8 +379,8 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
   co_return write_conflict(gvr, context.name);
 }
 
-Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& type, const Object& current, Json& object,
-                                       bool track) {
+Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& type, const Object& current,
+                                       Json& object, bool track) {
   Strategy& strategy = strategies_.of(*context.resource);
   context.operation = "UPDATE";
   const Json& old = current.json();
@@ -392,7 +413,8 @@ Result<void> Registry::check_changed(WriteContext& context, const Object& curren
 }
 
 // kAlreadyExists means: somebody wrote in between, compute the change anew.
-rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object, bool track) {
+rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object,
+                                                  bool track) {
   Strategy& strategy = strategies_.of(*context.resource);
   MK_CO_TRY(prepare_changed(context, type_of(*context.resource), current, object, track));
   MK_CO_TRY(strategy.allocate(context, object, &current.json()));
@@ -408,7 +430,8 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
   co_return written;
 }
 
-rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current, const Json& object) {
+rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Object& current,
+                                               const Json& object) {
   const auto& gvr = context.resource->gvr;
   const Object before = current;
   // A deleting object goes with the write that removes its last finalizer.
@@ -416,7 +439,8 @@ rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Obje
   const auto kind = goes ? store::Operation::Kind::kRemove : store::Operation::Kind::kPut;
   const SharedBytes bytes = encode_stored(object);
   std::vector<store::Operation> operations;
-  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes, revision_of(before));
+  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
+                          revision_of(before));
   auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");

@@ -21,8 +21,8 @@ struct Written {
 };
 
 struct Deleted {
-  api::Object object;     // its last state, or the state that waits for grace or finalizers
-  bool gone = true;       // false: still there, waiting
+  api::Object object;  // its last state, or the state that waits for grace or finalizers
+  bool gone = true;    // false: still there, waiting
 };
 
 // Reads and writes objects of every kind: the one place where decoding, defaults, strategies, admission,
@@ -57,8 +57,10 @@ class Registry {
   Result<void> prepare_changed(WriteContext& context, const api::Type& type, const api::Object& current,
                                api::Json& object, bool track);
   Result<void> check_changed(WriteContext& context, const api::Object& current, const api::Json& object);
-  rt::Task<Result<Written>> store_changed(WriteContext& context, api::Object current, api::Json object, bool track);
-  rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current, const api::Json& object);
+  rt::Task<Result<Written>> store_changed(WriteContext& context, api::Object current, api::Json object,
+                                          bool track);
+  rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current,
+                                       const api::Json& object);
   rt::Task<Result<Written>> apply(WriteContext& context, api::Json applied);
   Result<api::Json> patched(WriteContext& context, client::PatchType type, const api::Json& patch,
                             const api::Object& current) const;

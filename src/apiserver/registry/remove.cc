@@ -13,15 +13,18 @@ namespace {
 
 constexpr std::string_view kOrphan = "orphan", kForeground = "foregroundDeletion";
 
-Result<void> check_preconditions(const WriteContext& context, const Object& current, const client::DeleteOptions& options) {
+Result<void> check_preconditions(const WriteContext& context, const Object& current,
+                                 const client::DeleteOptions& options) {
   const auto& gvr = context.resource->gvr;
   if (!options.uid.empty() && options.uid != current.uid())
-    return write_conflict(gvr, context.name, "Precondition failed: UID in precondition: " + options.uid +
-                                                 ", UID in object meta: " + std::string(current.uid()));
-  if (!options.resource_version.empty() && options.resource_version != current.resource_version())
     return write_conflict(gvr, context.name,
-                          "Precondition failed: ResourceVersion in precondition: " + options.resource_version +
-                              ", ResourceVersion in object meta: " + std::string(current.resource_version()));
+                          "Precondition failed: UID in precondition: " + options.uid +
+                              ", UID in object meta: " + std::string(current.uid()));
+  if (!options.resource_version.empty() && options.resource_version != current.resource_version())
+    return write_conflict(
+        gvr, context.name,
+        "Precondition failed: ResourceVersion in precondition: " + options.resource_version +
+            ", ResourceVersion in object meta: " + std::string(current.resource_version()));
   return ok();
 }
 
@@ -39,7 +42,8 @@ void apply_propagation(Json& object, const std::string& policy) {
   }
 }
 
-// What becomes of the dependents when the client does not say: of these two kinds they stay, for history's sake.
+// What becomes of the dependents when the client does not say: of these two kinds they stay, for history's
+// sake.
 std::string propagation_of(const api::Gvr& gvr, const Json& object, const std::string& asked) {
   if (!asked.empty()) return asked;
   const bool decided = has_finalizer(object, kOrphan) || has_finalizer(object, kForeground);
@@ -62,9 +66,11 @@ bool mark_deleting(Json& object, std::int64_t grace, rt::WallTime now) {
   if (already && grace >= old_grace) return false;
   // The grace runs from the first request.
   rt::WallTime since = now;
-  if (const auto end = already ? rt::parse_time(api::str(object, "metadata.deletionTimestamp")) : std::nullopt)
+  if (const auto end =
+          already ? rt::parse_time(api::str(object, "metadata.deletionTimestamp")) : std::nullopt)
     since = *end - std::chrono::seconds(old_grace);
-  api::set(object, "metadata.deletionTimestamp", api::text(rt::format_time(since + std::chrono::seconds(grace))));
+  api::set(object, "metadata.deletionTimestamp",
+           api::text(rt::format_time(since + std::chrono::seconds(grace))));
   api::set(object, "metadata.deletionGracePeriodSeconds", grace);
   const std::int64_t generation = api::num(object, "metadata.generation");
   if (!already && generation > 0) api::set(object, "metadata.generation", generation + 1);
@@ -105,8 +111,8 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
   }
   std::vector<store::Operation> operations;
   operations.emplace_back(store::Operation::Kind::kRemove,
-                          Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)), SharedBytes(),
-                          revision_of(before));
+                          Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)),
+                          SharedBytes(), revision_of(before));
   const auto durability =
       context.resource->gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
   auto revision = co_await cacher_.store().commit(std::move(operations), durability);

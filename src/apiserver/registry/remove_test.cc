@@ -35,7 +35,8 @@ DeleteOptions grace(std::int64_t seconds) {
 
 std::vector<std::string> finalizers(const Object& object) {
   std::vector<std::string> out;
-  for (const auto& value : api::list(object.json(), "metadata.finalizers")) out.emplace_back(value.get_string());
+  for (const auto& value : api::list(object.json(), "metadata.finalizers"))
+    out.emplace_back(value.get_string());
   return out;
 }
 
@@ -67,7 +68,8 @@ TEST_CASE("a pod on a node goes with its grace, which can only become shorter") 
   REQUIRE(first.ok());
   CHECK(!first->gone);
   CHECK(api::num(first->object.json(), "metadata.deletionGracePeriodSeconds") == 30);
-  CHECK(api::str(first->object.json(), "metadata.deletionTimestamp") == rt::format_time(start + std::chrono::seconds(30)));
+  CHECK(api::str(first->object.json(), "metadata.deletionTimestamp") ==
+        rt::format_time(start + std::chrono::seconds(30)));
   CHECK(first->object.generation() == pod.generation() + 1);
   // Longer, or the same again: nothing is written.
   const auto revision = api.store().revision();
@@ -78,7 +80,8 @@ TEST_CASE("a pod on a node goes with its grace, which can only become shorter") 
   api.clock.advance(std::chrono::seconds(3));
   const auto shorter = api.try_remove(pod, grace(10));
   REQUIRE(shorter.ok());
-  CHECK(api::str(shorter->object.json(), "metadata.deletionTimestamp") == rt::format_time(start + std::chrono::seconds(10)));
+  CHECK(api::str(shorter->object.json(), "metadata.deletionTimestamp") ==
+        rt::format_time(start + std::chrono::seconds(10)));
   CHECK(shorter->object.generation() == pod.generation() + 1);
   const auto now = api.try_remove(pod, grace(0));
   REQUIRE(now.ok());
@@ -87,7 +90,8 @@ TEST_CASE("a pod on a node goes with its grace, which can only become shorter") 
 
 TEST_CASE("a pod that no node runs goes at once") {
   TestApi api;
-  const Object pod = api.create("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}");
+  const Object pod = api.create(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}");
   CHECK(api.try_remove(pod)->gone);
 }
 
@@ -102,10 +106,12 @@ TEST_CASE("finalizers hold a deleted object; the last one to go takes it along")
   CHECK(!api.try_remove(map)->gone);
   CHECK(api.store().revision() == revision);
   // No new finalizer on an object that goes.
-  const auto more = api.try_patch(PatchType::kMerge, map, "{metadata: {finalizers: [example.com/one, example.com/three]}}");
+  const auto more =
+      api.try_patch(PatchType::kMerge, map, "{metadata: {finalizers: [example.com/one, example.com/three]}}");
   REQUIRE(!more.ok());
   CHECK(more.error().message() ==
-        "ConfigMap \"a\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is "
+        "ConfigMap \"a\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the "
+        "object is "
         "being deleted, found new finalizers []string{\"example.com/three\"}");
   api.patch(PatchType::kMerge, map, "{metadata: {finalizers: [example.com/two]}}");
   CHECK(api.get(map));
@@ -118,13 +124,15 @@ TEST_CASE("finalizers hold a deleted object; the last one to go takes it along")
 TEST_CASE("what becomes of dependents is a finalizer for the garbage collector") {
   TestApi api;
   const Object map = api.create(config_map("a"));
-  CHECK(finalizers(api.try_remove(map, propagation("Foreground"))->object) == std::vector<std::string>{"foregroundDeletion"});
+  CHECK(finalizers(api.try_remove(map, propagation("Foreground"))->object) ==
+        std::vector<std::string>{"foregroundDeletion"});
   CHECK(finalizers(api.try_remove(map, propagation("Orphan"))->object) == std::vector<std::string>{"orphan"});
   CHECK(!api.try_remove(map)->gone);  // the client does not say: it stays as decided
   CHECK(api.try_remove(map, propagation("Background"))->gone);
   // Jobs keep their pods unless told otherwise.
   const Object job = api.create(
-      "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {restartPolicy: Never, containers: "
+      "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {restartPolicy: Never, "
+      "containers: "
       "[{name: c, image: i}]}}}}");
   CHECK(finalizers(api.try_remove(job)->object) == std::vector<std::string>{"orphan"});
   CHECK(api.try_remove(job, propagation("Background"))->gone);
@@ -158,7 +166,9 @@ TEST_CASE("delete and update race: neither is lost") {
       Json patch = TestApi::yaml("{data: {a: b}}");
       (void)co_await api.registry().patch(writing, PatchType::kMerge, std::move(patch));
     };
-    auto remove = [&]() -> rt::Task<> { removed.emplace(co_await api.registry().remove(removing, DeleteOptions())); };
+    auto remove = [&]() -> rt::Task<> {
+      removed.emplace(co_await api.registry().remove(removing, DeleteOptions()));
+    };
     group.spawn("write", write());
     group.spawn("remove", remove());
     while (group.size() > 0) co_await rt::yield();

@@ -29,7 +29,8 @@ void Strategy::prepare_for_update(const WriteContext& context, Json& object, con
     object = std::move(kept);
     return;
   }
-  // Binding, scale, finalize ...: the registry's own code made the change, and of the status what it meant to.
+  // Binding, scale, finalize ...: the registry's own code made the change, and of the status what it meant
+  // to.
   if (!context.subresource.empty()) return;
   if (has_status()) copy_member(object, old, "status");
 }

@@ -15,8 +15,9 @@ namespace mk::apiserver {
 
 // What the schema cannot say about a kind: defaults that depend on other fields, what a client may touch, and
 // cross-field validation. One small file per kind in strategies/; kinds without one use this class as it is.
-// Objects have been decoded by the schema (types are right, unknown fields gone) and have the schema's defaults.
-// Everything here is a pure function of its arguments, except allocate/release, which keep cluster-wide state.
+// Objects have been decoded by the schema (types are right, unknown fields gone) and have the schema's
+// defaults. Everything here is a pure function of its arguments, except allocate/release, which keep
+// cluster-wide state.
 class Strategy {
  public:
   using Causes = std::vector<Cause>;
@@ -25,16 +26,18 @@ class Strategy {
   // Defaults of behaviour (restartPolicy, clusterIP family ...). Runs on every write, and is idempotent.
   virtual void set_defaults(api::Json& object) const {}
 
-  // Clears what clients do not set (status) and starts what the server keeps (generation is done by the registry).
+  // Clears what clients do not set (status) and starts what the server keeps (generation is done by the
+  // registry).
   virtual void prepare_for_create(const WriteContext& context, api::Json& object) const;
   // Puts back what this write may not touch: status for the main resource, everything but status and metadata
-  // (owners excepted) for the status subresource. Other subresources of a kind are handled by their own handlers.
+  // (owners excepted) for the status subresource. Other subresources of a kind are handled by their own
+  // handlers.
   virtual void prepare_for_update(const WriteContext& context, api::Json& object, const api::Json& old) const;
 
   // Creates and updates; context.operation and context.subresource say which.
   virtual void validate(const WriteContext& context, const api::Json& object, Causes& causes) const {}
-  // In addition to validate(): immutable fields and allowed transitions, of the object or of what a subresource
-  // other than status may change of it.
+  // In addition to validate(): immutable fields and allowed transitions, of the object or of what a
+  // subresource other than status may change of it.
   virtual void validate_update(const WriteContext& context, const api::Json& object, const api::Json& old,
                                Causes& causes) const {}
   virtual void validate_status_update(const api::Json& object, const api::Json& old, Causes& causes) const {}
@@ -53,7 +56,9 @@ class Strategy {
 
   // Cluster-wide allocation (a Service's addresses and ports), before validation; must be undone by release()
   // when the write fails later, and is undone when the object is deleted. `old` is null for a create.
-  virtual Result<void> allocate(const WriteContext& context, api::Json& object, const api::Json* old) { return ok(); }
+  virtual Result<void> allocate(const WriteContext& context, api::Json& object, const api::Json* old) {
+    return ok();
+  }
   virtual void release(const api::Json& object) {}
 };
 

@@ -27,7 +27,8 @@ std::string selector_text(const Json& object) {
 
 Result<void> check_scale(const WriteContext& context, const Json& scale) {
   if (api::str(scale, "kind") != "Scale")
-    return Error(Reason::kBadRequest, "expected a Scale, not \"" + std::string(api::str(scale, "kind")) + "\"");
+    return Error(Reason::kBadRequest,
+                 "expected a Scale, not \"" + std::string(api::str(scale, "kind")) + "\"");
   const std::string_view name = api::str(scale, "metadata.name");
   if (!name.empty() && name != context.name)
     return Error(Reason::kBadRequest, "the name of the object (" + std::string(name) +
@@ -84,7 +85,8 @@ rt::Task<Result<Object>> update_scale(Registry& registry, WriteContext& context,
   co_return co_await scaled(registry, context, std::move(change));
 }
 
-rt::Task<Result<Object>> patch_scale(Registry& registry, WriteContext& context, client::PatchType type, Json patch) {
+rt::Task<Result<Object>> patch_scale(Registry& registry, WriteContext& context, client::PatchType type,
+                                     Json patch) {
   auto change = [&context, type, patch](const Object& current) -> Result<Json> {
     MK_ASSIGN(const Json before, scale_of(*context.resource, current));
     MK_ASSIGN(const Json after, type == client::PatchType::kJson ? api::apply_json_patch(before, patch)

@@ -11,7 +11,8 @@ namespace mk::apiserver {
 // autoscaling/v1 Scale of a workload, and back.
 Result<api::Json> scale_of(const api::ResourceInfo& resource, const api::Object& object);
 rt::Task<Result<api::Object>> update_scale(Registry& registry, WriteContext& context, api::Json scale);
-rt::Task<Result<api::Object>> patch_scale(Registry& registry, WriteContext& context, client::PatchType type, api::Json patch);
+rt::Task<Result<api::Object>> patch_scale(Registry& registry, WriteContext& context, client::PatchType type,
+                                          api::Json patch);
 
 // core/v1 Binding: gives a pod its node. A success Status.
 rt::Task<Result<api::Json>> bind_pod(Registry& registry, WriteContext& context, api::Json binding);

@@ -47,7 +47,8 @@ class TestApi {
   // For the object that a manifest names.
   WriteContext context(const api::Json& object, std::string subresource = "") {
     WriteContext out;
-    out.resource = api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
+    out.resource =
+        api::find_builtin(api::parse_gvk(api::str(object, "apiVersion"), api::str(object, "kind")));
     MK_ASSERT(out.resource != nullptr);
     out.user.name = "tester";
     out.user.groups = {"system:masters"};
@@ -95,7 +96,8 @@ class TestApi {
   api::Object update(api::Json object, std::string subresource = "") {
     return good(try_update(std::move(object), std::move(subresource)));
   }
-  api::Object patch(client::PatchType type, const api::Object& target, std::string_view patch, std::string sub = "") {
+  api::Object patch(client::PatchType type, const api::Object& target, std::string_view patch,
+                    std::string sub = "") {
     return good(try_patch(type, target, patch, std::move(sub)));
   }
   static api::Object good(Result<Written> written) {
@@ -125,7 +127,9 @@ class TestApi {
   // Everything that a restart builds anew.
   struct State {
     State(store::Store& store, rt::Clock& clock)
-        : cacher(store), strategies(StrategySet::Environment{cacher}), admission(cacher),
+        : cacher(store),
+          strategies(StrategySet::Environment{cacher}),
+          admission(cacher),
           registry(cacher, strategies, admission, clock) {}
     Cacher cacher;
     StrategySet strategies;

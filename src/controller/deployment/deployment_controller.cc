@@ -40,9 +40,9 @@ const api::Object* DeploymentController::Rollout::find(const std::string& name) 
 DeploymentController::DeploymentController(Context& context_)
     : Controller(context_, "deployment-controller"),
       deployments_(watch(kDeployments, self)),
-      sets_(watch_owned(kReplicaSets, [this](const api::Object& before, const api::Object& after) {
-        return keys_of_set(before, after);
-      })),
+      sets_(
+          watch_owned(kReplicaSets, [this](const api::Object& before,
+                                           const api::Object& after) { return keys_of_set(before, after); })),
       pods_(watch_owned(api::resources::kPods, [this](const api::Object& before, const api::Object& after) {
         return keys_of_pod(before, after);
       })) {}
@@ -53,14 +53,16 @@ Controller::Keys DeploymentController::keys_of_set(const api::Object& before, co
   if (!after || api::controller_of(after)) return keys;
   for (const auto& deployment : deployments_.in_namespace(std::string(after.ns()))) {
     const auto selector = api::LabelSelector::from_json(api::find(deployment.json(), "spec.selector"));
-    if (selector.ok() && selector->matches(api::object(after.json(), "metadata.labels"))) keys.push_back(deployment.key());
+    if (selector.ok() && selector->matches(api::object(after.json(), "metadata.labels")))
+      keys.push_back(deployment.key());
   }
   return keys;
 }
 
 // Only the end of the last old pod of a Recreate matters here.
 Controller::Keys DeploymentController::keys_of_pod(const api::Object& before, const api::Object& after) {
-  if (after && !(pod_finished(after.json()) && !pod_finished(before ? before.json() : after.json()))) return {};
+  if (after && !(pod_finished(after.json()) && !pod_finished(before ? before.json() : after.json())))
+    return {};
   static const auto owners = controllers(kReplicaSetKind);
   Keys keys;
   for (const auto& set_key : owners(before, api::Object())) {
@@ -79,7 +81,8 @@ rt::Task<Result<void>> DeploymentController::reconcile(api::Key key) {
   if (!deployment) co_return ok();
   MK_CO_ASSIGN(auto selector, api::LabelSelector::from_json(api::find(deployment.json(), "spec.selector")));
   if (selector.everything()) {
-    event(deployment, "Warning", "SelectingAll", "This deployment is selecting all pods. A non-empty selector is required.");
+    event(deployment, "Warning", "SelectingAll",
+          "This deployment is selecting all pods. A non-empty selector is required.");
     co_return ok();
   }
   auto candidates = sets_.by_index(kByController, std::string(deployment.uid()));
@@ -99,7 +102,8 @@ rt::Task<Result<void>> DeploymentController::step(api::Object deployment, std::v
   std::vector<deployment::Set> counts = rollout.old_counts();
   if (rollout.newest) counts.push_back(deployment::set_of(rollout.newest));
   const bool paused = api::flag(deployment.json(), "spec.paused");
-  if (paused || deployment::scaling_needed(rollout.goal(), counts)) co_return co_await scale_only(std::move(rollout));
+  if (paused || deployment::scaling_needed(rollout.goal(), counts))
+    co_return co_await scale_only(std::move(rollout));
   if (rollout.goal().rolling) co_return co_await roll(std::move(rollout));
   co_return co_await recreate(std::move(rollout));
 }
@@ -109,9 +113,9 @@ rt::Task<Result<void>> DeploymentController::scale_only(Rollout rollout) {
     MK_CO_ASSIGN(rollout, co_await ensure_new_set(std::move(rollout)));
   }
   const auto newest = rollout.newest ? deployment::set_of(rollout.newest) : deployment::Set();
-  auto scalings = deployment::scale_in_proportion(rollout.goal(),
-                                                  api::num(rollout.deployment.json(), "status.replicas"),
-                                                  rollout.newest ? &newest : nullptr, rollout.old_counts());
+  auto scalings =
+      deployment::scale_in_proportion(rollout.goal(), api::num(rollout.deployment.json(), "status.replicas"),
+                                      rollout.newest ? &newest : nullptr, rollout.old_counts());
   MK_CO_TRY(co_await scale(rollout, std::move(scalings)));
   const bool paused = api::flag(rollout.deployment.json(), "spec.paused");
   co_return co_await finish(std::move(rollout), paused);
@@ -191,7 +195,8 @@ rt::Task<Result<void>> DeploymentController::write_status(api::Object before, ap
   const auto* present = api::find(before.json(), "status");
   const auto* wanted = api::find(updated, "status");
   if (present && wanted && *present == *wanted) co_return ok();
-  MK_CO_TRY(co_await client().update(kDeployments, api::Object(std::move(updated)), "status", client::WriteOptions()));
+  MK_CO_TRY(co_await client().update(kDeployments, api::Object(std::move(updated)), "status",
+                                     client::WriteOptions()));
   co_return ok();
 }
 
@@ -207,12 +212,14 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::note_pause
   if (paused == noted) co_return rollout;
   api::Json updated = json;
   if (paused) {
-    deployment::set_progressing(updated, "Unknown", "DeploymentPaused", "Deployment is paused", clock().now());
+    deployment::set_progressing(updated, "Unknown", "DeploymentPaused", "Deployment is paused",
+                                clock().now());
   } else {
-    deployment::set_progressing(updated, "Unknown", "DeploymentResumed", "Deployment is resumed", clock().now());
+    deployment::set_progressing(updated, "Unknown", "DeploymentResumed", "Deployment is resumed",
+                                clock().now());
   }
-  MK_CO_ASSIGN(rollout.deployment, co_await client().update(kDeployments, api::Object(std::move(updated)), "status",
-                                                             client::WriteOptions()));
+  MK_CO_ASSIGN(rollout.deployment, co_await client().update(kDeployments, api::Object(std::move(updated)),
+                                                            "status", client::WriteOptions()));
   co_return rollout;
 }
 

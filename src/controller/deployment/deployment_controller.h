@@ -37,7 +37,8 @@ class DeploymentController : public Controller {
   rt::Task<Result<Rollout>> ensure_new_set(Rollout rollout);
   rt::Task<Result<Rollout>> create_new_set(Rollout rollout, std::int64_t revision);
   rt::Task<Result<Rollout>> adopt_existing(Rollout rollout, api::Object wanted);
-  rt::Task<Result<Rollout>> note_revision(Rollout rollout, std::string revision, std::string reason, std::string message);
+  rt::Task<Result<Rollout>> note_revision(Rollout rollout, std::string revision, std::string reason,
+                                          std::string message);
   rt::Task<Result<void>> scale(Rollout& rollout, deployment::Scalings scalings);
   rt::Task<Result<void>> write_status(api::Object before, api::Json updated);
   rt::Task<Result<Rollout>> note_pause(Rollout rollout);

@@ -29,8 +29,8 @@ rt::Task<Result<void>> DeploymentController::scale(Rollout& rollout, deployment:
     if (from == scaling.replicas) continue;
     rollout.scaled = true;
     event(rollout.deployment, "Normal", "ScalingReplicaSet",
-          fmt::format("Scaled {} replica set {} from {} to {}", scaling.replicas > from ? "up" : "down", scaling.name,
-                      from, scaling.replicas));
+          fmt::format("Scaled {} replica set {} from {} to {}", scaling.replicas > from ? "up" : "down",
+                      scaling.name, from, scaling.replicas));
   }
   co_return ok();
 }
@@ -48,7 +48,8 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::ensure_new
       api::set(json, "metadata.annotations", annotations);
       if (!same_min_ready) api::set(json, "spec.minReadySeconds", min_ready);
     });
-    MK_CO_ASSIGN(auto updated, co_await client().update(kReplicaSets, std::move(changed), "", client::WriteOptions()));
+    MK_CO_ASSIGN(auto updated,
+                 co_await client().update(kReplicaSets, std::move(changed), "", client::WriteOptions()));
     for (auto& set : rollout.all) {
       if (set.uid() == updated.uid()) set = updated;
     }
@@ -69,8 +70,8 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::note_revis
   if (!reason.empty() && deployment::has_progress_deadline(rollout.deployment.json())) {
     api::Json updated = rollout.deployment.json();
     deployment::set_progressing(updated, "True", reason, message, clock().now());
-    MK_CO_ASSIGN(rollout.deployment, co_await client().update(kDeployments, api::Object(std::move(updated)), "status",
-                                                               client::WriteOptions()));
+    MK_CO_ASSIGN(rollout.deployment, co_await client().update(kDeployments, api::Object(std::move(updated)),
+                                                              "status", client::WriteOptions()));
   }
   if (rollout.deployment.annotation(deployment::kRevision) == revision) co_return rollout;
   auto annotations = api::object(rollout.deployment.json(), "metadata.annotations");
@@ -88,14 +89,17 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::create_new
   for (const auto& set : rollout.old) total += api::num(set.json(), "spec.replicas");
   const auto replicas = deployment::new_set_size(rollout.goal(), 0, total);
   api::Object wanted(deployment::make_new_set(rollout.deployment, replicas, revision));
-  auto made = co_await client().create(kReplicaSets, std::string(rollout.deployment.ns()), wanted, client::WriteOptions());
+  auto made = co_await client().create(kReplicaSets, std::string(rollout.deployment.ns()), wanted,
+                                       client::WriteOptions());
   if (!made.ok()) {
-    if (made.error().is(Reason::kAlreadyExists)) co_return co_await adopt_existing(std::move(rollout), wanted);
+    if (made.error().is(Reason::kAlreadyExists))
+      co_return co_await adopt_existing(std::move(rollout), wanted);
     if (namespace_terminating(made.error())) co_return std::move(made).error();
     event(rollout.deployment, "Warning", "ReplicaSetCreateError",
           fmt::format("Failed to create new replica set \"{}\": {}", wanted.name(), made.error().message()));
     api::Json updated = rollout.deployment.json();
-    deployment::set_progressing(updated, "False", "ReplicaSetCreateError", made.error().message(), clock().now());
+    deployment::set_progressing(updated, "False", "ReplicaSetCreateError", made.error().message(),
+                                clock().now());
     MK_CO_TRY(co_await write_status(rollout.deployment, std::move(updated)));
     co_return std::move(made).error();
   }
@@ -111,14 +115,15 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::create_new
                                    std::move(message));
 }
 
-// The name is taken: by our own set that the cache does not show yet, or by a stranger with the same hash, which
-// the collision count tells apart next time.
+// The name is taken: by our own set that the cache does not show yet, or by a stranger with the same hash,
+// which the collision count tells apart next time.
 rt::Task<Result<DeploymentController::Rollout>> DeploymentController::adopt_existing(Rollout rollout,
                                                                                      api::Object wanted) {
   MK_CO_ASSIGN(auto live, co_await client().get(kReplicaSets, wanted.key()));
   const auto* ours = api::find(wanted.json(), "spec.template");
   const auto* theirs = api::find(live.json(), "spec.template");
-  if (controlled_by(live, rollout.deployment.uid()) && ours && theirs && deployment::same_template(*ours, *theirs)) {
+  if (controlled_by(live, rollout.deployment.uid()) && ours && theirs &&
+      deployment::same_template(*ours, *theirs)) {
     rollout.newest = live;
     rollout.all.push_back(live);
     co_return rollout;
@@ -126,7 +131,8 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::adopt_exis
   api::Json updated = rollout.deployment.json();
   api::set(updated, "status.collisionCount", api::num(updated, "status.collisionCount") + 1);
   MK_CO_TRY(co_await write_status(rollout.deployment, std::move(updated)));
-  co_return Error(Reason::kConflict, fmt::format("the name {} is taken by another ReplicaSet", wanted.name()));
+  co_return Error(Reason::kConflict,
+                  fmt::format("the name {} is taken by another ReplicaSet", wanted.name()));
 }
 
 }  // namespace mk::controller

@@ -47,7 +47,8 @@ void annotate_sizes(api::JsonObject& annotations, const Goal& goal) {
   annotations[kMaxReplicas] = fmt::to_string(goal.replicas + goal.max_surge);
 }
 
-api::JsonObject annotations_of(const api::Object& deployment, const api::JsonObject& present, std::int64_t revision) {
+api::JsonObject annotations_of(const api::Object& deployment, const api::JsonObject& present,
+                               std::int64_t revision) {
   api::JsonObject annotations = present;
   for (const auto& [key, value] : api::object(deployment.json(), "metadata.annotations")) {
     if (!stays_behind(key)) annotations[key] = value;

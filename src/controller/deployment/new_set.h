@@ -9,8 +9,10 @@ namespace mk::controller::deployment {
 api::Json make_new_set(const api::Object& deployment, std::int64_t replicas, std::int64_t revision);
 
 // The annotations that a set should have: the Deployment's own but for those that belong to each object, its
-// revision, and the sizes. A set that takes up an older role again (a rollback) keeps its former revisions in its history.
-api::JsonObject annotations_of(const api::Object& deployment, const api::JsonObject& present, std::int64_t revision);
+// revision, and the sizes. A set that takes up an older role again (a rollback) keeps its former revisions in
+// its history.
+api::JsonObject annotations_of(const api::Object& deployment, const api::JsonObject& present,
+                               std::int64_t revision);
 
 // Sizes as annotations, from which proportional scaling starts next time.
 void annotate_sizes(api::JsonObject& annotations, const Goal& goal);

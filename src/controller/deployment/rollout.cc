@@ -13,7 +13,8 @@ Goal goal_of(const api::Json& deployment) {
   goal.replicas = api::num(deployment, "spec.replicas", 1);
   goal.rolling = api::str(deployment, "spec.strategy.type", "RollingUpdate") != "Recreate";
   if (!goal.rolling) return goal;
-  goal.max_surge = scaled_value(api::find(deployment, "spec.strategy.rollingUpdate.maxSurge"), goal.replicas, true);
+  goal.max_surge =
+      scaled_value(api::find(deployment, "spec.strategy.rollingUpdate.maxSurge"), goal.replicas, true);
   goal.max_unavailable =
       scaled_value(api::find(deployment, "spec.strategy.rollingUpdate.maxUnavailable"), goal.replicas, false);
   // Both zero (by rounding down) would never move.
@@ -109,12 +110,14 @@ Scalings scale_down_old(const Goal& goal, const Set& newest, const std::vector<S
 
 namespace {
 
-// A set's share of a change, from its size and the size the Deployment could have had when it was last scaled.
+// A set's share of a change, from its size and the size the Deployment could have had when it was last
+// scaled.
 std::int64_t fraction(const Goal& goal, std::int64_t status_replicas, const Set& set) {
   if (goal.replicas == 0) return -set.spec;
   const auto annotated = set.max_replicas.value_or(0) > 0 ? *set.max_replicas : status_replicas;
   if (annotated == 0) return 0;
-  const auto target = static_cast<double>(set.spec * (goal.replicas + goal.max_surge)) / static_cast<double>(annotated);
+  const auto target =
+      static_cast<double>(set.spec * (goal.replicas + goal.max_surge)) / static_cast<double>(annotated);
   return static_cast<std::int64_t>(std::round(target)) - set.spec;
 }
 
@@ -235,7 +238,9 @@ api::Json without_hash(const api::Json& pod_template) {
 }
 }  // namespace
 
-bool same_template(const api::Json& a, const api::Json& b) { return without_hash(a) == without_hash(b); }
+bool same_template(const api::Json& a, const api::Json& b) {
+  return without_hash(a) == without_hash(b);
+}
 
 api::Object find_new_set(const api::Json& deployment, const std::vector<api::Object>& sets) {
   const auto* wanted = api::find(deployment, "spec.template");

@@ -27,8 +27,8 @@ Goal goal_of(const api::Json& deployment);
 struct Set {
   std::string name;
   rt::WallTime created;
-  std::int64_t spec = 0, status = 0, available = 0;     // replicas
-  std::optional<std::int64_t> desired, max_replicas;    // annotations: what the Deployment wanted last time
+  std::int64_t spec = 0, status = 0, available = 0;   // replicas
+  std::optional<std::int64_t> desired, max_replicas;  // annotations: what the Deployment wanted last time
 };
 Set set_of(const api::Object& replica_set);
 
@@ -44,7 +44,8 @@ using Scalings = std::vector<Scaling>;
 // The size a new ReplicaSet may have now: surge is respected, and it never exceeds the goal.
 std::int64_t new_set_size(const Goal& goal, std::int64_t current, std::int64_t total);
 
-// Rolling update, the old side: first pods that are not available anyway, then as many as availability allows.
+// Rolling update, the old side: first pods that are not available anyway, then as many as availability
+// allows.
 Scalings scale_down_old(const Goal& goal, const Set& newest, const std::vector<Set>& old);
 
 // The Deployment itself was scaled, or is paused: sizes in proportion, surge shared out, nothing rolled.

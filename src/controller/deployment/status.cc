@@ -22,10 +22,12 @@ void write_count(api::Json& status, const char* field, std::int64_t count) {
   }
 }
 
-// A Deployment's conditions carry lastUpdateTime too. Available and ReplicaFailure change it with status or reason.
+// A Deployment's conditions carry lastUpdateTime too. Available and ReplicaFailure change it with status or
+// reason.
 void set_with_update_time(api::Json& deployment, const Condition& condition, rt::WallTime now) {
   const auto* present = find_condition(deployment, condition.type);
-  if (present && api::str(*present, "status") == condition.status && api::str(*present, "reason") == condition.reason) {
+  if (present && api::str(*present, "status") == condition.status &&
+      api::str(*present, "reason") == condition.reason) {
     return;
   }
   set_condition(deployment, condition, now);
@@ -33,8 +35,8 @@ void set_with_update_time(api::Json& deployment, const Condition& condition, rt:
   api::set(mutable_condition, "lastUpdateTime", api::text(rt::format_time(now)));
 }
 
-void copy_replica_failure(api::Json& deployment, const api::Object& newest, const std::vector<api::Object>& all,
-                          rt::WallTime now) {
+void copy_replica_failure(api::Json& deployment, const api::Object& newest,
+                          const std::vector<api::Object>& all, rt::WallTime now) {
   const api::Json* failure = newest ? find_condition(newest.json(), "ReplicaFailure") : nullptr;
   for (const auto& set : all) {
     if (!failure) failure = find_condition(set.json(), "ReplicaFailure");
@@ -50,8 +52,8 @@ void copy_replica_failure(api::Json& deployment, const api::Object& newest, cons
 
 }  // namespace
 
-api::Json with_counts(const api::Json& deployment, const api::Object& newest, const std::vector<api::Object>& all,
-                      rt::WallTime now) {
+api::Json with_counts(const api::Json& deployment, const api::Object& newest,
+                      const std::vector<api::Object>& all, rt::WallTime now) {
   const auto goal = goal_of(deployment);
   api::Json updated = deployment;
   api::Json status = api::object(updated, "status");
@@ -60,13 +62,15 @@ api::Json with_counts(const api::Json& deployment, const api::Object& newest, co
   write_count(status, "updatedReplicas", newest ? api::num(newest.json(), "status.replicas") : 0);
   write_count(status, "readyReplicas", sum(all, "status.readyReplicas"));
   write_count(status, "availableReplicas", available);
-  write_count(status, "unavailableReplicas", std::max<std::int64_t>(0, sum(all, "spec.replicas") - available));
+  write_count(status, "unavailableReplicas",
+              std::max<std::int64_t>(0, sum(all, "spec.replicas") - available));
   api::set(status, "terminatingReplicas", sum(all, "status.terminatingReplicas"));
   api::set(status, "observedGeneration", api::num(deployment, "metadata.generation"));
   api::set(updated, "status", std::move(status));
 
   if (available >= goal.replicas - goal.max_unavailable) {
-    const Condition yes("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.");
+    const Condition yes("Available", "True", "MinimumReplicasAvailable",
+                        "Deployment has minimum availability.");
     set_with_update_time(updated, yes, now);
   } else {
     const Condition no("Available", "False", "MinimumReplicasUnavailable",
@@ -79,7 +83,8 @@ api::Json with_counts(const api::Json& deployment, const api::Object& newest, co
 
 bool has_progress_deadline(const api::Json& deployment) {
   const auto* deadline = api::find(deployment, "spec.progressDeadlineSeconds");
-  return deadline && api::num(deployment, "spec.progressDeadlineSeconds") < std::numeric_limits<std::int32_t>::max();
+  return deadline &&
+         api::num(deployment, "spec.progressDeadlineSeconds") < std::numeric_limits<std::int32_t>::max();
 }
 
 bool complete(const api::Json& deployment) {
@@ -122,21 +127,24 @@ std::string subject(const api::Json& deployment, const api::Object& newest) {
 
 void set_progressing(api::Json& deployment, std::string status, std::string reason, std::string message,
                      rt::WallTime now) {
-  set_with_update_time(deployment, Condition("Progressing", std::move(status), std::move(reason), std::move(message)),
-                       now);
+  set_with_update_time(
+      deployment, Condition("Progressing", std::move(status), std::move(reason), std::move(message)), now);
 }
 
-void update_progress(const api::Json& before, api::Json& updated, const api::Object& newest, rt::WallTime now) {
+void update_progress(const api::Json& before, api::Json& updated, const api::Object& newest,
+                     rt::WallTime now) {
   if (!has_progress_deadline(updated)) {
     remove_condition(updated, "Progressing");
     return;
   }
   const auto* current = find_condition(before, "Progressing");
-  const bool was_complete = current && api::str(*current, "reason") == "NewReplicaSetAvailable" &&
-                            api::num(updated, "status.replicas") == api::num(updated, "status.updatedReplicas");
+  const bool was_complete =
+      current && api::str(*current, "reason") == "NewReplicaSetAvailable" &&
+      api::num(updated, "status.replicas") == api::num(updated, "status.updatedReplicas");
   if (was_complete) return;
   if (complete(updated)) {
-    set_progressing(updated, "True", "NewReplicaSetAvailable", subject(updated, newest) + " has successfully progressed.", now);
+    set_progressing(updated, "True", "NewReplicaSetAvailable",
+                    subject(updated, newest) + " has successfully progressed.", now);
   } else if (progressing(before, updated)) {
     // Each step counts as news: lastUpdateTime is what the deadline is measured from.
     set_progressing(updated, "True", "ReplicaSetUpdated", subject(updated, newest) + " is progressing.", now);
@@ -144,7 +152,8 @@ void update_progress(const api::Json& before, api::Json& updated, const api::Obj
     api::set(condition, "lastUpdateTime", api::text(rt::format_time(now)));
     api::set(condition, "message", api::text(subject(updated, newest) + " is progressing."));
   } else if (timed_out(updated, now)) {
-    set_progressing(updated, "False", "ProgressDeadlineExceeded", subject(updated, newest) + " has timed out progressing.", now);
+    set_progressing(updated, "False", "ProgressDeadlineExceeded",
+                    subject(updated, newest) + " has timed out progressing.", now);
   }
 }
 

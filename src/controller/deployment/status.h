@@ -9,11 +9,12 @@ namespace mk::controller::deployment {
 
 // status.replicas and so on, from the ReplicaSets; conditions Available and ReplicaFailure. The result is the
 // whole object with its new status.
-api::Json with_counts(const api::Json& deployment, const api::Object& newest, const std::vector<api::Object>& all,
-                      rt::WallTime now);
+api::Json with_counts(const api::Json& deployment, const api::Object& newest,
+                      const std::vector<api::Object>& all, rt::WallTime now);
 
 // The condition Progressing: complete, progressing, or out of time. `updated` is with_counts' result.
-void update_progress(const api::Json& before, api::Json& updated, const api::Object& newest, rt::WallTime now);
+void update_progress(const api::Json& before, api::Json& updated, const api::Object& newest,
+                     rt::WallTime now);
 
 // Progressing with a reason; lastUpdateTime moves with every change of reason or status.
 void set_progressing(api::Json& deployment, std::string status, std::string reason, std::string message,

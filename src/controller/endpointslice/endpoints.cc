@@ -8,9 +8,13 @@
 
 namespace mk::controller::endpoints {
 
-bool headless(const api::Json& service) { return api::str(service, "spec.clusterIP") == "None"; }
+bool headless(const api::Json& service) {
+  return api::str(service, "spec.clusterIP") == "None";
+}
 
-bool backs(const api::Json& pod) { return !pod_finished(pod) && !api::str(pod, "status.podIP").empty(); }
+bool backs(const api::Json& pod) {
+  return !pod_finished(pod) && !api::str(pod, "status.podIP").empty();
+}
 
 std::string pod_address(const api::Json& pod, std::string_view family) {
   const auto is_v6 = [](std::string_view ip) { return ip.find(':') != std::string_view::npos; };

@@ -50,13 +50,14 @@ struct SliceChanges {
   std::vector<api::Json> update;
   std::vector<api::Object> remove;
 };
-// The fewest writes that make `existing` (slices of one service and family) say `groups`: endpoints stay in the
-// slice they are in, new ones fill up slices that change anyway, then those with room.
+// The fewest writes that make `existing` (slices of one service and family) say `groups`: endpoints stay in
+// the slice they are in, new ones fill up slices that change anyway, then those with room.
 SliceChanges plan_slices(const api::Object& service, const std::string& family, const Groups& groups,
                          const std::vector<api::Object>& existing);
 
-// --- the older Endpoints object -----------------------------------------------------------------------------
-// The object as it should be, given what is there (no object: none yet).
+// --- the older Endpoints object
+// ----------------------------------------------------------------------------- The object as it should be,
+// given what is there (no object: none yet).
 api::Json make_endpoints(const api::Object& service, const Groups& groups, const api::Object& present);
 
 // Labels of an object derived from a service: the service's own, and whether it is headless.

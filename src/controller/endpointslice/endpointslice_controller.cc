@@ -12,9 +12,10 @@ using endpoints::Groups;
 ServiceBackends::ServiceBackends(Context& context_, std::string name)
     : Controller(context_, std::move(name)),
       services_(watch(api::resources::kServices, self)),
-      pods_(watch(api::resources::kPods, [this](const api::Object& before, const api::Object& after) {
-        return keys_of_pod(before, after);
-      })),
+      pods_(watch(api::resources::kPods,
+                  [this](const api::Object& before, const api::Object& after) {
+                    return keys_of_pod(before, after);
+                  })),
       nodes_(cache(api::resources::kNodes)) {}
 
 // The services that select the pod before or after the change. A change that cannot show in any endpoint (a
@@ -37,10 +38,12 @@ Groups ServiceBackends::groups_of(const api::Object& service, const std::string&
   Groups groups;
   const auto selector = api::LabelSelector::from_map(api::object(service.json(), "spec.selector"));
   for (const auto& pod : pods_.in_namespace(std::string(service.ns()))) {
-    if (!endpoints::backs(pod.json()) || !selector.matches(api::object(pod.json(), "metadata.labels"))) continue;
+    if (!endpoints::backs(pod.json()) || !selector.matches(api::object(pod.json(), "metadata.labels")))
+      continue;
     if (endpoints::pod_address(pod.json(), family).empty()) continue;
     auto ports = endpoints::ports_for(service.json(), pod.json());
-    const bool portless = api::list(service.json(), "spec.ports").empty() && endpoints::headless(service.json());
+    const bool portless =
+        api::list(service.json(), "spec.ports").empty() && endpoints::headless(service.json());
     if (ports.empty() && !portless) continue;
     const auto node = nodes_.get(api::Key("", std::string(api::str(pod.json(), "spec.nodeName"))));
     groups[std::move(ports)].push_back(endpoints::endpoint_for(service.json(), pod, node, family));
@@ -74,7 +77,8 @@ const api::Gvr& kSlices = api::resources::kEndpointSlices;
 EndpointSliceController::EndpointSliceController(Context& context_)
     : ServiceBackends(context_, "endpointslice-controller"),
       slices_(context_.informers.indexed(kSlices, kByService, [](const api::Object& slice) {
-        return std::vector<std::string>{std::string(slice.ns()) + "/" + std::string(slice.label(endpoints::kServiceName))};
+        return std::vector<std::string>{std::string(slice.ns()) + "/" +
+                                        std::string(slice.label(endpoints::kServiceName))};
       })) {
   watch(kSlices, [this](const api::Object& before, const api::Object& after) {
     const auto& slice = after ? after : before;
@@ -122,7 +126,8 @@ rt::Task<Result<void>> EndpointSliceController::reconcile_family(api::Object ser
   auto changes = endpoints::plan_slices(service, family, groups_of(service, family), existing);
   for (auto& slice : changes.create) {
     expectations().expect_creations(queue_text(service.key()), 1);
-    auto made = co_await client().create(kSlices, std::string(service.ns()), api::Object(std::move(slice)), client::WriteOptions());
+    auto made = co_await client().create(kSlices, std::string(service.ns()), api::Object(std::move(slice)),
+                                         client::WriteOptions());
     if (made.ok()) continue;
     expectations().creation_observed(queue_text(service.key()));
     if (namespace_terminating(made.error())) co_return ok();
@@ -153,13 +158,16 @@ rt::Task<Result<void>> EndpointsController::reconcile(api::Key key) {
     co_return ok();
   }
   if (service.deleting() || !has_selector(service)) co_return ok();
-  auto wanted = endpoints::make_endpoints(service, groups_of(service, families_of(service.json()).front()), present);
+  auto wanted =
+      endpoints::make_endpoints(service, groups_of(service, families_of(service.json()).front()), present);
   if (present && present.json() == wanted) co_return ok();
   api::Object object(std::move(wanted));
   if (present) {
-    MK_CO_TRY(co_await client().update(api::resources::kEndpoints, std::move(object), "", client::WriteOptions()));
+    MK_CO_TRY(
+        co_await client().update(api::resources::kEndpoints, std::move(object), "", client::WriteOptions()));
   } else {
-    auto made = co_await client().create(api::resources::kEndpoints, key.ns, std::move(object), client::WriteOptions());
+    auto made = co_await client().create(api::resources::kEndpoints, key.ns, std::move(object),
+                                         client::WriteOptions());
     if (made.ok() || namespace_terminating(made.error())) co_return ok();
     // Already there: the cache lags, and its next change brings the key back.
     if (made.error().is(Reason::kAlreadyExists)) co_return ok();

@@ -8,7 +8,8 @@
 
 namespace mk::controller {
 
-// What the two controllers of service backends share: they watch services and pods and find the pods of a service.
+// What the two controllers of service backends share: they watch services and pods and find the pods of a
+// service.
 class ServiceBackends : public Controller {
  protected:
   ServiceBackends(Context& context, std::string name);
@@ -28,7 +29,8 @@ class EndpointSliceController : public ServiceBackends {
 
  private:
   rt::Task<Result<void>> reconcile(api::Key key) override;
-  rt::Task<Result<void>> reconcile_family(api::Object service, std::string family, std::vector<api::Object> existing);
+  rt::Task<Result<void>> reconcile_family(api::Object service, std::string family,
+                                          std::vector<api::Object> existing);
   client::Informer& slices_;
 };
 

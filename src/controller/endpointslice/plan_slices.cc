@@ -18,7 +18,8 @@ struct Draft {
 std::string identity(const api::Json& endpoint) {
   const auto& addresses = api::list(endpoint, "addresses");
   std::string text(api::str(endpoint, "targetRef.uid"));
-  if (!addresses.empty() && addresses.front().is_string()) text += "/" + std::string(addresses.front().get_string());
+  if (!addresses.empty() && addresses.front().is_string())
+    text += "/" + std::string(addresses.front().get_string());
   return text;
 }
 
@@ -65,7 +66,8 @@ Draft keep_wanted(const api::Object& slice, std::map<std::string, api::Json>& wa
 }
 
 void fill(std::vector<Draft>& drafts, std::map<std::string, api::Json>& wanted) {
-  // Slices that are written anyway first, the fullest first, so that few slices are touched and few are needed.
+  // Slices that are written anyway first, the fullest first, so that few slices are touched and few are
+  // needed.
   std::vector<Draft*> order;
   for (auto& draft : drafts) order.push_back(&draft);
   std::stable_sort(order.begin(), order.end(), [](const Draft* a, const Draft* b) {
@@ -108,7 +110,8 @@ bool labels_stale(const api::Object& service, const api::Object& slice) {
 }
 
 void plan_group(const api::Object& service, const std::string& family, const api::JsonArray& ports,
-                const std::vector<Endpoint>& endpoints, const std::vector<api::Object>& slices, SliceChanges& changes) {
+                const std::vector<Endpoint>& endpoints, const std::vector<api::Object>& slices,
+                SliceChanges& changes) {
   std::map<std::string, api::Json> wanted;
   for (const auto& endpoint : endpoints) {
     auto json = to_json(endpoint);
@@ -129,7 +132,8 @@ void plan_group(const api::Object& service, const std::string& family, const api
   }
 }
 
-// Even a service without pods has a slice, so that its existence is visible; an existing one is emptied for that.
+// Even a service without pods has a slice, so that its existence is visible; an existing one is emptied for
+// that.
 void keep_placeholder(const api::Object& service, const std::string& family,
                       const std::vector<api::Object>& existing, SliceChanges& changes) {
   if (changes.remove.size() < existing.size() || !changes.create.empty()) return;
@@ -151,11 +155,13 @@ SliceChanges plan_slices(const api::Object& service, const std::string& family, 
                          const std::vector<api::Object>& existing) {
   SliceChanges changes;
   std::map<std::string, std::vector<api::Object>> by_ports;
-  for (const auto& slice : existing) by_ports[canonical_json(api::list(slice.json(), "ports"))].push_back(slice);
+  for (const auto& slice : existing)
+    by_ports[canonical_json(api::list(slice.json(), "ports"))].push_back(slice);
   for (const auto& [ports, endpoints] : groups) {
     const auto ports_json = to_json(ports);
     auto slices = by_ports.extract(canonical_json(ports_json));
-    plan_group(service, family, ports_json, endpoints, slices ? slices.mapped() : std::vector<api::Object>(), changes);
+    plan_group(service, family, ports_json, endpoints, slices ? slices.mapped() : std::vector<api::Object>(),
+               changes);
   }
   for (auto& [ports, slices] : by_ports) {
     for (auto& slice : slices) changes.remove.push_back(std::move(slice));

@@ -34,7 +34,8 @@ rt::Task<> GarbageCollector::follow(const api::ResourceInfo* resource) {
   rt::Duration delay = std::chrono::seconds(1);
   while (true) {
     const auto version = co_await list(resource);
-    if (first && (version.ok() || version.error().is(Reason::kNotFound) || version.error().is(Reason::kForbidden))) {
+    if (first &&
+        (version.ok() || version.error().is(Reason::kNotFound) || version.error().is(Reason::kForbidden))) {
       first = false;
       if (--unsynced_ == 0) synced_.notify_all();
     }
@@ -130,7 +131,8 @@ rt::Task<Result<GarbageCollector::State>> GarbageCollector::state_of(Node depend
   if (!resource) co_return State::kSolid;  // of a kind we cannot ask for: never delete on a guess
   // A cluster-scoped object cannot belong to a namespaced one.
   if (resource->namespaced && dependent.key.ns.empty()) co_return State::kSolid;
-  auto live = co_await client().get(resource->gvr, api::Key(resource->namespaced ? dependent.key.ns : "", owner.name));
+  auto live = co_await client().get(resource->gvr,
+                                    api::Key(resource->namespaced ? dependent.key.ns : "", owner.name));
   if (live.ok()) co_return live->uid() == owner.uid ? State::kSolid : State::kAbsent;
   if (live.error().is(Reason::kNotFound)) co_return State::kAbsent;
   co_return std::move(live).error();
@@ -183,7 +185,8 @@ rt::Task<Result<void>> GarbageCollector::finish_orphan(Node node) {
   co_return co_await drop_finalizer(node, "orphan");
 }
 
-// A dependent that is itself an owner being deleted closes a circle: it must not wait for us while we wait for it.
+// A dependent that is itself an owner being deleted closes a circle: it must not wait for us while we wait
+// for it.
 rt::Task<Result<void>> GarbageCollector::unblock_cycle(Node node) {
   bool circle = false;
   for (const auto& uid : graph_.dependents(node.uid)) {
@@ -212,7 +215,8 @@ rt::Task<Result<void>> GarbageCollector::drop_references(Node node, std::vector<
   if (live->uid() != node.uid) co_return ok();
   api::JsonArray kept;
   for (const auto& reference : api::list(live->json(), "metadata.ownerReferences")) {
-    if (std::find(owners.begin(), owners.end(), api::str(reference, "uid")) == owners.end()) kept.push_back(reference);
+    if (std::find(owners.begin(), owners.end(), api::str(reference, "uid")) == owners.end())
+      kept.push_back(reference);
   }
   if (kept.size() == api::list(live->json(), "metadata.ownerReferences").size()) co_return ok();
   auto changed = live->with([&kept](api::Json& json) {

@@ -5,8 +5,8 @@
 
 namespace mk::controller {
 
-// Deletes objects whose owners are gone; carries out foreground deletion (dependents first) and orphaning. Keys are
-// uids. Watches every built-in resource itself, keeping a few words of each object.
+// Deletes objects whose owners are gone; carries out foreground deletion (dependents first) and orphaning.
+// Keys are uids. Watches every built-in resource itself, keeping a few words of each object.
 class GarbageCollector : public Controller {
  public:
   explicit GarbageCollector(Context& context);

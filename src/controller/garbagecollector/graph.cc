@@ -7,7 +7,8 @@ namespace mk::controller::gc {
 Node node_of(const api::ResourceInfo& resource, const api::Json& object) {
   Node node;
   node.resource = &resource;
-  node.key = api::Key(std::string(api::str(object, "metadata.namespace")), std::string(api::str(object, "metadata.name")));
+  node.key = api::Key(std::string(api::str(object, "metadata.namespace")),
+                      std::string(api::str(object, "metadata.name")));
   node.uid = api::str(object, "metadata.uid");
   node.deleting = api::find(object, "metadata.deletionTimestamp") != nullptr;
   for (const auto& finalizer : api::list(object, "metadata.finalizers")) {

@@ -41,7 +41,8 @@ class Graph {
  private:
   void unlink(const Node& node);
   std::unordered_map<std::string, Node> nodes_;
-  std::unordered_map<std::string, std::unordered_set<std::string>> dependents_;  // also of owners not (yet) seen
+  std::unordered_map<std::string, std::unordered_set<std::string>>
+      dependents_;  // also of owners not (yet) seen
 };
 
 // What to do about an object with owners.

@@ -27,9 +27,12 @@ TEST_CASE("what becomes of an object, by the state of its owners") {
     Verdict verdict;
   };
   const Row rows[] = {
-      {{1, 0, 0}, false, Verdict::kKeep},           {{1, 0, 1}, false, Verdict::kDropReferences},
-      {{1, 1, 0}, true, Verdict::kDropReferences},  {{0, 0, 1}, true, Verdict::kDelete},
-      {{0, 1, 0}, false, Verdict::kDelete},         {{0, 1, 0}, true, Verdict::kDeleteForeground},
+      {{1, 0, 0}, false, Verdict::kKeep},
+      {{1, 0, 1}, false, Verdict::kDropReferences},
+      {{1, 1, 0}, true, Verdict::kDropReferences},
+      {{0, 0, 1}, true, Verdict::kDelete},
+      {{0, 1, 0}, false, Verdict::kDelete},
+      {{0, 1, 0}, true, Verdict::kDeleteForeground},
       {{0, 1, 1}, true, Verdict::kDeleteForeground},
   };
   for (const auto& row : rows) CHECK(judge(row.owners, row.dependents) == row.verdict);

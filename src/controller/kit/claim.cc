@@ -14,7 +14,8 @@ ClaimAction claim_action(const Claimant& claimant, const api::Object& candidate,
     if (matches) return ClaimAction::kKeep;
     return claimant.owner.deleting() ? ClaimAction::kIgnore : ClaimAction::kRelease;
   }
-  if (!matches || !adoptable || claimant.owner.deleting() || candidate.deleting()) return ClaimAction::kIgnore;
+  if (!matches || !adoptable || claimant.owner.deleting() || candidate.deleting())
+    return ClaimAction::kIgnore;
   return ClaimAction::kAdopt;
 }
 
@@ -34,25 +35,28 @@ api::Json metadata_patch(const api::Object& object, api::Json owner_entry) {
 rt::Task<Result<void>> check_owner_alive(client::Client& client, Claimant claimant) {
   auto live = co_await client.get(claimant.resource, claimant.owner.key());
   if (!live.ok()) co_return std::move(live).error().wrap("can't adopt");
-  if (live->uid() != claimant.owner.uid()) co_return Error(Reason::kConflict, "can't adopt: the owner has been replaced");
+  if (live->uid() != claimant.owner.uid())
+    co_return Error(Reason::kConflict, "can't adopt: the owner has been replaced");
   if (live->deleting()) co_return Error(Reason::kConflict, "can't adopt: the owner has just been deleted");
   co_return ok();
 }
 
-rt::Task<Result<api::Object>> adopt(client::Client& client, Claimant claimant, api::Gvr resource, api::Object object) {
+rt::Task<Result<api::Object>> adopt(client::Client& client, Claimant claimant, api::Gvr resource,
+                                    api::Object object) {
   auto patch = metadata_patch(object, controller_reference(claimant.owner, claimant.kind));
-  co_return co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge, std::move(patch),
-                                  client::WriteOptions());
+  co_return co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge,
+                                  std::move(patch), client::WriteOptions());
 }
 
 // An object that is gone or has been replaced needs no release.
-rt::Task<Result<void>> release(client::Client& client, Claimant claimant, api::Gvr resource, api::Object object) {
+rt::Task<Result<void>> release(client::Client& client, Claimant claimant, api::Gvr resource,
+                               api::Object object) {
   api::JsonObject entry;
   entry["$patch"] = "delete";
   entry["uid"] = claimant.owner.uid();
   auto patch = metadata_patch(object, std::move(entry));
-  auto done = co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge, std::move(patch),
-                                    client::WriteOptions());
+  auto done = co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge,
+                                    std::move(patch), client::WriteOptions());
   if (!done.ok() && !done.error().is(Reason::kNotFound) && !done.error().is(Reason::kInvalid)) {
     co_return std::move(done).error();
   }

@@ -12,7 +12,10 @@ namespace mk::controller {
 // Who claims: an owner of a kind, what it selects, and what kind of object it claims.
 struct Claimant {
   Claimant(api::Object owner_, api::Gvr resource_, api::Gvk kind_, api::LabelSelector selector_)
-      : owner(std::move(owner_)), resource(std::move(resource_)), kind(std::move(kind_)), selector(std::move(selector_)) {}
+      : owner(std::move(owner_)),
+        resource(std::move(resource_)),
+        kind(std::move(kind_)),
+        selector(std::move(selector_)) {}
   api::Object owner;
   api::Gvr resource;  // of the owner
   api::Gvk kind;      // of the owner
@@ -26,8 +29,8 @@ enum class ClaimAction { kIgnore, kKeep, kAdopt, kRelease };
 // `adoptable` is the kind's own condition (pods: not finished).
 ClaimAction claim_action(const Claimant& claimant, const api::Object& candidate, bool adoptable);
 
-// Carries it out by patches that fail if the object has been replaced, and answers those now owned. Before the
-// first adoption the owner is read from the server: the cache may not know yet that it is being deleted.
+// Carries it out by patches that fail if the object has been replaced, and answers those now owned. Before
+// the first adoption the owner is read from the server: the cache may not know yet that it is being deleted.
 rt::Task<Result<std::vector<api::Object>>> claim(client::Client& client, Claimant claimant, api::Gvr resource,
                                                  std::vector<api::Object> candidates,
                                                  std::function<bool(const api::Object&)> adoptable);

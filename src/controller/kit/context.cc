@@ -37,7 +37,9 @@ Context::Context(rt::Loop& loop, rt::Clock& clock_, rt::Random& random_, ClientF
       informers(client_for(kSharedInformers), clock_, random_),
       group(loop.executor()) {}
 
-std::string orphans(std::string_view ns) { return "orphans/" + std::string(ns); }
+std::string orphans(std::string_view ns) {
+  return "orphans/" + std::string(ns);
+}
 
 std::vector<std::string> controller_index(const api::Object& object) {
   const auto* owner = api::controller_of(object);

@@ -24,7 +24,8 @@ class InformerFactory {
 
   client::Informer& informer(const api::Gvr& resource);
   // Adds an index unless the informer has one of that name; every user of a name must mean the same function.
-  client::Informer& indexed(const api::Gvr& resource, const std::string& name, client::Informer::IndexFunction function);
+  client::Informer& indexed(const api::Gvr& resource, const std::string& name,
+                            client::Informer::IndexFunction function);
 
   void start(rt::Group& group);
   rt::Task<> wait_synced();
@@ -39,7 +40,8 @@ class InformerFactory {
 
 // What every controller of a manager shares.
 struct Context {
-  Context(rt::Loop& loop, rt::Clock& clock_, rt::Random& random_, ClientFor client_for_, ManagerOptions options_);
+  Context(rt::Loop& loop, rt::Clock& clock_, rt::Random& random_, ClientFor client_for_,
+          ManagerOptions options_);
 
   rt::Clock& clock;
   rt::Random& random;

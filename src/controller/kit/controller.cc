@@ -4,7 +4,9 @@
 
 namespace mk::controller {
 
-std::string queue_text(const api::Key& key) { return key.ns + "/" + key.name; }
+std::string queue_text(const api::Key& key) {
+  return key.ns + "/" + key.name;
+}
 
 api::Key key_of_text(std::string_view text) {
   const auto slash = text.find('/');
@@ -58,9 +60,13 @@ Controller::Mapper Controller::controllers(api::Gvk kind) {
   };
 }
 
-void Controller::enqueue(const api::Key& key) { queue_.add(queue_text(key)); }
+void Controller::enqueue(const api::Key& key) {
+  queue_.add(queue_text(key));
+}
 
-void Controller::enqueue_after(const api::Key& key, rt::Duration delay) { queue_.add_after(queue_text(key), delay); }
+void Controller::enqueue_after(const api::Key& key, rt::Duration delay) {
+  queue_.add_after(queue_text(key), delay);
+}
 
 rt::Task<> Controller::work() {
   while (true) co_await handle(co_await queue_.take());
@@ -87,8 +93,8 @@ rt::Task<> Controller::handle(std::string text) {
   queue_.add_rate_limited(text);
 }
 
-// How many of a set of tasks still run. Shared, so that tasks may outlive a cancelled waiter until their group
-// has ended them too.
+// How many of a set of tasks still run. Shared, so that tasks may outlive a cancelled waiter until their
+// group has ended them too.
 struct Controller::Join {
   std::size_t running = 0;
   rt::Event ended;
@@ -113,7 +119,8 @@ rt::Task<> Controller::run_all(std::vector<rt::Task<>> tasks) {
 }
 
 void Controller::event(const api::Object& about, std::string type, std::string reason, std::string message) {
-  recorder_.record(client::EventRecorder::reference(about), std::move(type), std::move(reason), std::move(message));
+  recorder_.record(client::EventRecorder::reference(about), std::move(type), std::move(reason),
+                   std::move(message));
 }
 
 }  // namespace mk::controller

@@ -16,7 +16,8 @@ namespace mk::controller {
 // and wiring; a controller says what it watches and how it reconciles.
 class Controller {
  public:
-  // `name` is the identity it acts as (system:serviceaccount:kube-system:<name>) and the source of its events.
+  // `name` is the identity it acts as (system:serviceaccount:kube-system:<name>) and the source of its
+  // events.
   Controller(Context& context, std::string name, int workers = 5);
   virtual ~Controller() = default;
   Controller(const Controller&) = delete;
@@ -27,8 +28,8 @@ class Controller {
   const std::string& name() const { return name_; }
 
  protected:
-  // Reads caches, decides, acts. An error is logged and the key comes back with growing delay; a conflict comes
-  // back without a log line, because a fresher object is on its way.
+  // Reads caches, decides, acts. An error is logged and the key comes back with growing delay; a conflict
+  // comes back without a log line, because a fresher object is on its way.
   virtual rt::Task<Result<void>> reconcile(api::Key key) = 0;
 
   using Keys = std::vector<api::Key>;

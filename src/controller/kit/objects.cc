@@ -81,7 +81,9 @@ bool pod_finished(const api::Json& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-bool pod_active(const api::Json& pod) { return !pod_finished(pod) && !api::find(pod, "metadata.deletionTimestamp"); }
+bool pod_active(const api::Json& pod) {
+  return !pod_finished(pod) && !api::find(pod, "metadata.deletionTimestamp");
+}
 
 bool pod_ready(const api::Json& pod) {
   const auto* ready = find_condition(pod, "Ready");
@@ -120,7 +122,8 @@ api::Json pod_from_template(const api::Json& pod_template, const api::Object& ow
   metadata["generateName"] = std::string(owner.name()) + "-";
   metadata["namespace"] = owner.ns();
   for (const char* field : {"labels", "annotations", "finalizers"}) {
-    if (const auto* value = api::find(pod_template, std::string("metadata.") + field)) metadata[field] = *value;
+    if (const auto* value = api::find(pod_template, std::string("metadata.") + field))
+      metadata[field] = *value;
   }
   api::JsonArray owners;
   owners.push_back(controller_reference(owner, gvk));

@@ -14,14 +14,17 @@ namespace mk::controller {
 // --- conditions -----------------------------------------------------------------------------------------
 struct Condition {
   Condition(std::string type_, std::string status_, std::string reason_, std::string message_)
-      : type(std::move(type_)), status(std::move(status_)), reason(std::move(reason_)), message(std::move(message_)) {}
+      : type(std::move(type_)),
+        status(std::move(status_)),
+        reason(std::move(reason_)),
+        message(std::move(message_)) {}
   std::string type, status, reason, message;
 };
 
 // The condition of a type in the object's status.conditions; nullptr when absent.
 const api::Json* find_condition(const api::Json& object, std::string_view type);
-// Writes a condition into status.conditions: in place if the type is there, else at the end. The transition time
-// moves with the status only. Says whether anything changed.
+// Writes a condition into status.conditions: in place if the type is there, else at the end. The transition
+// time moves with the status only. Says whether anything changed.
 bool set_condition(api::Json& object, const Condition& condition, rt::WallTime now);
 bool remove_condition(api::Json& object, std::string_view type);
 
@@ -46,7 +49,8 @@ bool controlled_by(const api::Object& object, std::string_view uid);
 api::Json pod_from_template(const api::Json& pod_template, const api::Object& owner, const api::Gvk& gvk);
 
 // --- numbers --------------------------------------------------------------------------------------------
-// An IntOrString of `total`: a number as it is, "25%" scaled and rounded as asked. Malformed text counts as 0.
+// An IntOrString of `total`: a number as it is, "25%" scaled and rounded as asked. Malformed text counts as
+// 0.
 std::int64_t scaled_value(const api::Json* value, std::int64_t total, bool round_up);
 bool namespace_terminating(const Error& error);
 

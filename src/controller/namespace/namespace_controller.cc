@@ -21,7 +21,8 @@ rt::Task<Result<void>> NamespaceController::reconcile(api::Key key) {
       if (!resource.namespaced || resource.gvr == api::resources::kPods) continue;
       // Events come twice, under two groups; one is enough.
       if (resource.gvr.group == "events.k8s.io") continue;
-      if (resource.has_verb("list") && resource.has_verb("delete")) co_await empty(resource, key.name, remains);
+      if (resource.has_verb("list") && resource.has_verb("delete"))
+        co_await empty(resource, key.name, remains);
     }
   }
   MK_CO_TRY(co_await publish(key, remains));
@@ -45,7 +46,8 @@ rt::Task<> NamespaceController::empty(api::ResourceInfo resource, std::string ns
     if (!items.ok()) co_return;  // counted below
     for (const auto& item : items->items) {
       auto gone = co_await client().remove(resource.gvr, item.key(), options);
-      if (!gone.ok() && !gone.error().is(Reason::kNotFound)) remains.failures.push_back(gone.error().message());
+      if (!gone.ok() && !gone.error().is(Reason::kNotFound))
+        remains.failures.push_back(gone.error().message());
     }
   }
   co_await count_rest(resource, ns, remains);
@@ -58,7 +60,8 @@ rt::Task<> NamespaceController::count_rest(api::ResourceInfo resource, std::stri
     co_return;
   }
   if (rest->items.empty()) co_return;
-  remains.instances[resource.gvr.qualified() + (resource.gvr.group.empty() ? "." : "")] = static_cast<int>(rest->items.size());
+  remains.instances[resource.gvr.qualified() + (resource.gvr.group.empty() ? "." : "")] =
+      static_cast<int>(rest->items.size());
   std::size_t held = 0;
   for (const auto& item : rest->items) {
     const auto& finalizers = api::list(item.json(), "metadata.finalizers");
@@ -75,7 +78,8 @@ rt::Task<Result<void>> NamespaceController::publish(api::Key key, Remains remain
   if (!ns) co_return ok();
   api::Json updated = ns.json();
   if (!nslifecycle::write_conditions(updated, remains, clock().now())) co_return ok();
-  auto done = co_await client().update(kNamespaces, api::Object(std::move(updated)), "status", client::WriteOptions());
+  auto done = co_await client().update(kNamespaces, api::Object(std::move(updated)), "status",
+                                       client::WriteOptions());
   if (done.ok() || done.error().is(Reason::kNotFound)) co_return ok();
   co_return std::move(done).error();
 }

@@ -14,7 +14,8 @@ constexpr char kFinalizer[] = "kubernetes";
 
 Condition content_remaining(const Remains& remains) {
   if (remains.instances.empty()) {
-    return Condition("NamespaceContentRemaining", "False", "ContentRemoved", "All content successfully removed");
+    return Condition("NamespaceContentRemaining", "False", "ContentRemoved",
+                     "All content successfully removed");
   }
   std::vector<std::string> parts;
   for (const auto& [resource, count] : remains.instances) {
@@ -39,13 +40,15 @@ Condition finalizers_remaining(const Remains& remains) {
 
 Condition content_failure(const Remains& remains) {
   auto failures = remains.failures;
-  if (remains.pods_blocked) failures.push_back("unexpected items still remain in namespace for gvr: /v1, Resource=pods");
+  if (remains.pods_blocked)
+    failures.push_back("unexpected items still remain in namespace for gvr: /v1, Resource=pods");
   if (failures.empty()) {
     return Condition("NamespaceDeletionContentFailure", "False", "ContentDeleted",
                      "All content successfully deleted, may be waiting on finalization");
   }
   return Condition("NamespaceDeletionContentFailure", "True", "ContentDeletionFailed",
-                   fmt::format("Failed to delete all resource types, {} remaining: {}", failures.size(), join(failures, ", ")));
+                   fmt::format("Failed to delete all resource types, {} remaining: {}", failures.size(),
+                               join(failures, ", ")));
 }
 
 }  // namespace

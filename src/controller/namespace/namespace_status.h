@@ -14,7 +14,7 @@ struct Remains {
   std::map<std::string, int> instances;   // by resource ("pods", "deployments.apps")
   std::map<std::string, int> finalizers;  // instances that carry each
   std::vector<std::string> failures;      // of deleting or listing
-  bool pods_blocked = false;              // pods stay although nothing terminates any more: a finalizer holds them
+  bool pods_blocked = false;  // pods stay although nothing terminates any more: a finalizer holds them
 
   bool any() const { return !instances.empty() || !failures.empty(); }
 };

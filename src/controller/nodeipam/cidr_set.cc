@@ -36,7 +36,8 @@ std::optional<Cidr> parse_cidr(std::string_view text) {
 std::optional<CidrSet> CidrSet::make(std::string_view cluster_cidr, int piece_mask) {
   const auto cluster = parse_cidr(cluster_cidr);
   // 2^20 pieces are more than any cluster has nodes, and keep the set small.
-  if (!cluster || piece_mask < cluster->mask || piece_mask > 30 || piece_mask - cluster->mask > 20) return std::nullopt;
+  if (!cluster || piece_mask < cluster->mask || piece_mask > 30 || piece_mask - cluster->mask > 20)
+    return std::nullopt;
   CidrSet set;
   set.base_ = cluster->base;
   set.cluster_mask_ = cluster->mask;
@@ -80,8 +81,10 @@ std::optional<std::string> CidrSet::take() {
 }
 
 std::string CidrSet::text_of(std::size_t piece) const {
-  const auto address = base_ + static_cast<std::uint32_t>(static_cast<std::uint64_t>(piece) << (32 - piece_mask_));
-  return fmt::format("{}.{}.{}.{}/{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, piece_mask_);
+  const auto address =
+      base_ + static_cast<std::uint32_t>(static_cast<std::uint64_t>(piece) << (32 - piece_mask_));
+  return fmt::format("{}.{}.{}.{}/{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255,
+                     piece_mask_);
 }
 
 }  // namespace mk::controller

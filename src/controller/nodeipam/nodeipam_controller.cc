@@ -19,10 +19,11 @@ std::vector<std::string> ranges_of(const api::Object& node) {
 // One worker: pieces are given one after another.
 NodeIpamController::NodeIpamController(Context& context_)
     : Controller(context_, "node-controller", 1),
-      nodes_(watch(api::resources::kNodes, [this](const api::Object& before, const api::Object& after) {
-        node_changed(before, after);
-        return after && ranges_of(after).empty() ? self(before, after) : Keys();
-      })),
+      nodes_(watch(api::resources::kNodes,
+                   [this](const api::Object& before, const api::Object& after) {
+                     node_changed(before, after);
+                     return after && ranges_of(after).empty() ? self(before, after) : Keys();
+                   })),
       pieces_(CidrSet::make(context_.options.cluster_cidr, context_.options.node_cidr_mask)) {}
 
 void NodeIpamController::start() {
@@ -50,15 +51,16 @@ rt::Task<Result<void>> NodeIpamController::reconcile(api::Key key) {
   const auto range = pieces_->take();
   if (!range) {
     event(node, "Warning", "CIDRNotAvailable", "Node " + key.name + " status is now: CIDRNotAvailable");
-    co_return Error(Reason::kServiceUnavailable, "no pod range left; use a larger --cluster-cidr or smaller node ranges");
+    co_return Error(Reason::kServiceUnavailable,
+                    "no pod range left; use a larger --cluster-cidr or smaller node ranges");
   }
   api::JsonArray ranges;
   ranges.emplace_back(*range);
   api::Json patch{api::JsonObject()};
   api::set(patch, "spec.podCIDR", api::text(*range));
   api::set(patch, "spec.podCIDRs", std::move(ranges));
-  auto done = co_await client().patch(api::resources::kNodes, key, "", client::PatchType::kMerge, std::move(patch),
-                                      client::WriteOptions());
+  auto done = co_await client().patch(api::resources::kNodes, key, "", client::PatchType::kMerge,
+                                      std::move(patch), client::WriteOptions());
   if (done.ok()) co_return ok();
   pieces_->release(*range);
   if (done.error().is(Reason::kNotFound)) co_return ok();

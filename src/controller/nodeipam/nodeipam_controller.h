@@ -5,8 +5,8 @@
 
 namespace mk::controller {
 
-// Gives every node its piece of the cluster's pod range (spec.podCIDR, spec.podCIDRs). What nodes have already is
-// marked first, so that a restart never gives a piece twice.
+// Gives every node its piece of the cluster's pod range (spec.podCIDR, spec.podCIDRs). What nodes have
+// already is marked first, so that a restart never gives a piece twice.
 class NodeIpamController : public Controller {
  public:
   explicit NodeIpamController(Context& context);

@@ -28,7 +28,8 @@ constexpr std::array<std::pair<const char*, const char*>, 3> kPressures = {{
 bool managed(std::string_view key) {
   if (key == kNotReady || key == kUnreachable || key == kUnschedulable) return true;
   if (key == "node.kubernetes.io/network-unavailable") return true;
-  return std::any_of(kPressures.begin(), kPressures.end(), [&key](const auto& pressure) { return key == pressure.second; });
+  return std::any_of(kPressures.begin(), kPressures.end(),
+                     [&key](const auto& pressure) { return key == pressure.second; });
 }
 
 }  // namespace
@@ -38,9 +39,11 @@ bool mark_silent(api::Json& node, rt::WallTime now) {
   for (const char* type : {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"}) {
     if (status_of(node, type) == "Unknown") continue;
     if (find_condition(node, type)) {
-      changed |= set_condition(node, Condition(type, "Unknown", kUnknownReason, "Kubelet stopped posting node status."), now);
+      changed |= set_condition(
+          node, Condition(type, "Unknown", kUnknownReason, "Kubelet stopped posting node status."), now);
     } else {
-      changed |= set_condition(node, Condition(type, "Unknown", kNeverUpdated, "Kubelet never posted node status."), now);
+      changed |= set_condition(
+          node, Condition(type, "Unknown", kNeverUpdated, "Kubelet never posted node status."), now);
     }
   }
   return changed;
@@ -49,7 +52,9 @@ bool mark_silent(api::Json& node, rt::WallTime now) {
 std::vector<Taint> wanted_taints(const api::Json& node) {
   std::vector<Taint> wanted;
   const auto ready = status_of(node, "Ready");
-  const char* health = ready == "False" ? kNotReady : ready == "Unknown" || ready.empty() ? kUnreachable : nullptr;
+  const char* health = ready == "False"                      ? kNotReady
+                       : ready == "Unknown" || ready.empty() ? kUnreachable
+                                                             : nullptr;
   // A node that has never said anything is not ready yet, rather than out of reach.
   if (ready.empty()) health = kNotReady;
   if (health) {
@@ -97,7 +102,8 @@ std::optional<api::Json> not_ready_status(const api::Json& pod, rt::WallTime now
   const auto* ready = find_condition(pod, "Ready");
   if (!ready || api::str(*ready, "status") != "True") return std::nullopt;
   api::Json changed = pod;
-  const Condition condition("Ready", "False", std::string(api::str(*ready, "reason")), std::string(api::str(*ready, "message")));
+  const Condition condition("Ready", "False", std::string(api::str(*ready, "reason")),
+                            std::string(api::str(*ready, "message")));
   set_condition(changed, condition, now);
   return changed;
 }

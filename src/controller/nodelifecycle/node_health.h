@@ -31,9 +31,10 @@ std::optional<api::JsonArray> corrected_taints(const api::Json& node, rt::WallTi
 // Pods on a silent node are not ready: the pod's status with Ready False, or nullopt when it says so already.
 std::optional<api::Json> not_ready_status(const api::Json& pod, rt::WallTime now);
 
-// --- eviction by NoExecute taints --------------------------------------------------------------------------------
-// How long the pod may stay on a node with these taints: nullopt for ever, zero or less: it has to go now.
-// `seen`: since when we know of the taints, for those that do not say when they were added.
+// --- eviction by NoExecute taints
+// -------------------------------------------------------------------------------- How long the pod may stay
+// on a node with these taints: nullopt for ever, zero or less: it has to go now. `seen`: since when we know
+// of the taints, for those that do not say when they were added.
 std::optional<rt::Duration> time_left(const api::Json& pod, const api::JsonArray& taints, rt::WallTime seen,
                                       rt::WallTime now);
 

@@ -20,16 +20,18 @@ std::vector<std::string> node_index(const api::Object& pod) {
 NodeLifecycleController::NodeLifecycleController(Context& context_)
     : Controller(context_, "node-controller", 2),
       nodes_(watch(kNodes, self)),
-      leases_(watch(api::resources::kLeases, [this](const api::Object& before, const api::Object& after) {
-        // Only the lease of a node that is thought silent is news; the others are looked at when their time comes.
-        Keys keys;
-        if (!after || after.ns() != kLeaseNamespace) return keys;
-        const api::Key key("", std::string(after.name()));
-        const auto node = nodes_.get(key);
-        const auto* ready = node ? find_condition(node.json(), "Ready") : nullptr;
-        if (ready && api::str(*ready, "status") == "Unknown") keys.push_back(key);
-        return keys;
-      })),
+      leases_(watch(api::resources::kLeases,
+                    [this](const api::Object& before, const api::Object& after) {
+                      // Only the lease of a node that is thought silent is news; the others are looked at
+                      // when their time comes.
+                      Keys keys;
+                      if (!after || after.ns() != kLeaseNamespace) return keys;
+                      const api::Key key("", std::string(after.name()));
+                      const auto node = nodes_.get(key);
+                      const auto* ready = node ? find_condition(node.json(), "Ready") : nullptr;
+                      if (ready && api::str(*ready, "status") == "Unknown") keys.push_back(key);
+                      return keys;
+                    })),
       pods_(context_.informers.indexed(kPods, kByNode, node_index)) {}
 
 // A heartbeat counts from when it was first seen: what a node writes must change, not be recent.
@@ -67,9 +69,11 @@ rt::Task<Result<void>> NodeLifecycleController::reconcile(api::Key key) {
 rt::Task<Result<void>> NodeLifecycleController::write_silence(api::Object node) {
   api::Json updated = node.json();
   if (node_health::mark_silent(updated, clock().now())) {
-    auto done = co_await client().update(kNodes, api::Object(std::move(updated)), "status", client::WriteOptions());
+    auto done =
+        co_await client().update(kNodes, api::Object(std::move(updated)), "status", client::WriteOptions());
     if (!done.ok()) co_return std::move(done).error();
-    event(node, "Normal", "NodeNotReady", "Node " + std::string(node.name()) + " status is now: NodeNotReady");
+    event(node, "Normal", "NodeNotReady",
+          "Node " + std::string(node.name()) + " status is now: NodeNotReady");
   }
   co_return co_await mark_pods(std::string(node.name()));
 }
@@ -79,7 +83,8 @@ rt::Task<Result<void>> NodeLifecycleController::mark_pods(std::string node) {
   for (const auto& pod : pods_.by_index(kByNode, node)) {
     auto updated = node_health::not_ready_status(pod.json(), clock().now());
     if (!updated) continue;
-    auto done = co_await client().update(kPods, api::Object(std::move(*updated)), "status", client::WriteOptions());
+    auto done =
+        co_await client().update(kPods, api::Object(std::move(*updated)), "status", client::WriteOptions());
     if (!done.ok() && !done.error().is(Reason::kNotFound)) co_return std::move(done).error();
   }
   co_return ok();

@@ -10,8 +10,8 @@ namespace mk::controller {
 inline const std::string kByNode = "node";
 std::vector<std::string> node_index(const api::Object& pod);
 
-// Watches the heartbeats of nodes: one that is silent for longer than the grace gets condition Unknown, its pods
-// are no longer ready; and keeps the taints that follow from conditions.
+// Watches the heartbeats of nodes: one that is silent for longer than the grace gets condition Unknown, its
+// pods are no longer ready; and keeps the taints that follow from conditions.
 class NodeLifecycleController : public Controller {
  public:
   explicit NodeLifecycleController(Context& context);

@@ -32,7 +32,8 @@ TaintEvictionController::TaintEvictionController(Context& context_)
 
 Controller::Keys TaintEvictionController::pods_of_node(const api::Object& before, const api::Object& after) {
   Keys keys;
-  if (!after || (before && api::list(before.json(), "spec.taints") == api::list(after.json(), "spec.taints"))) return keys;
+  if (!after || (before && api::list(before.json(), "spec.taints") == api::list(after.json(), "spec.taints")))
+    return keys;
   for (const auto& pod : pods_.by_index(kByNode, std::string(after.name()))) keys.push_back(pod.key());
   return keys;
 }
@@ -47,7 +48,8 @@ rt::Task<Result<void>> TaintEvictionController::reconcile(api::Key key) {
   if (!node) co_return ok();
   auto& seen = seen_[key];
   if (seen.uid != pod.uid()) seen = Seen{std::string(pod.uid()), clock().now()};
-  const auto left = node_health::time_left(pod.json(), api::list(node.json(), "spec.taints"), seen.since, clock().now());
+  const auto left =
+      node_health::time_left(pod.json(), api::list(node.json(), "spec.taints"), seen.since, clock().now());
   if (!left) {
     seen_.erase(key);
     co_return ok();
@@ -58,9 +60,12 @@ rt::Task<Result<void>> TaintEvictionController::reconcile(api::Key key) {
   }
   event(pod, "Normal", "TaintManagerEviction", "Marking for deletion Pod " + key.str());
   api::Json marked = pod.json();
-  set_condition(marked, Condition("DisruptionTarget", "True", "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint"),
+  set_condition(marked,
+                Condition("DisruptionTarget", "True", "DeletionByTaintManager",
+                          "Taint manager: deleting due to NoExecute taint"),
                 clock().now());
-  auto noted = co_await client().update(kPods, api::Object(std::move(marked)), "status", client::WriteOptions());
+  auto noted =
+      co_await client().update(kPods, api::Object(std::move(marked)), "status", client::WriteOptions());
   if (!noted.ok() && !noted.error().is(Reason::kNotFound)) co_return std::move(noted).error();
   client::DeleteOptions options;
   options.uid = pod.uid();

@@ -6,8 +6,8 @@
 
 namespace mk::controller {
 
-// Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer: a taint that goes in time
-// leaves the pod alone.
+// Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer: a taint that goes in
+// time leaves the pod alone.
 class TaintEvictionController : public Controller {
  public:
   explicit TaintEvictionController(Context& context);

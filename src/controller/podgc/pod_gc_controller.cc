@@ -60,8 +60,11 @@ rt::Task<Result<void>> PodGcController::remove(api::Object pod, bool failed) {
   if (failed && !pod_finished(pod.json())) {
     api::Json marked = pod.json();
     api::set(marked, "status.phase", "Failed");
-    set_condition(marked, Condition("DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists"), clock().now());
-    auto done = co_await client().update(kPods, api::Object(std::move(marked)), "status", client::WriteOptions());
+    set_condition(marked,
+                  Condition("DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists"),
+                  clock().now());
+    auto done =
+        co_await client().update(kPods, api::Object(std::move(marked)), "status", client::WriteOptions());
     if (!done.ok() && !done.error().is(Reason::kNotFound)) co_return std::move(done).error();
   }
   client::DeleteOptions options;

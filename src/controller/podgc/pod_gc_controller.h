@@ -7,8 +7,9 @@
 
 namespace mk::controller {
 
-// Takes away pods that nobody else will: on nodes that no longer exist, being deleted but never scheduled, and
-// finished ones beyond a number. Looks around every 20 seconds; a vanished node has to stay away for two looks.
+// Takes away pods that nobody else will: on nodes that no longer exist, being deleted but never scheduled,
+// and finished ones beyond a number. Looks around every 20 seconds; a vanished node has to stay away for two
+// looks.
 class PodGcController : public Controller {
  public:
   explicit PodGcController(Context& context);

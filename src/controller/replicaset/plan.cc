@@ -34,9 +34,12 @@ struct Rank {
   std::string_view uid;
 };
 
-int phase_rank(std::string_view phase) { return phase == "Running" ? 2 : phase == "Unknown" ? 1 : 0; }
+int phase_rank(std::string_view phase) {
+  return phase == "Running" ? 2 : phase == "Unknown" ? 1 : 0;
+}
 
-Rank rank_of(const api::Object& pod, const std::unordered_map<std::string, int>& pods_per_node, rt::WallTime now) {
+Rank rank_of(const api::Object& pod, const std::unordered_map<std::string, int>& pods_per_node,
+             rt::WallTime now) {
   const auto& json = pod.json();
   Rank rank{};
   const std::string node(api::str(json, "spec.nodeName"));
@@ -85,12 +88,13 @@ void write_failure_condition(api::Json& set, const Problem& problem, rt::WallTim
 
 }  // namespace
 
-void rank_for_deletion(std::vector<api::Object>& pods, const std::unordered_map<std::string, int>& pods_per_node,
-                       rt::WallTime now) {
+void rank_for_deletion(std::vector<api::Object>& pods,
+                       const std::unordered_map<std::string, int>& pods_per_node, rt::WallTime now) {
   std::vector<std::pair<Rank, api::Object>> ranked;
   ranked.reserve(pods.size());
   for (auto& pod : pods) ranked.emplace_back(rank_of(pod, pods_per_node, now), pod);
-  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return cheaper(a.first, b.first); });
+  std::sort(ranked.begin(), ranked.end(),
+            [](const auto& a, const auto& b) { return cheaper(a.first, b.first); });
   for (std::size_t i = 0; i < pods.size(); ++i) pods[i] = ranked[i].second;
 }
 

@@ -26,7 +26,8 @@ ReplicaSetController::ReplicaSetController(Context& context_, Variant variant)
       })) {}
 
 Result<api::LabelSelector> ReplicaSetController::selector_of(const api::Object& set) const {
-  if (variant_.kind.kind == "ReplicaSet") return api::LabelSelector::from_json(api::find(set.json(), "spec.selector"));
+  if (variant_.kind.kind == "ReplicaSet")
+    return api::LabelSelector::from_json(api::find(set.json(), "spec.selector"));
   const auto& labels = api::object(set.json(), "spec.selector");
   // An empty selector of a ReplicationController selects nothing.
   return labels.empty() ? api::LabelSelector::nothing() : api::LabelSelector::from_map(labels);
@@ -35,23 +36,26 @@ Result<api::LabelSelector> ReplicaSetController::selector_of(const api::Object& 
 void ReplicaSetController::add_matching(const api::Object& orphan, Keys& keys) {
   for (const auto& set : sets_.in_namespace(std::string(orphan.ns()))) {
     const auto selector = selector_of(set);
-    if (selector.ok() && selector->matches(api::object(orphan.json(), "metadata.labels"))) keys.push_back(set.key());
+    if (selector.ok() && selector->matches(api::object(orphan.json(), "metadata.labels")))
+      keys.push_back(set.key());
   }
 }
 
-// Keeps the expectations and says which sets a pod's change concerns: its controller, before and after, and any
-// set that might adopt it.
+// Keeps the expectations and says which sets a pod's change concerns: its controller, before and after, and
+// any set that might adopt it.
 Controller::Keys ReplicaSetController::keys_of_pod(const api::Object& before, const api::Object& after) {
   const auto owners = controllers(variant_.kind);
   auto keys = owners(before, after);
   if (!before && !keys.empty()) expectations().creation_observed(queue_text(keys.front()));
   const bool going = !after || (after.deleting() && !(before && before.deleting()));
   if (going) {
-    for (const auto& key : keys) expectations().deletion_observed(queue_text(key), std::string(after ? after.uid() : before.uid()));
+    for (const auto& key : keys)
+      expectations().deletion_observed(queue_text(key), std::string(after ? after.uid() : before.uid()));
   }
   if (after && !after.deleting() && !api::controller_of(after)) {
-    const bool news = !before || api::controller_of(before) ||
-                      api::object(before.json(), "metadata.labels") != api::object(after.json(), "metadata.labels");
+    const bool news =
+        !before || api::controller_of(before) ||
+        api::object(before.json(), "metadata.labels") != api::object(after.json(), "metadata.labels");
     if (news) add_matching(after, keys);
   }
   return keys;
@@ -69,9 +73,11 @@ rt::Task<Result<void>> ReplicaSetController::reconcile(api::Key key) {
   auto candidates = pods_.by_index(kByController, std::string(set.uid()));
   for (auto& orphan : pods_.by_index(kByController, orphans(key.ns))) candidates.push_back(std::move(orphan));
   Claimant claimant(set, variant_.resource, variant_.kind, std::move(selector));
-  std::function<bool(const api::Object&)> adoptable = [](const api::Object& pod) { return pod_active(pod.json()); };
-  MK_CO_ASSIGN(auto owned, co_await claim(client(), std::move(claimant), api::resources::kPods, std::move(candidates),
-                                          std::move(adoptable)));
+  std::function<bool(const api::Object&)> adoptable = [](const api::Object& pod) {
+    return pod_active(pod.json());
+  };
+  MK_CO_ASSIGN(auto owned, co_await claim(client(), std::move(claimant), api::resources::kPods,
+                                          std::move(candidates), std::move(adoptable)));
 
   std::vector<api::Object> active;
   std::size_t terminating = 0;
@@ -87,7 +93,8 @@ rt::Task<Result<void>> ReplicaSetController::reconcile(api::Key key) {
   if (decide && !set.deleting()) problem = co_await manage(set, active);
 
   MK_CO_TRY(co_await write_status(set, active, terminating, problem));
-  if (const auto wait = replicaset::next_available(set.json(), active, clock().now())) enqueue_after(key, *wait);
+  if (const auto wait = replicaset::next_available(set.json(), active, clock().now()))
+    enqueue_after(key, *wait);
   // Creation refused (quota, admission): try again with growing delay.
   if (!problem.reason.empty()) co_return Error(Reason::kUnknown, problem.message);
   co_return ok();
@@ -125,8 +132,10 @@ rt::Task<replicaset::Problem> ReplicaSetController::create_pods(api::Object set,
 
 rt::Task<> ReplicaSetController::create_pod(api::Object set, std::shared_ptr<Problem> problem) {
   const auto* pod_template = api::find(set.json(), "spec.template");
-  api::Object pod(pod_from_template(pod_template ? *pod_template : api::Json(api::JsonObject()), set, variant_.kind));
-  auto made = co_await client().create(api::resources::kPods, std::string(set.ns()), std::move(pod), client::WriteOptions());
+  api::Object pod(
+      pod_from_template(pod_template ? *pod_template : api::Json(api::JsonObject()), set, variant_.kind));
+  auto made = co_await client().create(api::resources::kPods, std::string(set.ns()), std::move(pod),
+                                       client::WriteOptions());
   if (made.ok()) {
     event(set, "Normal", "SuccessfulCreate", "Created pod: " + std::string(made->name()));
     co_return;
@@ -138,7 +147,8 @@ rt::Task<> ReplicaSetController::create_pod(api::Object set, std::shared_ptr<Pro
   problem->message = made.error().message();
 }
 
-rt::Task<replicaset::Problem> ReplicaSetController::delete_pods(api::Object set, std::vector<api::Object> pods) {
+rt::Task<replicaset::Problem> ReplicaSetController::delete_pods(api::Object set,
+                                                                std::vector<api::Object> pods) {
   std::vector<std::string> uids;
   for (const auto& pod : pods) uids.emplace_back(pod.uid());
   expectations().expect_deletions(queue_text(set.key()), uids);
@@ -149,7 +159,8 @@ rt::Task<replicaset::Problem> ReplicaSetController::delete_pods(api::Object set,
   co_return *problem;
 }
 
-rt::Task<> ReplicaSetController::delete_pod(api::Object set, api::Object pod, std::shared_ptr<Problem> problem) {
+rt::Task<> ReplicaSetController::delete_pod(api::Object set, api::Object pod,
+                                            std::shared_ptr<Problem> problem) {
   client::DeleteOptions options;
   options.uid = pod.uid();
   auto done = co_await client().remove(api::resources::kPods, pod.key(), std::move(options));
@@ -158,7 +169,8 @@ rt::Task<> ReplicaSetController::delete_pod(api::Object set, api::Object pod, st
     co_return;
   }
   expectations().deletion_observed(queue_text(set.key()), std::string(pod.uid()));
-  if (done.error().is(Reason::kNotFound) || done.error().is(Reason::kConflict)) co_return;  // gone or replaced
+  if (done.error().is(Reason::kNotFound) || done.error().is(Reason::kConflict))
+    co_return;  // gone or replaced
   event(set, "Warning", "FailedDelete", "Error deleting: " + done.error().message());
   problem->reason = "FailedDelete";
   problem->message = done.error().message();
@@ -185,7 +197,8 @@ rt::Task<Result<void>> ReplicaSetController::write_status(api::Object set, std::
   const auto* present = api::find(set.json(), "status");
   if (present && *present == status) co_return ok();
   auto changed = set.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
-  MK_CO_TRY(co_await client().update(variant_.resource, std::move(changed), "status", client::WriteOptions()));
+  MK_CO_TRY(
+      co_await client().update(variant_.resource, std::move(changed), "status", client::WriteOptions()));
   co_return ok();
 }
 

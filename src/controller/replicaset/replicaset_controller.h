@@ -34,8 +34,8 @@ class ReplicaSetController : public Controller {
   rt::Task<> create_pod(api::Object set, std::shared_ptr<Problem> problem);
   rt::Task<> delete_pod(api::Object set, api::Object pod, std::shared_ptr<Problem> problem);
   std::unordered_map<std::string, int> related_pods_per_node(const api::Object& set);
-  rt::Task<Result<void>> write_status(api::Object set, std::vector<api::Object> active, std::size_t terminating,
-                                      Problem problem);
+  rt::Task<Result<void>> write_status(api::Object set, std::vector<api::Object> active,
+                                      std::size_t terminating, Problem problem);
 
   Variant variant_;
   client::Informer& sets_;

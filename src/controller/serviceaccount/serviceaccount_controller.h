@@ -15,7 +15,8 @@ class ServiceAccountController : public Controller {
   client::Informer& accounts_;
 };
 
-// Publishes the cluster's CA in every active namespace, as the ConfigMap kube-root-ca.crt, and keeps it right.
+// Publishes the cluster's CA in every active namespace, as the ConfigMap kube-root-ca.crt, and keeps it
+// right.
 class RootCaPublisher : public Controller {
  public:
   explicit RootCaPublisher(Context& context);

@@ -12,7 +12,9 @@ namespace mk::kubectl {
 
 namespace {
 
-bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool starts_with(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
 
 const Command* find_command(std::string_view path) {
   for (const Command& command : all_commands()) {
@@ -30,7 +32,8 @@ bool is_group(const std::string& word) {
 
 int print_help(Io& io) {
   io.out << "kubectl controls the Kubernetes cluster manager.\n\nCommands:\n";
-  for (const Command& command : all_commands()) io.out << fmt::format("  {:<24} {}\n", command.path, command.help);
+  for (const Command& command : all_commands())
+    io.out << fmt::format("  {:<24} {}\n", command.path, command.help);
   io.out << "\nUsage:\n  kubectl [flags] [options]\n";
   return 0;
 }
@@ -38,7 +41,8 @@ int print_help(Io& io) {
 int print_group_help(Io& io, const std::string& group) {
   io.out << "Available Commands:\n";
   for (const Command& command : all_commands()) {
-    if (starts_with(command.path, group + " ")) io.out << fmt::format("  {:<24} {}\n", command.path + group.size() + 1, command.help);
+    if (starts_with(command.path, group + " "))
+      io.out << fmt::format("  {:<24} {}\n", command.path + group.size() + 1, command.help);
   }
   return 0;
 }
@@ -64,7 +68,8 @@ std::string take_word(std::vector<std::string>& arguments) {
 }
 
 int run_command(Io& io, const Command& command, std::vector<std::string> arguments) {
-  if (asks_for_help(arguments) && std::string_view(command.path) != "exec" && std::string_view(command.path) != "run") {
+  if (asks_for_help(arguments) && std::string_view(command.path) != "exec" &&
+      std::string_view(command.path) != "run") {
     io.out << command.help << "\n\nUsage:\n  kubectl " << command.path << " [flags] [options]\n";
     return 0;
   }
@@ -78,11 +83,14 @@ int run_command(Io& io, const Command& command, std::vector<std::string> argumen
 
 }  // namespace
 
-Error usage_error(std::string message) { return Error(Reason::kBadRequest, std::move(message)); }
+Error usage_error(std::string message) {
+  return Error(Reason::kBadRequest, std::move(message));
+}
 
 std::string error_text(const Error& error) {
   const std::string& message = error.message();
-  for (std::string_view known : {"Error from server", "error:", "The connection to the server", "Unable to connect", "The request is invalid"}) {
+  for (std::string_view known : {"Error from server", "error:", "The connection to the server",
+                                 "Unable to connect", "The request is invalid"}) {
     if (starts_with(message, known)) return message;
   }
   if (starts_with(message, "The ") && message.find("\" is invalid") != std::string::npos) return message;
@@ -113,7 +121,8 @@ void Invocation::bind_global_flags(Flags& flags, Globals& globals) {
 
 Result<void> Invocation::parse() {
   auto parsed = flags.parse(arguments);
-  if (!parsed) return usage_error(fmt::format("{}\nSee 'kubectl {} --help' for usage.", parsed.error().message(), path));
+  if (!parsed)
+    return usage_error(fmt::format("{}\nSee 'kubectl {} --help' for usage.", parsed.error().message(), path));
   words = std::move(parsed->positional);
   dash = parsed->dash;
   return ok();
@@ -133,7 +142,8 @@ int run(Io& io, std::vector<std::string> arguments) {
   if (is_group(word)) {
     std::vector<std::string> rest = arguments;
     const std::string second = take_word(rest);
-    if (const Command* command = find_command(word + " " + second)) return run_command(io, *command, std::move(rest));
+    if (const Command* command = find_command(word + " " + second))
+      return run_command(io, *command, std::move(rest));
     if (find_command(word) == nullptr) {
       if (second.empty() || help) return print_group_help(io, word);
       io.err << fmt::format("error: unknown command \"{} {}\"\n", word, second);

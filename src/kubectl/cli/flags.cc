@@ -8,7 +8,9 @@ namespace mk::kubectl {
 
 namespace {
 
-Error usage(std::string message) { return Error(Reason::kBadRequest, std::move(message)); }
+Error usage(std::string message) {
+  return Error(Reason::kBadRequest, std::move(message));
+}
 
 Result<void> set_bool(const std::string& value, bool& target) {
   for (std::string_view yes : {"true", "1", "t", "T", "TRUE", "True"}) {
@@ -28,7 +30,8 @@ Flags& Flags::add(Flag flag) {
 }
 
 Flags& Flags::text(std::string name, char shorthand, std::string& target) {
-  return add({std::move(name), shorthand, std::nullopt, [&target](const std::string& value) { return target = value, ok(); }});
+  return add({std::move(name), shorthand, std::nullopt,
+              [&target](const std::string& value) { return target = value, ok(); }});
 }
 
 Flags& Flags::number(std::string name, char shorthand, std::int64_t& target) {
@@ -42,7 +45,8 @@ Flags& Flags::number(std::string name, char shorthand, std::int64_t& target) {
 }
 
 Flags& Flags::boolean(std::string name, char shorthand, bool& target) {
-  return add({std::move(name), shorthand, "true", [&target](const std::string& value) { return set_bool(value, target); }});
+  return add({std::move(name), shorthand, "true",
+              [&target](const std::string& value) { return set_bool(value, target); }});
 }
 
 Flags& Flags::list(std::string name, char shorthand, std::vector<std::string>& target) {
@@ -54,11 +58,13 @@ Flags& Flags::list(std::string name, char shorthand, std::vector<std::string>& t
 }
 
 Flags& Flags::array(std::string name, char shorthand, std::vector<std::string>& target) {
-  return add({std::move(name), shorthand, std::nullopt, [&target](const std::string& value) { return target.push_back(value), ok(); }});
+  return add({std::move(name), shorthand, std::nullopt,
+              [&target](const std::string& value) { return target.push_back(value), ok(); }});
 }
 
 Flags& Flags::optional_text(std::string name, char shorthand, std::string& target, std::string implied) {
-  return add({std::move(name), shorthand, std::move(implied), [&target](const std::string& value) { return target = value, ok(); }});
+  return add({std::move(name), shorthand, std::move(implied),
+              [&target](const std::string& value) { return target = value, ok(); }});
 }
 
 Flags& Flags::ignored(std::string name, char shorthand, bool takes_value) {
@@ -84,8 +90,10 @@ const Flags::Flag* Flags::find(char shorthand) const {
 Result<void> Flags::apply(const Flag& flag, const std::string& value) const {
   auto done = flag.set(value);
   if (done.ok()) return ok();
-  const std::string spelling = flag.shorthand ? fmt::format("-{}, --{}", flag.shorthand, flag.name) : "--" + flag.name;
-  return usage(fmt::format("invalid argument \"{}\" for \"{}\" flag: {}", value, spelling, done.error().message()));
+  const std::string spelling =
+      flag.shorthand ? fmt::format("-{}, --{}", flag.shorthand, flag.name) : "--" + flag.name;
+  return usage(
+      fmt::format("invalid argument \"{}\" for \"{}\" flag: {}", value, spelling, done.error().message()));
 }
 
 Result<void> Flags::parse_long(const std::vector<std::string>& arguments, std::size_t& at) const {
@@ -112,7 +120,8 @@ Result<void> Flags::parse_short(const std::vector<std::string>& arguments, std::
       continue;
     }
     if (!rest.empty()) return apply(*flag, rest);
-    if (at + 1 >= arguments.size()) return usage(fmt::format("flag needs an argument: '{}' in {}", word[i], word));
+    if (at + 1 >= arguments.size())
+      return usage(fmt::format("flag needs an argument: '{}' in {}", word[i], word));
     return apply(*flag, arguments[++at]);
   }
   return ok();
@@ -129,7 +138,8 @@ Result<Flags::Parsed> Flags::parse_until_positional(const std::vector<std::strin
     const std::string& word = arguments[at];
     if (word == "--" || (out.positional.size() >= positional_max && !out.positional.empty())) {
       if (word == "--") out.dash = out.positional.size(), ++at;
-      out.positional.insert(out.positional.end(), arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end());
+      out.positional.insert(out.positional.end(), arguments.begin() + static_cast<std::ptrdiff_t>(at),
+                            arguments.end());
       return out;
     }
     if (word.size() < 2 || word[0] != '-') {
@@ -149,7 +159,9 @@ std::optional<std::size_t> Flags::first_positional(const std::vector<std::string
     if (word == "--") return std::nullopt;
     if (word.size() < 2 || word[0] != '-') return at;
     const bool is_long = word[1] == '-';
-    const Flag* flag = is_long ? find(std::string_view(word).substr(2)) : word.size() == 2 ? find(word[1]) : nullptr;
+    const Flag* flag = is_long            ? find(std::string_view(word).substr(2))
+                       : word.size() == 2 ? find(word[1])
+                                          : nullptr;
     if (flag != nullptr && !flag->implied) ++at;
   }
   return std::nullopt;

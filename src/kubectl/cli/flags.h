@@ -9,8 +9,8 @@
 
 namespace mk::kubectl {
 
-// Flags as kubectl's parser (pflag) reads them: --name value, --name=value, -n value, -nvalue, -n=value, clusters of
-// boolean shorthands (-it), "--" ends the flags, flags and positional arguments mix.
+// Flags as kubectl's parser (pflag) reads them: --name value, --name=value, -n value, -nvalue, -n=value,
+// clusters of boolean shorthands (-it), "--" ends the flags, flags and positional arguments mix.
 class Flags {
  public:
   using Setter = std::function<Result<void>(const std::string&)>;
@@ -18,8 +18,10 @@ class Flags {
   Flags& text(std::string name, char shorthand, std::string& target);
   Flags& number(std::string name, char shorthand, std::int64_t& target);
   Flags& boolean(std::string name, char shorthand, bool& target);
-  Flags& list(std::string name, char shorthand, std::vector<std::string>& target);  // split at commas, repeatable
-  Flags& array(std::string name, char shorthand, std::vector<std::string>& target);  // repeatable, taken whole
+  Flags& list(std::string name, char shorthand,
+              std::vector<std::string>& target);  // split at commas, repeatable
+  Flags& array(std::string name, char shorthand,
+               std::vector<std::string>& target);  // repeatable, taken whole
   // The value may be left out: `--name` alone means `implied`.
   Flags& optional_text(std::string name, char shorthand, std::string& target, std::string implied);
   // Accepted, and of no effect here.
@@ -29,13 +31,15 @@ class Flags {
     std::vector<std::string> positional;
     std::optional<std::size_t> dash;  // how many of them stood before "--"
   };
-  // "unknown flag: --x", "flag needs an argument: --x", `invalid argument "x" for "-n, --namespace" flag: ...`
+  // "unknown flag: --x", "flag needs an argument: --x", `invalid argument "x" for "-n, --namespace" flag:
+  // ...`
   Result<Parsed> parse(const std::vector<std::string>& arguments) const;
   // Stops at the first positional argument and leaves the rest in `rest`: for `kubectl exec POD command -x`.
-  Result<Parsed> parse_until_positional(const std::vector<std::string>& arguments, std::size_t positional_max) const;
+  Result<Parsed> parse_until_positional(const std::vector<std::string>& arguments,
+                                        std::size_t positional_max) const;
 
-  // The index of the first positional argument; flags this set does not know are taken to have no value unless
-  // written with "=". What cobra does to find the command.
+  // The index of the first positional argument; flags this set does not know are taken to have no value
+  // unless written with "=". What cobra does to find the command.
   std::optional<std::size_t> first_positional(const std::vector<std::string>& arguments) const;
 
  private:

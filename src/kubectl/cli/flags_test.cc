@@ -16,8 +16,14 @@ struct Given {
   std::int64_t tail = -1;
   Flags flags;
   Given() {
-    flags.text("namespace", 'n', ns).text("output", 'o', output).boolean("stdin", 'i', input).boolean("tty", 't', tty);
-    flags.list("filename", 'f', files).array("from-literal", 0, literals).number("tail", 0, tail).optional_text("dry-run", 0, dry_run, "unchanged");
+    flags.text("namespace", 'n', ns)
+        .text("output", 'o', output)
+        .boolean("stdin", 'i', input)
+        .boolean("tty", 't', tty);
+    flags.list("filename", 'f', files)
+        .array("from-literal", 0, literals)
+        .number("tail", 0, tail)
+        .optional_text("dry-run", 0, dry_run, "unchanged");
   }
 };
 
@@ -25,7 +31,9 @@ struct Given {
 
 TEST_CASE("flags are read as kubectl reads them") {
   Given given;
-  const auto parsed = given.flags.parse({"-n", "x", "pods", "-ojson", "-it", "--tail=5", "-f", "a,b", "--filename=c", "--from-literal", "k=a,b", "name", "--", "-z", "--q"});
+  const auto parsed =
+      given.flags.parse({"-n", "x", "pods", "-ojson", "-it", "--tail=5", "-f", "a,b", "--filename=c",
+                         "--from-literal", "k=a,b", "name", "--", "-z", "--q"});
   REQUIRE(parsed.ok());
   CHECK((given.ns == "x" && given.output == "json" && given.input && given.tty && given.tail == 5));
   CHECK(given.files == std::vector<std::string>{"a", "b", "c"});
@@ -43,12 +51,15 @@ TEST_CASE("flags whose value may be missing") {
 }
 
 TEST_CASE("wrong flags are named") {
-  const auto error = [](std::vector<std::string> arguments) { return Given().flags.parse(arguments).error().message(); };
+  const auto error = [](std::vector<std::string> arguments) {
+    return Given().flags.parse(arguments).error().message();
+  };
   CHECK(error({"--nope"}) == "unknown flag: --nope");
   CHECK(error({"-z"}) == "unknown shorthand flag: 'z' in -z");
   CHECK(error({"--output"}) == "flag needs an argument: --output");
   CHECK(error({"-n"}) == "flag needs an argument: 'n' in -n");
-  CHECK(error({"--tail=x"}) == "invalid argument \"x\" for \"--tail\" flag: strconv.ParseInt: parsing \"x\": invalid syntax");
+  CHECK(error({"--tail=x"}) ==
+        "invalid argument \"x\" for \"--tail\" flag: strconv.ParseInt: parsing \"x\": invalid syntax");
 }
 
 TEST_CASE("durations") {
@@ -62,11 +73,18 @@ TEST_CASE("durations") {
 }
 
 TEST_CASE("conditions to wait for") {
-  const auto object = api::parse_json(R"({"metadata":{"generation":2},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},
-      {"type":"Old","status":"True","observedGeneration":1}]}})").value();
-  const auto holds = [&](const std::string& text) { return WaitCondition::parse(text).value().holds(object).value(); };
-  CHECK((holds("condition=Ready") && holds("condition=ready=true") && !holds("condition=Ready=False") && !holds("condition=Old")));
-  CHECK((holds("jsonpath={.status.phase}=Running") && !holds("jsonpath={.status.phase}=Failed") && holds("jsonpath={.status.phase}") && !holds("jsonpath={.status.x}")));
+  const auto object =
+      api::parse_json(
+          R"({"metadata":{"generation":2},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},
+      {"type":"Old","status":"True","observedGeneration":1}]}})")
+          .value();
+  const auto holds = [&](const std::string& text) {
+    return WaitCondition::parse(text).value().holds(object).value();
+  };
+  CHECK((holds("condition=Ready") && holds("condition=ready=true") && !holds("condition=Ready=False") &&
+         !holds("condition=Old")));
+  CHECK((holds("jsonpath={.status.phase}=Running") && !holds("jsonpath={.status.phase}=Failed") &&
+         holds("jsonpath={.status.phase}") && !holds("jsonpath={.status.x}")));
   CHECK(holds("jsonpath=.status.phase=Running"));
   CHECK(holds("jsonpath={.status.conditions[?(@.type==\"Ready\")].status}=True"));
   CHECK(!WaitCondition::parse("sunshine").ok());

@@ -68,11 +68,13 @@ Result<pki::Kubeconfig> load_configuration(const Globals& globals) {
   const std::string path = kubeconfig_path(globals);
   pki::Kubeconfig config;
   auto text = path.empty() ? Result<std::string>(std::string()) : read_file(path);
-  if (!text.ok() && (!globals.kubeconfig.empty() || !text.error().is(Reason::kNotFound))) return std::move(text).error();
+  if (!text.ok() && (!globals.kubeconfig.empty() || !text.error().is(Reason::kNotFound)))
+    return std::move(text).error();
   if (text.ok() && !text->empty()) {
     // --server alone needs no context: the file may lack one.
     const auto slash = path.rfind('/');
-    auto parsed = pki::parse_kubeconfig(*text, globals.context, slash == std::string::npos ? "" : path.substr(0, slash));
+    auto parsed = pki::parse_kubeconfig(*text, globals.context,
+                                        slash == std::string::npos ? "" : path.substr(0, slash));
     if (parsed.ok()) {
       config = std::move(*parsed);
     } else if (globals.server.empty() || !globals.context.empty()) {

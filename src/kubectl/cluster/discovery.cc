@@ -21,7 +21,8 @@ std::vector<std::string> texts(const Json& item, std::string_view path) {
 
 api::Gvk kind_of(const Json& item, const std::string& group, const std::string& version) {
   return {std::string(api::str(item, "responseKind.group", group)),
-          std::string(api::str(item, "responseKind.version", version)), std::string(api::str(item, "responseKind.kind"))};
+          std::string(api::str(item, "responseKind.version", version)),
+          std::string(api::str(item, "responseKind.kind"))};
 }
 
 ResourceInfo resource_from(const Json& item, const std::string& group, const std::string& version) {
@@ -35,7 +36,8 @@ ResourceInfo resource_from(const Json& item, const std::string& group, const std
   out.short_names = texts(item, "shortNames");
   out.categories = texts(item, "categories");
   for (const auto& sub : api::list(item, "subresources"))
-    out.subresources.push_back({std::string(api::str(sub, "subresource")), kind_of(sub, group, version), texts(sub, "verbs")});
+    out.subresources.push_back(
+        {std::string(api::str(sub, "subresource")), kind_of(sub, group, version), texts(sub, "verbs")});
   return out;
 }
 
@@ -51,7 +53,8 @@ bool has(const std::vector<std::string>& values, std::string_view value) {
 
 Result<void> Discovery::add(const Json& group_list) {
   if (api::str(group_list, "kind") != "APIGroupDiscoveryList")
-    return Error(Reason::kInternalError, "the server does not offer aggregated discovery (Kubernetes 1.30 or later does)");
+    return Error(Reason::kInternalError,
+                 "the server does not offer aggregated discovery (Kubernetes 1.30 or later does)");
   for (const auto& group : api::list(group_list, "items")) {
     const std::string name(api::str(group, "metadata.name"));
     for (const auto& version : api::list(group, "versions")) {
@@ -66,7 +69,8 @@ Result<void> Discovery::add(const Json& group_list) {
 
 bool Discovery::preferred(const ResourceInfo& resource) const {
   for (const auto& other : resources_) {
-    if (other.gvr.group == resource.gvr.group && other.gvr.resource == resource.gvr.resource) return &other == &resource;
+    if (other.gvr.group == resource.gvr.group && other.gvr.resource == resource.gvr.resource)
+      return &other == &resource;
   }
   return false;
 }
@@ -77,7 +81,8 @@ const ResourceInfo* Discovery::find(std::string_view name) const {
   const std::string head = wanted.substr(0, dot);
   const std::string tail = dot == std::string::npos ? "" : wanted.substr(dot + 1);
   for (const auto& resource : resources_) {
-    const bool fits = tail.empty() || resource.gvr.group == tail || resource.gvr.version + "." + resource.gvr.group == tail ||
+    const bool fits = tail.empty() || resource.gvr.group == tail ||
+                      resource.gvr.version + "." + resource.gvr.group == tail ||
                       (resource.gvr.group.empty() && resource.gvr.version == tail);
     if (fits && named(resource, head)) return &resource;
   }
@@ -86,7 +91,8 @@ const ResourceInfo* Discovery::find(std::string_view name) const {
   }
   // A group may be cut short: "deployments.app".
   for (const auto& resource : resources_) {
-    if (!tail.empty() && named(resource, head) && resource.gvr.group.substr(0, tail.size()) == tail) return &resource;
+    if (!tail.empty() && named(resource, head) && resource.gvr.group.substr(0, tail.size()) == tail)
+      return &resource;
   }
   return nullptr;
 }

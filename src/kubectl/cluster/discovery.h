@@ -14,15 +14,15 @@ class Discovery {
   // Adds the resources of an APIGroupDiscoveryList (/api or /apis).
   Result<void> add(const api::Json& group_list);
 
-  // "po", "pod", "pods", "Pod", "deployments.apps", "deployments.v1.apps"; nullptr when unknown. Of several versions
-  // of a group the preferred one counts.
+  // "po", "pod", "pods", "Pod", "deployments.apps", "deployments.v1.apps"; nullptr when unknown. Of several
+  // versions of a group the preferred one counts.
   const api::ResourceInfo* find(std::string_view name) const;
   const api::ResourceInfo* find(const api::Gvk& kind) const;
   // The resources of a category ("all").
   std::vector<const api::ResourceInfo*> category(std::string_view name) const;
 
-  const std::vector<api::ResourceInfo>& resources() const { return resources_; }   // every version
-  const std::vector<std::string>& versions() const { return versions_; }           // "apps/v1", "v1"
+  const std::vector<api::ResourceInfo>& resources() const { return resources_; }  // every version
+  const std::vector<std::string>& versions() const { return versions_; }          // "apps/v1", "v1"
   bool preferred(const api::ResourceInfo& resource) const;
 
  private:

@@ -48,7 +48,8 @@ void list_manifests(const std::string& folder, bool recursive, std::vector<std::
 // The items of a List (v1.List or any PodList ...) stand for themselves.
 void add_object(Json object, const std::string& source, std::vector<Document>& out) {
   const auto kind = api::str(object, "kind");
-  const bool is_list = kind.size() > 4 && kind.substr(kind.size() - 4) == "List" && object.as_object().contains("items");
+  const bool is_list =
+      kind.size() > 4 && kind.substr(kind.size() - 4) == "List" && object.as_object().contains("items");
   if (!is_list && kind != "List") {
     out.push_back(Document{std::move(object), source});
     return;
@@ -60,11 +61,15 @@ void add_object(Json object, const std::string& source, std::vector<Document>& o
 
 Result<void> add_text(const std::string& text, const std::string& source, std::vector<Document>& out) {
   auto documents = api::parse_yaml_documents(text);
-  if (!documents) return Error(Reason::kBadRequest, fmt::format("error parsing {}: {}", source, documents.error().message()));
+  if (!documents)
+    return Error(Reason::kBadRequest,
+                 fmt::format("error parsing {}: {}", source, documents.error().message()));
   for (auto& document : *documents) {
     if (document.is_null() || (document.is_object() && document.as_object().empty())) continue;
     if (!document.is_object() || api::str(document, "kind").empty())
-      return Error(Reason::kBadRequest, fmt::format("error validating \"{}\": Object 'Kind' is missing in '{}'", source, api::to_json(document)));
+      return Error(Reason::kBadRequest,
+                   fmt::format("error validating \"{}\": Object 'Kind' is missing in '{}'", source,
+                               api::to_json(document)));
     add_object(std::move(document), source, out);
   }
   return ok();
@@ -81,11 +86,14 @@ Result<void> add_path(const std::string& path, bool recursive, Io& io, std::vect
   if (is_folder(path)) {
     files.clear();
     list_manifests(path, recursive, files);
-    if (files.empty()) return usage_error(fmt::format("error reading [{}]: recognized file extensions are [.json .yaml .yml]", path));
+    if (files.empty())
+      return usage_error(
+          fmt::format("error reading [{}]: recognized file extensions are [.json .yaml .yml]", path));
   }
   for (const auto& file : files) {
     auto text = read_file(file);
-    if (!text.ok() && text.error().is(Reason::kNotFound)) return usage_error(fmt::format("the path \"{}\" does not exist", file));
+    if (!text.ok() && text.error().is(Reason::kNotFound))
+      return usage_error(fmt::format("the path \"{}\" does not exist", file));
     if (!text.ok()) return std::move(text).error();
     MK_TRY(add_text(*text, file, out));
   }
@@ -112,8 +120,10 @@ Result<Target> target_of(Session& session, Json& object) {
   Target out;
   out.resource = discovery->find(kind);
   if (out.resource == nullptr)
-    return usage_error(fmt::format("resource mapping not found for name: \"{}\" namespace: \"{}\": no matches for kind \"{}\" in version \"{}\"\nensure CRDs are installed first",
-                                   name, api::str(object, "metadata.namespace"), kind.kind, kind.api_version()));
+    return usage_error(
+        fmt::format("resource mapping not found for name: \"{}\" namespace: \"{}\": no matches for kind "
+                    "\"{}\" in version \"{}\"\nensure CRDs are installed first",
+                    name, api::str(object, "metadata.namespace"), kind.kind, kind.api_version()));
   out.name = name;
   if (!out.resource->namespaced) return out;
   out.ns = api::str(object, "metadata.namespace");
@@ -121,8 +131,10 @@ Result<Target> target_of(Session& session, Json& object) {
     out.ns = session.ns();
     api::set(object, "metadata.namespace", api::text(out.ns));
   } else if (session.ns_given() && out.ns != session.ns()) {
-    return usage_error(fmt::format("the namespace from the provided object \"{}\" does not match the namespace \"{}\". You must pass '--namespace={}' to perform this operation.",
-                                   out.ns, session.ns(), out.ns));
+    return usage_error(
+        fmt::format("the namespace from the provided object \"{}\" does not match the namespace \"{}\". You "
+                    "must pass '--namespace={}' to perform this operation.",
+                    out.ns, session.ns(), out.ns));
   }
   return out;
 }

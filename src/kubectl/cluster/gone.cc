@@ -21,12 +21,13 @@ std::optional<rt::Duration> time_left(Session& session, const Deadline& deadline
 namespace {
 
 Error timed_out(const Target& target) {
-  return Error(Reason::kTimeout, fmt::format("timed out waiting for the condition on {}/{}", target.resource->gvr.resource, target.name));
+  return Error(Reason::kTimeout, fmt::format("timed out waiting for the condition on {}/{}",
+                                             target.resource->gvr.resource, target.name));
 }
 
 // True once a watch from `version` on has seen the object go.
-Result<bool> watch_deletion(Session& session, const Target& target, const std::string& uid, const std::string& version,
-                            const Deadline& deadline) {
+Result<bool> watch_deletion(Session& session, const Target& target, const std::string& uid,
+                            const std::string& version, const Deadline& deadline) {
   Target collection = target;
   collection.name.clear();
   Watcher watcher(session, collection.path() + "?fieldSelector=metadata.name=" + target.name, version);
@@ -41,7 +42,8 @@ Result<bool> watch_deletion(Session& session, const Target& target, const std::s
 
 }  // namespace
 
-Result<void> wait_until_gone(Session& session, const Target& target, std::string uid, const Deadline& deadline) {
+Result<void> wait_until_gone(Session& session, const Target& target, std::string uid,
+                             const Deadline& deadline) {
   for (;;) {
     auto live = session.get(target.path());
     if (!live && live.error().is(Reason::kNotFound)) return ok();
@@ -49,7 +51,9 @@ Result<void> wait_until_gone(Session& session, const Target& target, std::string
     const std::string now(api::str(*live, "metadata.uid"));
     if (uid.empty()) uid = now;
     if (now != uid) return ok();
-    MK_ASSIGN(const bool gone, watch_deletion(session, target, uid, std::string(api::str(*live, "metadata.resourceVersion")), deadline));
+    MK_ASSIGN(const bool gone,
+              watch_deletion(session, target, uid, std::string(api::str(*live, "metadata.resourceVersion")),
+                             deadline));
     if (gone) return ok();
     session.sleep(std::chrono::milliseconds(200));
   }

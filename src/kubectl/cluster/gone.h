@@ -12,6 +12,7 @@ Deadline deadline_after(Session& session, rt::Duration limit);
 std::optional<rt::Duration> time_left(Session& session, const Deadline& deadline);
 
 // Until the object is absent or another one (a new uid) has taken its name; kTimeout after the deadline.
-Result<void> wait_until_gone(Session& session, const Target& target, std::string uid, const Deadline& deadline);
+Result<void> wait_until_gone(Session& session, const Target& target, std::string uid,
+                             const Deadline& deadline);
 
 }  // namespace mk::kubectl

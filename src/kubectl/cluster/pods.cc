@@ -16,8 +16,11 @@ namespace {
 Result<std::string> selector_of(const Json& object, const Target& target) {
   const Json* selector = api::find(object, "spec.selector");
   const bool plain = target.resource->kind == "Service" || target.resource->kind == "ReplicationController";
-  if (selector == nullptr) return usage_error(fmt::format("cannot attach to {}: it selects no pods", target.label()));
-  if (plain) return api::LabelSelector::from_map(selector->is_object() ? selector->get_object() : api::JsonObject()).str();
+  if (selector == nullptr)
+    return usage_error(fmt::format("cannot attach to {}: it selects no pods", target.label()));
+  if (plain)
+    return api::LabelSelector::from_map(selector->is_object() ? selector->get_object() : api::JsonObject())
+        .str();
   MK_ASSIGN(const auto parsed, api::LabelSelector::from_json(selector));
   return parsed.str();
 }
@@ -38,7 +41,8 @@ Result<std::vector<Json>> pods_behind(Session& session, const Target& target) {
   MK_ASSIGN(Json object, session.get(target.path()));
   if (target.resource->kind == "Pod") return std::vector<Json>{std::move(object)};
   MK_ASSIGN(const std::string selector, selector_of(object, target));
-  MK_ASSIGN(const Json answer, session.get("/api/v1/namespaces/" + url_encode(target.ns) + "/pods?labelSelector=" + url_encode(selector)));
+  MK_ASSIGN(const Json answer, session.get("/api/v1/namespaces/" + url_encode(target.ns) +
+                                           "/pods?labelSelector=" + url_encode(selector)));
   const auto& items = api::list(answer, "items");
   std::vector<Json> out(items.begin(), items.end());
   std::stable_sort(out.begin(), out.end(), [](const Json& a, const Json& b) { return rank(a) < rank(b); });
@@ -48,7 +52,8 @@ Result<std::vector<Json>> pods_behind(Session& session, const Target& target) {
 Result<Json> pod_behind(Session& session, const Target& target, Io& io) {
   MK_ASSIGN(auto pods, pods_behind(session, target));
   if (pods.empty()) return usage_error(fmt::format("no pods found for {}", target.label()));
-  if (pods.size() > 1) io.err << fmt::format("Found {} pods, using pod/{}\n", pods.size(), api::str(pods[0], "metadata.name"));
+  if (pods.size() > 1)
+    io.err << fmt::format("Found {} pods, using pod/{}\n", pods.size(), api::str(pods[0], "metadata.name"));
   return std::move(pods[0]);
 }
 
@@ -68,12 +73,14 @@ Result<std::string> choose_container(const Json& pod, const std::string& wanted,
     return usage_error(fmt::format("container {} is not valid for pod {}", wanted, pod_name));
   }
   const Json* annotations = api::find(pod, "metadata.annotations");
-  const Json* chosen = annotations ? api::member(*annotations, "kubectl.kubernetes.io/default-container") : nullptr;
+  const Json* chosen =
+      annotations ? api::member(*annotations, "kubectl.kubernetes.io/default-container") : nullptr;
   if (chosen && chosen->is_string()) return std::string(chosen->get_string());
   std::vector<std::string> regular;
   add_names(pod, "spec.containers", regular);
   if (regular.empty()) return usage_error(fmt::format("pod {} has no containers", pod_name));
-  if (all.size() > 1 && say) io.err << fmt::format("Defaulted container \"{}\" out of: {}\n", regular[0], join(all, ", "));
+  if (all.size() > 1 && say)
+    io.err << fmt::format("Defaulted container \"{}\" out of: {}\n", regular[0], join(all, ", "));
   return regular[0];
 }
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "cli/duration.h"
 #include "mk/api/resource.h"
 #include "mk/base/strings.h"
 #include "mk/client/https_client.h"
-#include "cli/duration.h"
 
 namespace mk::kubectl {
 
@@ -17,7 +17,8 @@ constexpr std::string_view kAggregated =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
 std::string invalid_text(const Error& error) {
-  std::string subject = error.kind.empty() ? "The request is invalid" : fmt::format("The {} \"{}\" is invalid", error.kind, error.name);
+  std::string subject = error.kind.empty() ? "The request is invalid"
+                                           : fmt::format("The {} \"{}\" is invalid", error.kind, error.name);
   if (error.causes.empty()) return subject + ": " + error.message();
   const auto line = [](const Cause& cause) {
     return cause.field.empty() ? cause.message : cause.field + ": " + cause.message;
@@ -40,7 +41,8 @@ Error with_text(const Error& error, std::string text) {
 Error server_error(int status, std::string_view body) {
   Error error = client::error_from_response(status, body);
   const bool is_status = body.find("\"Status\"") != std::string_view::npos;
-  if (error.is(Reason::kUnauthorized)) return with_text(error, "error: You must be logged in to the server (Unauthorized)");
+  if (error.is(Reason::kUnauthorized))
+    return with_text(error, "error: You must be logged in to the server (Unauthorized)");
   if (error.is(Reason::kInvalid) && is_status) return with_text(error, invalid_text(error));
   std::string message = error.message();
   if (status == 404 && !is_status) message = "the server could not find the requested resource";
@@ -84,7 +86,10 @@ net::Request Session::request(std::string method, std::string target) const {
 Error Session::explain(Error error) const {
   const std::string& message = error.message();
   if (message.find("refused") != std::string::npos)
-    return Error(error.reason(), fmt::format("The connection to the server {} was refused - did you specify the right host or port?", server_));
+    return Error(
+        error.reason(),
+        fmt::format("The connection to the server {} was refused - did you specify the right host or port?",
+                    server_));
   return Error(error.reason(), "Unable to connect to the server: " + message);
 }
 
@@ -102,7 +107,8 @@ Result<Json> Session::get(const std::string& target, const std::string& accept) 
   return api::parse_json(response.body);
 }
 
-Result<Json> Session::send(std::string method, std::string target, const Json& body, std::string content_type) {
+Result<Json> Session::send(std::string method, std::string target, const Json& body,
+                           std::string content_type) {
   net::Request out = request(std::move(method), std::move(target));
   out.headers.add("Accept", "application/json");
   out.headers.add("Content-Type", std::move(content_type));
@@ -149,7 +155,9 @@ std::string Session::path(const api::ResourceInfo& resource, const std::string& 
   return client::resource_path(resource.gvr, resource.namespaced ? ns : "", name, subresource);
 }
 
-void Session::sleep(rt::Duration duration) { rt::run_until_done(loop_, clock_->sleep_for(duration)); }
+void Session::sleep(rt::Duration duration) {
+  rt::run_until_done(loop_, clock_->sleep_for(duration));
+}
 
 Result<std::string> LineStream::read(std::optional<rt::Duration> limit) {
   if (!limit) return wait_for(loop_, body_->read_some());
@@ -158,7 +166,9 @@ Result<std::string> LineStream::read(std::optional<rt::Duration> limit) {
   return std::move(*more);
 }
 
-Result<std::string> LineStream::bytes() { return read(std::nullopt); }
+Result<std::string> LineStream::bytes() {
+  return read(std::nullopt);
+}
 
 Result<std::optional<std::string>> LineStream::next(std::optional<rt::Duration> limit) {
   for (;;) {

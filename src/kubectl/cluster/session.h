@@ -49,9 +49,9 @@ class LineStream {
   bool ended_ = false;
 };
 
-// One connection to one cluster. Calls block: a command line has nothing else to do, except in exec and attach, which
-// run tasks on loop(). Errors of the server come with kubectl's words in front ("Error from server (NotFound): ...")
-// and keep their reason.
+// One connection to one cluster. Calls block: a command line has nothing else to do, except in exec and
+// attach, which run tasks on loop(). Errors of the server come with kubectl's words in front ("Error from
+// server (NotFound): ...") and keep their reason.
 class Session {
  public:
   static Result<std::unique_ptr<Session>> open(const Globals& globals);
@@ -68,11 +68,11 @@ class Session {
   static std::string path(const api::ResourceInfo& resource, const std::string& ns, const std::string& name,
                           const std::string& subresource = {});
 
-  const std::string& ns() const { return ns_; }            // where namespaced commands work
-  bool ns_given() const { return ns_given_; }              // by --namespace
+  const std::string& ns() const { return ns_; }  // where namespaced commands work
+  bool ns_given() const { return ns_given_; }    // by --namespace
   const std::string& server() const { return server_; }
   net::Request request(std::string method, std::string target) const;  // with impersonation headers
-  Error explain(Error error) const;                        // adds kubectl's words to a transport error
+  Error explain(Error error) const;  // adds kubectl's words to a transport error
 
   net::HttpClient& http() { return *http_; }
   rt::Loop& loop() { return loop_; }

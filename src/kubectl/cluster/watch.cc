@@ -8,7 +8,10 @@ using api::Json;
 
 Result<void> Watcher::open() {
   const char joint = target_.find('?') == std::string::npos ? '?' : '&';
-  MK_ASSIGN(LineStream stream, session_.follow(target_ + joint + "watch=true&allowWatchBookmarks=true&resourceVersion=" + url_encode(version_), accept_));
+  MK_ASSIGN(LineStream stream,
+            session_.follow(target_ + joint +
+                                "watch=true&allowWatchBookmarks=true&resourceVersion=" + url_encode(version_),
+                            accept_));
   stream_.emplace(std::move(stream));
   progressed_ = false;
   return ok();
@@ -37,7 +40,8 @@ Result<std::optional<WatchedEvent>> Watcher::next(std::optional<rt::Duration> li
     const Json* object = api::find(event, "object");
     if (object == nullptr) continue;
     const std::string type(api::str(event, "type"));
-    if (type == "ERROR") return server_error(static_cast<int>(api::num(*object, "code", 500)), api::to_json(*object));
+    if (type == "ERROR")
+      return server_error(static_cast<int>(api::num(*object, "code", 500)), api::to_json(*object));
     progressed_ = true;
     remember_version(*object);
     if (type == "BOOKMARK") continue;

@@ -12,15 +12,20 @@ struct WatchedEvent {
   api::Json object;
 };
 
-// The changes of a collection from a version on; goes on by itself when the server ends a watch in the ordinary way.
+// The changes of a collection from a version on; goes on by itself when the server ends a watch in the
+// ordinary way.
 class Watcher {
  public:
   // `target` is the collection's path with its selectors.
-  Watcher(Session& session, std::string target, std::string resource_version, std::string accept = "application/json")
-      : session_(session), target_(std::move(target)), version_(std::move(resource_version)), accept_(std::move(accept)) {}
+  Watcher(Session& session, std::string target, std::string resource_version,
+          std::string accept = "application/json")
+      : session_(session),
+        target_(std::move(target)),
+        version_(std::move(resource_version)),
+        accept_(std::move(accept)) {}
 
-  // The next change; bookmarks are swallowed. nullopt when the watch cannot go on without a new list. kTimeout once
-  // nothing has come for `limit`.
+  // The next change; bookmarks are swallowed. nullopt when the watch cannot go on without a new list.
+  // kTimeout once nothing has come for `limit`.
   Result<std::optional<WatchedEvent>> next(std::optional<rt::Duration> limit);
 
  private:

@@ -21,7 +21,8 @@ struct ApplyFlags {
   bool server_side = false, force_conflicts = false, prune = false, force = false, overwrite = true;
 };
 
-// The server's words with what was being done in front of them: "Error from server (X): error when creating ...".
+// The server's words with what was being done in front of them: "Error from server (X): error when creating
+// ...".
 Error in_context(const Error& error, const std::string& doing) {
   const std::string& text = error.message();
   const auto colon = text.find("): ");
@@ -31,13 +32,19 @@ Error in_context(const Error& error, const std::string& doing) {
 
 class Applier {
  public:
-  Applier(Invocation& call, Session& session, const ApplyFlags& flags) : call_(call), session_(session), flags_(flags) {}
+  Applier(Invocation& call, Session& session, const ApplyFlags& flags)
+      : call_(call), session_(session), flags_(flags) {}
 
   Result<void> apply(Document document) {
-    if (api::str(document.object, "metadata.name").empty() && !api::str(document.object, "metadata.generateName").empty())
-      return usage_error("from " + std::string(api::str(document.object, "metadata.generateName")) + ": cannot use generate name with apply");
+    if (api::str(document.object, "metadata.name").empty() &&
+        !api::str(document.object, "metadata.generateName").empty())
+      return usage_error("from " + std::string(api::str(document.object, "metadata.generateName")) +
+                         ": cannot use generate name with apply");
     MK_ASSIGN(const Target target, target_of(session_, document.object));
-    if (target.name.empty()) return usage_error(fmt::format("error when retrieving current configuration of {}: resource name may not be empty", document.source));
+    if (target.name.empty())
+      return usage_error(
+          fmt::format("error when retrieving current configuration of {}: resource name may not be empty",
+                      document.source));
     return flags_.server_side ? apply_on_server(document, target) : apply_here(document, target);
   }
 
@@ -45,7 +52,8 @@ class Applier {
   Result<void> apply_on_server(const Document& document, const Target& target) {
     std::string query = flags_.write.validated_query();
     query += flags_.force_conflicts ? "&force=true" : "&force=false";
-    auto result = session_.send("PATCH", target.path() + query, document.object, "application/apply-patch+yaml");
+    auto result =
+        session_.send("PATCH", target.path() + query, document.object, "application/apply-patch+yaml");
     if (!result && result.error().is(Reason::kConflict)) return conflict_text(result.error());
     if (!result) return std::move(result).error();
     return flags_.write.report(call_.io, *result, "serverside-applied");
@@ -55,11 +63,17 @@ class Applier {
     std::string text = error.message();
     const auto head = text.find("): ");
     text = "error: " + (head == std::string::npos ? text : text.substr(head + 3));
-    text += "\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this warning:\n"
-            "* If you intend to manage all of these fields, please re-run the apply\n  command with the `--force-conflicts` flag.\n"
-            "* If you do not intend to manage all of the fields, please edit your\n  manifest to remove references to the fields that should keep their\n  current managers.\n"
-            "* You may co-own fields by updating your manifest to match the existing\n  value; in this case, you'll become the manager if the other manager(s)\n  stop managing the field (remove it from their configuration).\n"
-            "See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts";
+    text +=
+        "\nPlease review the fields above--they currently have other managers. Here\nare the ways you can "
+        "resolve this warning:\n"
+        "* If you intend to manage all of these fields, please re-run the apply\n  command with the "
+        "`--force-conflicts` flag.\n"
+        "* If you do not intend to manage all of the fields, please edit your\n  manifest to remove "
+        "references to the fields that should keep their\n  current managers.\n"
+        "* You may co-own fields by updating your manifest to match the existing\n  value; in this case, "
+        "you'll become the manager if the other manager(s)\n  stop managing the field (remove it from their "
+        "configuration).\n"
+        "See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts";
     return Error(error.reason(), std::move(text));
   }
 
@@ -88,14 +102,22 @@ class Applier {
     const api::Type* type = api::builtin_schema().type(target.resource->gvk());
     const Json original = last_applied_of(live);
     if (original.is_null())
-      call_.io.err << fmt::format("Warning: resource {}/{} is missing the {} annotation which is required by kubectl apply. kubectl apply should only be used on resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be patched automatically.\n",
-                                  target.resource->gvr.resource, target.name, kLastApplied);
+      call_.io.err << fmt::format(
+          "Warning: resource {}/{} is missing the {} annotation which is required by kubectl apply. kubectl "
+          "apply should only be used on resources created declaratively by either kubectl create "
+          "--save-config or kubectl apply. The missing annotation will be patched automatically.\n",
+          target.resource->gvr.resource, target.name, kLastApplied);
     const Json patch = three_way_patch(type, original, with_last_applied(document.object), live);
     if (patch.as_object().empty()) return flags_.write.report(call_.io, live, "unchanged");
     if (flags_.write.client_only()) return flags_.write.report(call_.io, live, "configured");
-    auto result = session_.send("PATCH", target.path() + flags_.write.validated_query(), patch, type ? kStrategic : kMerge);
-    if (!result) return in_context(result.error(), fmt::format("error when applying patch:\n{}\nto:\nName: \"{}\", Namespace: \"{}\"\nfor: \"{}\": error when patching \"{}\"",
-                                                               api::to_json(patch), target.name, target.ns, document.source, document.source));
+    auto result = session_.send("PATCH", target.path() + flags_.write.validated_query(), patch,
+                                type ? kStrategic : kMerge);
+    if (!result)
+      return in_context(
+          result.error(),
+          fmt::format("error when applying patch:\n{}\nto:\nName: \"{}\", Namespace: \"{}\"\nfor: \"{}\": "
+                      "error when patching \"{}\"",
+                      api::to_json(patch), target.name, target.ns, document.source, document.source));
     return flags_.write.report(call_.io, *result, "configured");
   }
 
@@ -125,12 +147,19 @@ Result<int> run_apply(Invocation& call) {
       .ignored("timeout", 0, true);
   MK_TRY(call.parse());
   MK_TRY(flags.write.check());
-  if (flags.write.field_manager.empty()) flags.write.field_manager = flags.server_side ? "kubectl" : "kubectl-client-side-apply";
-  if (!call.words.empty()) return usage_error(fmt::format("Unexpected args: [{}]\nSee 'kubectl apply -h' for help and examples", join(call.words, " ")));
-  if (flags.files.files.empty() && flags.files.kustomize.empty()) return usage_error("must specify one of -f and -k");
-  if (flags.force_conflicts && !flags.server_side) return usage_error("--force-conflicts only works with --server-side");
-  if (flags.prune || flags.force) return usage_error(flags.prune ? "--prune is not supported" : "--force is not supported with apply: delete the object first");
-  MK_ASSIGN(Session* session, call.connect());
+  if (flags.write.field_manager.empty())
+    flags.write.field_manager = flags.server_side ? "kubectl" : "kubectl-client-side-apply";
+  if (!call.words.empty())
+    return usage_error(fmt::format("Unexpected args: [{}]\nSee 'kubectl apply -h' for help and examples",
+                                   join(call.words, " ")));
+  if (flags.files.files.empty() && flags.files.kustomize.empty())
+    return usage_error("must specify one of -f and -k");
+  if (flags.force_conflicts && !flags.server_side)
+    return usage_error("--force-conflicts only works with --server-side");
+  if (flags.prune || flags.force)
+    return usage_error(flags.prune ? "--prune is not supported"
+                                   : "--force is not supported with apply: delete the object first");
+  MK_ASSIGN(Session * session, call.connect());
   MK_ASSIGN(auto documents, read_documents(flags.files, call.io));
   if (documents.empty()) return usage_error("no objects passed to apply");
   Applier applier(call, *session, flags);

@@ -20,31 +20,42 @@ using api::JsonObject;
 namespace {
 
 Result<std::string> exact_name(const Invocation& call) {
-  if (call.words.size() != 1) return usage_error(fmt::format("exactly one NAME is required, got {}\nSee 'kubectl {} -h' for help and examples", call.words.size(), call.path));
+  if (call.words.size() != 1)
+    return usage_error(
+        fmt::format("exactly one NAME is required, got {}\nSee 'kubectl {} -h' for help and examples",
+                    call.words.size(), call.path));
   return call.words[0];
 }
 
 Json named(const char* version, const char* kind, const std::string& name) {
-  return Json(JsonObject{{"apiVersion", version}, {"kind", kind}, {"metadata", JsonObject{{"name", api::text(name)}}}});
+  return Json(JsonObject{
+      {"apiVersion", version}, {"kind", kind}, {"metadata", JsonObject{{"name", api::text(name)}}}});
 }
 
 // Valid keys only: whatever else lies in a folder is passed over.
 bool is_key(std::string_view name) {
   return !name.empty() && name != "." && name != ".." &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string_view::npos;
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+             std::string_view::npos;
 }
 
 struct DataFlags {
   std::vector<std::string> literals, files, env_files;
-  void bind(Flags& flags) { flags.array("from-literal", 0, literals).array("from-file", 0, files).array("from-env-file", 0, env_files); }
+  void bind(Flags& flags) {
+    flags.array("from-literal", 0, literals)
+        .array("from-file", 0, files)
+        .array("from-env-file", 0, env_files);
+  }
 
   Result<std::vector<std::pair<std::string, std::string>>> read() const {
     std::vector<std::pair<std::string, std::string>> out;
     for (const auto& word : literals) {
       const auto equals = word.find('=');
-      if (equals == 0 || equals == std::string::npos) return usage_error(fmt::format("invalid literal source {}, expected key=value", word));
+      if (equals == 0 || equals == std::string::npos)
+        return usage_error(fmt::format("invalid literal source {}, expected key=value", word));
       std::string value = word.substr(equals + 1);
-      if (value.size() >= 2 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0]) value = value.substr(1, value.size() - 2);
+      if (value.size() >= 2 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0])
+        value = value.substr(1, value.size() - 2);
       out.emplace_back(word.substr(0, equals), std::move(value));
     }
     for (const auto& word : files) MK_TRY(add_file(word, out));
@@ -60,19 +71,23 @@ struct DataFlags {
   }
 
  private:
-  static Result<void> add_file(const std::string& word, std::vector<std::pair<std::string, std::string>>& out) {
+  static Result<void> add_file(const std::string& word,
+                               std::vector<std::pair<std::string, std::string>>& out) {
     const auto equals = word.find('=');
     const std::string path = equals == std::string::npos ? word : word.substr(equals + 1);
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return usage_error(fmt::format("error reading {}: no such file or directory", path));
+    if (::stat(path.c_str(), &info) != 0)
+      return usage_error(fmt::format("error reading {}: no such file or directory", path));
     std::vector<std::pair<std::string, std::string>> sources;
     if (!S_ISDIR(info.st_mode)) {
-      sources.emplace_back(equals == std::string::npos ? path.substr(path.rfind('/') + 1) : word.substr(0, equals), path);
+      sources.emplace_back(
+          equals == std::string::npos ? path.substr(path.rfind('/') + 1) : word.substr(0, equals), path);
     } else if (DIR* dir = ::opendir(path.c_str())) {
       while (const dirent* entry = ::readdir(dir)) {
         struct stat file {};
         const std::string full = path + "/" + entry->d_name;
-        if (is_key(entry->d_name) && ::stat(full.c_str(), &file) == 0 && S_ISREG(file.st_mode)) sources.emplace_back(entry->d_name, full);
+        if (is_key(entry->d_name) && ::stat(full.c_str(), &file) == 0 && S_ISREG(file.st_mode))
+          sources.emplace_back(entry->d_name, full);
       }
       ::closedir(dir);
       std::sort(sources.begin(), sources.end());
@@ -107,7 +122,7 @@ Result<int> create_from_files(Invocation& call, const FileFlags& files, const Wr
       MK_TRY(flags.report(call.io, document.object, "created"));
       continue;
     }
-    MK_ASSIGN(Session* session, call.connect());
+    MK_ASSIGN(Session * session, call.connect());
     auto target = target_of(*session, document.object);
     if (!target) return std::move(target).error();
     target->name.clear();
@@ -137,7 +152,8 @@ Result<int> run_create(Invocation& call) {
   call.flags.text("raw", 0, raw);
   MK_TRY(call.parse());
   MK_TRY(flags.check());
-  if (!call.words.empty()) return usage_error(fmt::format("unknown command \"{}\" for \"kubectl create\"", call.words[0]));
+  if (!call.words.empty())
+    return usage_error(fmt::format("unknown command \"{}\" for \"kubectl create\"", call.words[0]));
   if (files.files.empty()) return usage_error("must specify one of -f and -k");
   return create_from_files(call, files, flags);
 }
@@ -153,11 +169,12 @@ Result<int> run_replace(Invocation& call) {
   MK_TRY(flags.check());
   if (files.files.empty()) return usage_error("must specify one of -f and -k");
   if (force) return usage_error("--force is not supported with replace: delete the object first");
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   MK_ASSIGN(auto documents, read_documents(files, call.io));
   for (auto& document : documents) {
     MK_ASSIGN(const Target target, target_of(*session, document.object));
-    MK_ASSIGN(const Json made, session->send("PUT", target.path() + flags.validated_query(), document.object));
+    MK_ASSIGN(const Json made,
+              session->send("PUT", target.path() + flags.validated_query(), document.object));
     MK_TRY(flags.report(call.io, made, "replaced"));
   }
   return 0;
@@ -192,9 +209,14 @@ Result<int> run_create_configmap(Invocation& call) {
   MK_ASSIGN(const auto pairs, source.read());
   JsonObject data, binary;
   for (const auto& [key, value] : pairs) {
-    if (data.contains(key) || binary.contains(key)) return usage_error(fmt::format("cannot add key \"{}\", another key by that name already exists in Data for ConfigMap \"{}\"", key, name));
-    if (is_utf8(value)) data[key] = api::text(value);
-    else binary[key] = api::text(base64_encode(value));
+    if (data.contains(key) || binary.contains(key))
+      return usage_error(fmt::format(
+          "cannot add key \"{}\", another key by that name already exists in Data for ConfigMap \"{}\"", key,
+          name));
+    if (is_utf8(value))
+      data[key] = api::text(value);
+    else
+      binary[key] = api::text(base64_encode(value));
   }
   Json object = named("v1", "ConfigMap", name);
   if (!data.empty()) object.as_object()["data"] = std::move(data);
@@ -213,7 +235,8 @@ Result<int> run_create_secret(Invocation& call) {
   MK_TRY(call.parse());
   MK_TRY(flags.check());
   if (call.words.empty() || (call.words[0] != "generic" && call.words[0] != "tls"))
-    return usage_error("expected `create secret generic NAME` or `create secret tls NAME --cert=FILE --key=FILE`");
+    return usage_error(
+        "expected `create secret generic NAME` or `create secret tls NAME --cert=FILE --key=FILE`");
   const bool is_tls = tls || call.words[0] == "tls";
   call.words.erase(call.words.begin());
   MK_ASSIGN(const std::string name, exact_name(call));
@@ -256,7 +279,8 @@ Result<int> run_create_deployment(Invocation& call) {
   }
   MK_ASSIGN(const std::string name, exact_name(call));
   if (images.empty()) return usage_error("required flag(s) \"image\" not set");
-  if (images.size() > 1 && !command.empty()) return usage_error("cannot specify multiple --image options and command");
+  if (images.size() > 1 && !command.empty())
+    return usage_error("cannot specify multiple --image options and command");
   JsonArray containers, arguments;
   for (const auto& word : command) arguments.push_back(api::text(word));
   for (const auto& image : images) {
@@ -282,13 +306,17 @@ Result<int> run_create_token(Invocation& call) {
   MK_TRY(call.parse());
   MK_ASSIGN(const std::string name, exact_name(call));
   MK_ASSIGN(const auto lifetime, parse_duration(duration));
-  MK_ASSIGN(Session* session, call.connect());
-  Json request(JsonObject{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", JsonObject{}}});
+  MK_ASSIGN(Session * session, call.connect());
+  Json request(JsonObject{
+      {"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", JsonObject{}}});
   JsonArray wanted;
   for (const auto& audience : audiences) wanted.push_back(api::text(audience));
   if (!wanted.empty()) api::set(request, "spec.audiences", std::move(wanted));
-  if (lifetime.count() > 0) api::set(request, "spec.expirationSeconds", std::chrono::duration_cast<std::chrono::seconds>(lifetime).count());
-  const std::string path = "/api/v1/namespaces/" + url_encode(session->ns()) + "/serviceaccounts/" + url_encode(name) + "/token";
+  if (lifetime.count() > 0)
+    api::set(request, "spec.expirationSeconds",
+             std::chrono::duration_cast<std::chrono::seconds>(lifetime).count());
+  const std::string path =
+      "/api/v1/namespaces/" + url_encode(session->ns()) + "/serviceaccounts/" + url_encode(name) + "/token";
   MK_ASSIGN(const Json answer, session->send("POST", path, request));
   if (output.empty()) {
     call.io.out << api::str(answer, "status.token") << "\n";

@@ -37,25 +37,31 @@ struct DeleteFlags {
   }
 
   Result<void> check() {
-    if (now && grace_period != -1) return usage_error("--now and --grace-period cannot be specified together");
+    if (now && grace_period != -1)
+      return usage_error("--now and --grace-period cannot be specified together");
     if (now) grace_period = 1;
     if (force && grace_period < 0) grace_period = 0;
-    if (force && grace_period > 0) return usage_error("--force and --grace-period greater than 0 cannot be specified together");
+    if (force && grace_period > 0)
+      return usage_error("--force and --grace-period greater than 0 cannot be specified together");
     if (grace_period == 0 && !force) {
       // kubectl turns an immediate deletion without --force into the shortest graceful one.
       grace_period = 1;
     }
-    if (all && !selectors.labels.empty()) return usage_error("cannot set --all and --selector at the same time");
+    if (all && !selectors.labels.empty())
+      return usage_error("cannot set --all and --selector at the same time");
     if (cascade == "true") cascade = "background";
     if (cascade == "false") cascade = "orphan";
     if (cascade != "background" && cascade != "foreground" && cascade != "orphan")
-      return usage_error(fmt::format("invalid cascade value ({}). Must be \"background\", \"foreground\", or \"orphan\"", cascade));
+      return usage_error(fmt::format(
+          "invalid cascade value ({}). Must be \"background\", \"foreground\", or \"orphan\"", cascade));
     return ok();
   }
 };
 
 Json delete_options(const DeleteFlags& flags) {
-  const std::string policy = flags.cascade == "background" ? "Background" : flags.cascade == "foreground" ? "Foreground" : "Orphan";
+  const std::string policy = flags.cascade == "background"   ? "Background"
+                             : flags.cascade == "foreground" ? "Foreground"
+                                                             : "Orphan";
   JsonObject out{{"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", api::text(policy)}};
   if (flags.grace_period >= 0) out["gracePeriodSeconds"] = flags.grace_period;
   if (flags.dry_run == "server") out["dryRun"] = api::JsonArray{"All"};
@@ -68,7 +74,9 @@ void report(Io& io, const DeleteFlags& flags, const Target& target) {
     return;
   }
   const char* operation = flags.force ? "force deleted" : "deleted";
-  const char* dry = flags.dry_run == "server" ? " (server dry run)" : flags.dry_run == "client" ? " (dry run)" : "";
+  const char* dry = flags.dry_run == "server"   ? " (server dry run)"
+                    : flags.dry_run == "client" ? " (dry run)"
+                                                : "";
   io.out << fmt::format("{} \"{}\" {}", singular_name(*target.resource), target.name, operation);
   if (target.resource->namespaced) io.out << fmt::format(" from {} namespace", target.ns);
   io.out << dry << "\n";
@@ -94,7 +102,8 @@ std::string deleted_uid(const Json& answer) {
   return std::string(api::str(answer, "metadata.uid"));
 }
 
-Result<int> delete_targets(Invocation& call, Session& session, const std::vector<Target>& targets, const DeleteFlags& flags) {
+Result<int> delete_targets(Invocation& call, Session& session, const std::vector<Target>& targets,
+                           const DeleteFlags& flags) {
   int code = 0;
   std::vector<std::pair<Target, std::string>> going;
   for (const auto& target : targets) {
@@ -127,13 +136,14 @@ Result<int> run_delete(Invocation& call) {
   flags.bind(call.flags);
   MK_TRY(call.parse());
   MK_TRY(flags.check());
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   TargetRules rules;
   rules.all_namespaces = flags.all_namespaces;
   rules.names_required = !flags.all && flags.selectors.labels.empty() && flags.selectors.fields.empty();
   MK_ASSIGN(auto chosen, choose_targets(call, *session, flags.files, rules));
   if (flags.force)
-    call.io.err << "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n";
+    call.io.err << "Warning: Immediate deletion does not wait for confirmation that the running resource has "
+                   "been terminated. The resource may continue to run on the cluster indefinitely.\n";
   MK_ASSIGN(const auto targets, expand(*session, std::move(chosen), flags));
   if (targets.empty()) {
     call.io.out << "No resources found\n";

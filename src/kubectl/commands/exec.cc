@@ -34,22 +34,26 @@ void check_terminal(Invocation& call, ExecFlags& flags) {
   flags.remote.tty = false;
 }
 
-Result<int> stream_to_pod(Invocation& call, ExecFlags& flags, const std::string& subresource, const std::vector<std::string>& command) {
+Result<int> stream_to_pod(Invocation& call, ExecFlags& flags, const std::string& subresource,
+                          const std::vector<std::string>& command) {
   check_terminal(call, flags);
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   MK_ASSIGN(const Target target, resolve_one(*session, {call.words[0]}, "pods"));
   MK_ASSIGN(const Json pod, pod_behind(*session, target, call.io));
   const auto phase = api::str(pod, "status.phase");
   if (phase == "Succeeded" || phase == "Failed")
-    return usage_error(fmt::format("cannot exec into a container in a completed pod; current phase is {}", phase));
+    return usage_error(
+        fmt::format("cannot exec into a container in a completed pod; current phase is {}", phase));
   MK_ASSIGN(const std::string container, choose_container(pod, flags.container, call.io, !flags.quiet));
   std::string path = "/api/v1/namespaces/" + url_encode(api::str(pod, "metadata.namespace")) + "/pods/" +
-                     url_encode(api::str(pod, "metadata.name")) + "/" + subresource + "?container=" + url_encode(container) + "&stdout=true";
+                     url_encode(api::str(pod, "metadata.name")) + "/" + subresource +
+                     "?container=" + url_encode(container) + "&stdout=true";
   for (const auto& word : command) path += "&command=" + url_encode(word);
   if (flags.remote.input) path += "&stdin=true";
   path += flags.remote.tty ? "&tty=true" : "&stderr=true";
   MK_ASSIGN(const int code, run_remote(*session, path, flags.remote, call.io));
-  if (code != 0 && subresource == "exec") call.io.err << fmt::format("command terminated with exit code {}\n", code);
+  if (code != 0 && subresource == "exec")
+    call.io.err << fmt::format("command terminated with exit code {}\n", code);
   return code;
 }
 
@@ -63,7 +67,10 @@ Result<int> run_exec(Invocation& call) {
   if (before == 0 || call.words.empty()) return usage_error("pod, type/name or --filename must be specified");
   std::vector<std::string> command(call.words.begin() + 1, call.words.end());
   if (command.empty()) return usage_error("you must specify at least one command for the container");
-  if (!call.dash) return usage_error("exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\nSee 'kubectl exec -h' for help and examples");
+  if (!call.dash)
+    return usage_error(
+        "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\nSee 'kubectl "
+        "exec -h' for help and examples");
   return stream_to_pod(call, flags, "exec", command);
 }
 

@@ -82,7 +82,9 @@ Json local_table(const api::ResourceInfo& resource, const Json& answer) {
     columns.push_back(JsonObject{{"name", api::text(column.name)}, {"priority", column.priority}});
   if (api::find(answer, "items") == nullptr) rows.push_back(local_row(resource, answer));
   for (const auto& item : api::list(answer, "items")) rows.push_back(local_row(resource, item));
-  return Json(JsonObject{{"kind", "Table"}, {"columnDefinitions", std::move(columns)}, {"rows", std::move(rows)},
+  return Json(JsonObject{{"kind", "Table"},
+                         {"columnDefinitions", std::move(columns)},
+                         {"rows", std::move(rows)},
                          {"metadata", api::object(answer, "metadata")}});
 }
 
@@ -107,13 +109,17 @@ Result<void> sort_by_path(JsonArray& items, const std::string& source, bool rows
   bool found_any = items.empty();
   for (auto& item : items) {
     const Json* object = rows ? api::find(item, "object") : &item;
-    const auto values = object ? path.find(*object) : Result<std::vector<const Json*>>(std::vector<const Json*>());
+    const auto values =
+        object ? path.find(*object) : Result<std::vector<const Json*>>(std::vector<const Json*>());
     const bool has = values.ok() && !values->empty();
     found_any = found_any || has;
     keyed.emplace_back(has ? plain_text(*(*values)[0]) : "", item);
   }
-  if (!found_any) return usage_error(fmt::format("couldn't find any field with path \"{}\" in the list of objects", source));
-  std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return sorts_before(a.first, b.first); });
+  if (!found_any)
+    return usage_error(
+        fmt::format("couldn't find any field with path \"{}\" in the list of objects", source));
+  std::stable_sort(keyed.begin(), keyed.end(),
+                   [](const auto& a, const auto& b) { return sorts_before(a.first, b.first); });
   items.clear();
   for (auto& entry : keyed) items.push_back(std::move(entry.second));
   return ok();
@@ -121,12 +127,14 @@ Result<void> sort_by_path(JsonArray& items, const std::string& source, bool rows
 
 class Get {
  public:
-  Get(Invocation& call, Session& session, GetOptions options) : call_(call), session_(session), options_(std::move(options)) {}
+  Get(Invocation& call, Session& session, GetOptions options)
+      : call_(call), session_(session), options_(std::move(options)) {}
 
   Result<int> run(const std::vector<Target>& targets) {
     MK_ASSIGN(auto printer, make_printer(options_.printer));
     const bool watching = options_.watch || options_.watch_only;
-    if (watching && several_types(targets, {})) return usage_error("you may only specify a single resource type");
+    if (watching && several_types(targets, {}))
+      return usage_error("you may only specify a single resource type");
     if (watching) return watch(targets[0], printer.get());
     if (printer) return print_objects(targets, *printer);
     return print_tables(targets);
@@ -163,7 +171,8 @@ class Get {
         merge(merged, std::move(*table));
       }
       if (api::list(merged, "rows").empty()) continue;
-      if (!options_.sort_by.empty()) MK_TRY(sort_by_path(merged.as_object()["rows"].as_array(), options_.sort_by, true));
+      if (!options_.sort_by.empty())
+        MK_TRY(sort_by_path(merged.as_object()["rows"].as_array(), options_.sort_by, true));
       if (any) call_.io.out << "\n";
       any = true;
       printer.add(merged);
@@ -186,14 +195,17 @@ class Get {
   void say_nothing_found(const std::vector<Target>& targets) {
     bool namespaced = false;
     for (const auto& target : targets) namespaced = namespaced || target.resource->namespaced;
-    call_.io.err << (options_.all_namespaces || !namespaced ? "No resources found\n" : fmt::format("No resources found in {} namespace.\n", session_.ns()));
+    call_.io.err << (options_.all_namespaces || !namespaced
+                         ? "No resources found\n"
+                         : fmt::format("No resources found in {} namespace.\n", session_.ns()));
   }
 
   Result<int> print_objects(const std::vector<Target>& targets, ObjectPrinter& printer) {
     JsonArray items;
     for (const auto& target : targets) {
       Target one = target;
-      auto found = options_.subresource.empty() ? fetch(session_, {one}, options_.selectors) : fetch_subresource(one);
+      auto found =
+          options_.subresource.empty() ? fetch(session_, {one}, options_.selectors) : fetch_subresource(one);
       if (!found && tolerate(found.error())) continue;
       if (!found) return std::move(found).error();
       for (auto& entry : *found) items.push_back(std::move(entry.object));
@@ -234,7 +246,9 @@ class Get {
     }
   }
 
-  static bool nothing_in(const Json& list) { return api::list(list, "items").empty() && api::list(list, "rows").empty(); }
+  static bool nothing_in(const Json& list) {
+    return api::list(list, "items").empty() && api::list(list, "rows").empty();
+  }
 
   Result<void> show(const Json& object, std::string_view event, ObjectPrinter* printer, TablePrinter& table) {
     if (printer == nullptr) {
@@ -274,7 +288,7 @@ Result<int> run_get(Invocation& call) {
   options.printer.no_headers = options.table.no_headers;
   options.table.wide = options.printer.output == "wide";
   options.table.with_namespace = options.all_namespaces;
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   if (!options.raw.empty()) {
     MK_ASSIGN(const std::string text, session->get_text(options.raw));
     call.io.out << text;

@@ -17,19 +17,32 @@ Result<int> run_run(Invocation& call) {
   std::int64_t port = -1;
   bool command = false, tty = false, input = false, attach = false, remove = false, privileged = false;
   flags.bind(call.flags, "kubectl-run");
-  call.flags.text("image", 0, image).text("restart", 0, restart).text("labels", 'l', labels).text("image-pull-policy", 0, pull_policy)
-      .array("env", 0, environment).number("port", 0, port).boolean("command", 0, command).boolean("tty", 't', tty)
-      .boolean("stdin", 'i', input).boolean("attach", 0, attach).boolean("rm", 0, remove).boolean("privileged", 0, privileged).ignored("quiet", 'q', false);
+  call.flags.text("image", 0, image)
+      .text("restart", 0, restart)
+      .text("labels", 'l', labels)
+      .text("image-pull-policy", 0, pull_policy)
+      .array("env", 0, environment)
+      .number("port", 0, port)
+      .boolean("command", 0, command)
+      .boolean("tty", 't', tty)
+      .boolean("stdin", 'i', input)
+      .boolean("attach", 0, attach)
+      .boolean("rm", 0, remove)
+      .boolean("privileged", 0, privileged)
+      .ignored("quiet", 'q', false);
   MK_TRY(call.parse());
   MK_TRY(flags.check());
-  if (call.words.empty()) return usage_error("NAME is required for run\nSee 'kubectl run -h' for help and examples");
+  if (call.words.empty())
+    return usage_error("NAME is required for run\nSee 'kubectl run -h' for help and examples");
   if (image.empty()) return usage_error("required flag(s) \"image\" not set");
-  if (attach || remove || (input && flags.dry_run == "none")) return usage_error("attaching with run is not supported: create the pod, then use `kubectl attach`");
+  if (attach || remove || (input && flags.dry_run == "none"))
+    return usage_error("attaching with run is not supported: create the pod, then use `kubectl attach`");
   const std::string name = call.words[0];
   JsonArray arguments, variables;
   for (std::size_t i = 1; i < call.words.size(); ++i) arguments.push_back(api::text(call.words[i]));
   MK_ASSIGN(const auto pairs, parse_pairs(environment));
-  for (const auto& [key, value] : pairs) variables.push_back(JsonObject{{"name", api::text(key)}, {"value", api::text(value)}});
+  for (const auto& [key, value] : pairs)
+    variables.push_back(JsonObject{{"name", api::text(key)}, {"value", api::text(value)}});
   JsonObject container{{"image", api::text(image)}, {"name", api::text(name)}, {"resources", JsonObject{}}};
   if (!arguments.empty()) container[command ? "command" : "args"] = std::move(arguments);
   if (!variables.empty()) container["env"] = std::move(variables);
@@ -46,8 +59,12 @@ Result<int> run_run(Invocation& call) {
     label_map.clear();
     for (const auto& [key, value] : given) label_map[key] = api::text(value);
   }
-  Json pod(JsonObject{{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", JsonObject{{"labels", std::move(label_map)}, {"name", api::text(name)}}},
-                      {"spec", JsonObject{{"containers", JsonArray{std::move(container)}}, {"dnsPolicy", "ClusterFirst"}, {"restartPolicy", api::text(restart)}}}});
+  Json pod(JsonObject{{"apiVersion", "v1"},
+                      {"kind", "Pod"},
+                      {"metadata", JsonObject{{"labels", std::move(label_map)}, {"name", api::text(name)}}},
+                      {"spec", JsonObject{{"containers", JsonArray{std::move(container)}},
+                                          {"dnsPolicy", "ClusterFirst"},
+                                          {"restartPolicy", api::text(restart)}}}});
   return create_and_report(call, flags, std::move(pod));
 }
 
@@ -67,17 +84,23 @@ Result<JsonArray> service_ports(const Json& object, const ExposeFlags& flags) {
     wanted.emplace_back(*number, flags.protocol);
   } else {
     const bool pod = api::str(object, "kind") == "Pod";
-    for (const auto& container : api::list(object, pod ? "spec.containers" : "spec.template.spec.containers")) {
-      for (const auto& port : api::list(container, "ports")) wanted.emplace_back(api::num(port, "containerPort"), std::string(api::str(port, "protocol", "TCP")));
+    for (const auto& container :
+         api::list(object, pod ? "spec.containers" : "spec.template.spec.containers")) {
+      for (const auto& port : api::list(container, "ports"))
+        wanted.emplace_back(api::num(port, "containerPort"), std::string(api::str(port, "protocol", "TCP")));
     }
-    for (const auto& port : api::list(object, "spec.ports")) wanted.emplace_back(api::num(port, "port"), std::string(api::str(port, "protocol", "TCP")));
+    for (const auto& port : api::list(object, "spec.ports"))
+      wanted.emplace_back(api::num(port, "port"), std::string(api::str(port, "protocol", "TCP")));
   }
-  if (wanted.empty()) return usage_error("couldn't find port via --port flag or introspection\nSee 'kubectl expose -h' for help and examples");
+  if (wanted.empty())
+    return usage_error(
+        "couldn't find port via --port flag or introspection\nSee 'kubectl expose -h' for help and examples");
   JsonArray out;
   for (const auto& [number, protocol] : wanted) {
     JsonObject port{{"port", number}, {"protocol", api::text(protocol)}, {"targetPort", number}};
     const auto target = parse_int(flags.target_port);
-    if (!flags.target_port.empty()) port["targetPort"] = target ? Json(*target) : api::text(flags.target_port);
+    if (!flags.target_port.empty())
+      port["targetPort"] = target ? Json(*target) : api::text(flags.target_port);
     if (wanted.size() > 1) port["name"] = api::text(fmt::format("port-{}", out.size() + 1));
     out.push_back(std::move(port));
   }
@@ -94,8 +117,15 @@ Result<JsonObject> service_selector(const Json& object, const ExposeFlags& flags
     return out;
   }
   const auto kind = api::str(object, "kind");
-  const JsonObject& found = api::object(object, kind == "Pod" ? "metadata.labels" : kind == "Service" || kind == "ReplicationController" ? "spec.selector" : "spec.selector.matchLabels");
-  if (found.empty()) return usage_error(fmt::format("couldn't retrieve selectors via --selector flag or introspection: the {} has no labels and cannot be exposed", to_lower(kind)));
+  const JsonObject& found = api::object(object, kind == "Pod" ? "metadata.labels"
+                                                : kind == "Service" || kind == "ReplicationController"
+                                                    ? "spec.selector"
+                                                    : "spec.selector.matchLabels");
+  if (found.empty())
+    return usage_error(
+        fmt::format("couldn't retrieve selectors via --selector flag or introspection: the {} has no labels "
+                    "and cannot be exposed",
+                    to_lower(kind)));
   return found;
 }
 
@@ -105,11 +135,16 @@ Result<int> run_expose(Invocation& call) {
   ExposeFlags flags;
   flags.write.bind(call.flags, "kubectl-expose");
   flags.files.bind(call.flags);
-  call.flags.text("name", 0, flags.name).text("port", 0, flags.port).text("target-port", 0, flags.target_port).text("protocol", 0, flags.protocol)
-      .text("type", 0, flags.type).text("selector", 0, flags.selector).text("cluster-ip", 0, flags.cluster_ip);
+  call.flags.text("name", 0, flags.name)
+      .text("port", 0, flags.port)
+      .text("target-port", 0, flags.target_port)
+      .text("protocol", 0, flags.protocol)
+      .text("type", 0, flags.type)
+      .text("selector", 0, flags.selector)
+      .text("cluster-ip", 0, flags.cluster_ip);
   MK_TRY(call.parse());
   MK_TRY(flags.write.check());
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   MK_ASSIGN(const auto targets, choose_targets(call, *session, flags.files, {}));
   MK_ASSIGN(const auto found, fetch(*session, targets, {}));
   if (found.size() != 1) return usage_error("exactly one resource is expected");
@@ -117,7 +152,8 @@ Result<int> run_expose(Invocation& call) {
   MK_ASSIGN(auto selector, service_selector(found[0].object, flags));
   Json service(JsonObject{{"apiVersion", "v1"}, {"kind", "Service"}});
   api::set(service, "metadata.name", api::text(flags.name.empty() ? found[0].target.name : flags.name));
-  if (!api::object(found[0].object, "metadata.labels").empty()) api::set(service, "metadata.labels", api::object(found[0].object, "metadata.labels"));
+  if (!api::object(found[0].object, "metadata.labels").empty())
+    api::set(service, "metadata.labels", api::object(found[0].object, "metadata.labels"));
   api::set(service, "spec.ports", std::move(ports));
   api::set(service, "spec.selector", std::move(selector));
   if (!flags.type.empty()) api::set(service, "spec.type", api::text(flags.type));

@@ -20,10 +20,15 @@ void WriteFlags::bind(Flags& flags, std::string manager) {
 }
 
 Result<void> WriteFlags::check() const {
-  const bool known = validation == "strict" || validation == "true" || validation == "warn" || validation == "ignore" || validation == "false";
-  if (!known) return usage_error(fmt::format("invalid - validate option \"{}\"; must be one of: strict (or true), warn, ignore (or false)", validation));
+  const bool known = validation == "strict" || validation == "true" || validation == "warn" ||
+                     validation == "ignore" || validation == "false";
+  if (!known)
+    return usage_error(fmt::format(
+        "invalid - validate option \"{}\"; must be one of: strict (or true), warn, ignore (or false)",
+        validation));
   if (dry_run == "none" || dry_run == "client" || dry_run == "server" || dry_run == "false") return ok();
-  return usage_error(fmt::format("Invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\".", dry_run));
+  return usage_error(
+      fmt::format("Invalid dry-run value ({}). Must be \"none\", \"server\", or \"client\".", dry_run));
 }
 
 std::string WriteFlags::query() const {
@@ -44,18 +49,22 @@ Result<void> WriteFlags::report(Io& io, const Json& object, std::string_view ver
   MK_ASSIGN(auto printer, make_printer(options));
   if (printer) return printer->print(object, io.out);
   io.out << type_and_name(object) << " " << verb
-         << (dry_run == "client" ? " (dry run)" : dry_run == "server" ? " (server dry run)" : "") << "\n";
+         << (dry_run == "client"   ? " (dry run)"
+             : dry_run == "server" ? " (server dry run)"
+                                   : "")
+         << "\n";
   io.out.flush();
   return ok();
 }
 
 Result<int> create_and_report(Invocation& call, const WriteFlags& flags, Json object) {
   if (flags.client_only()) {
-    if (!call.globals.ns.empty() && api::str(object, "kind") != "Namespace") api::set(object, "metadata.namespace", api::text(call.globals.ns));
+    if (!call.globals.ns.empty() && api::str(object, "kind") != "Namespace")
+      api::set(object, "metadata.namespace", api::text(call.globals.ns));
     MK_TRY(flags.report(call.io, object, "created"));
     return 0;
   }
-  MK_ASSIGN(Session* session, call.connect());
+  MK_ASSIGN(Session * session, call.connect());
   MK_ASSIGN(Target target, target_of(*session, object));
   target.name.clear();
   auto made = session->send("POST", target.path() + flags.validated_query(), object);
@@ -64,7 +73,8 @@ Result<int> create_and_report(Invocation& call, const WriteFlags& flags, Json ob
   if (!made && says_what_failed && made.error().is(Reason::kAlreadyExists)) {
     std::string text = made.error().message();
     const std::string head = "Error from server (AlreadyExists): ";
-    if (text.substr(0, head.size()) == head) text = "error: failed to create " + to_lower(kind) + ": " + text.substr(head.size());
+    if (text.substr(0, head.size()) == head)
+      text = "error: failed to create " + to_lower(kind) + ": " + text.substr(head.size());
     return Error(Reason::kAlreadyExists, text);
   }
   if (!made) return std::move(made).error();
@@ -81,7 +91,8 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_pairs(const std::
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& word : words) {
     const auto equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) return usage_error(fmt::format("unexpected argument \"{}\": expected key=value", word));
+    if (equals == std::string::npos || equals == 0)
+      return usage_error(fmt::format("unexpected argument \"{}\": expected key=value", word));
     out.emplace_back(word.substr(0, equals), word.substr(equals + 1));
   }
   return out;

@@ -16,8 +16,9 @@ struct WriteFlags {
   void bind(Flags& flags, std::string manager);
   Result<void> check() const;  // after parsing
   bool client_only() const { return dry_run == "client"; }
-  std::string query() const;   // "?fieldManager=...&dryRun=All"
-  std::string validated_query() const;  // the same for whole objects: unknown fields are refused, as --validate says
+  std::string query() const;  // "?fieldManager=...&dryRun=All"
+  std::string validated_query()
+      const;  // the same for whole objects: unknown fields are refused, as --validate says
 
   // "pod/x created (server dry run)", or the object as -o says.
   Result<void> report(Io& io, const api::Json& object, std::string_view verb) const;
@@ -27,8 +28,9 @@ struct WriteFlags {
 Result<int> create_and_report(Invocation& call, const WriteFlags& flags, api::Json object);
 
 // PATCHes one object.
-Result<api::Json> patch_object(Session& session, const Target& target, const api::Json& patch, std::string_view kind,
-                               const WriteFlags& flags, const std::string& subresource = {});
+Result<api::Json> patch_object(Session& session, const Target& target, const api::Json& patch,
+                               std::string_view kind, const WriteFlags& flags,
+                               const std::string& subresource = {});
 inline constexpr const char* kStrategic = "application/strategic-merge-patch+json";
 inline constexpr const char* kMerge = "application/merge-patch+json";
 inline constexpr const char* kJsonPatch = "application/json-patch+json";

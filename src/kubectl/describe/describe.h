@@ -4,8 +4,8 @@
 
 #include "mk/api/json.h"
 
-// `kubectl describe`: an object as people read it. Pure functions from documents to text, so that they can be tested;
-// fields are separated by tabs, which the caller aligns (align_tabs).
+// `kubectl describe`: an object as people read it. Pure functions from documents to text, so that they can be
+// tested; fields are separated by tabs, which the caller aligns (align_tabs).
 namespace mk::kubectl {
 
 struct DescribeContext {
@@ -30,7 +30,8 @@ class Page {
   void conditions(const api::Json& object, bool with_reason);
   void events(const api::Json& list);
   void pod_template(const api::Json& pod_template);  // "Pod Template:" of a workload
-  void containers(std::string_view title, const api::JsonArray& containers, const api::JsonArray& statuses, int depth);
+  void containers(std::string_view title, const api::JsonArray& containers, const api::JsonArray& statuses,
+                  int depth);
   void volumes(const api::JsonArray& volumes, int depth);
 
   std::string age(std::string_view time) const;

@@ -23,7 +23,8 @@ std::string probe_text(const Json& probe) {
   std::string action = "unknown";
   if (const Json* http = api::find(probe, "httpGet")) {
     const Json* port = api::find(*http, "port");
-    action = fmt::format("http-get {}://{}:{}{}", to_lower(api::str(*http, "scheme", "HTTP")), api::str(*http, "host"), port ? plain_text(*port) : "", api::str(*http, "path"));
+    action = fmt::format("http-get {}://{}:{}{}", to_lower(api::str(*http, "scheme", "HTTP")),
+                         api::str(*http, "host"), port ? plain_text(*port) : "", api::str(*http, "path"));
   } else if (const Json* tcp = api::find(probe, "tcpSocket")) {
     const Json* port = api::find(*tcp, "port");
     action = fmt::format("tcp-socket {}:{}", api::str(*tcp, "host"), port ? plain_text(*port) : "");
@@ -34,8 +35,10 @@ std::string probe_text(const Json& probe) {
   } else if (const Json* grpc = api::find(probe, "grpc")) {
     action = fmt::format("grpc <pod>:{} {}", api::num(*grpc, "port"), api::str(*grpc, "service"));
   }
-  return fmt::format("{} delay={}s timeout={}s period={}s #success={} #failure={}", action, api::num(probe, "initialDelaySeconds"), api::num(probe, "timeoutSeconds", 1),
-                     api::num(probe, "periodSeconds", 10), api::num(probe, "successThreshold", 1), api::num(probe, "failureThreshold", 3));
+  return fmt::format("{} delay={}s timeout={}s period={}s #success={} #failure={}", action,
+                     api::num(probe, "initialDelaySeconds"), api::num(probe, "timeoutSeconds", 1),
+                     api::num(probe, "periodSeconds", 10), api::num(probe, "successThreshold", 1),
+                     api::num(probe, "failureThreshold", 3));
 }
 
 std::string volume_kind(const Json& volume) {
@@ -55,7 +58,8 @@ std::string capitalized(std::string text) {
 std::string long_time(std::string_view rfc3339) {
   const auto time = rt::parse_time(rfc3339);
   if (!time) return std::string(rfc3339);
-  const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count();
+  const std::time_t seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count();
   std::tm parts{};
   ::localtime_r(&seconds, &parts);
   char out[64];
@@ -66,7 +70,8 @@ std::string long_time(std::string_view rfc3339) {
 std::string Page::age(std::string_view time) const {
   const auto parsed = rt::parse_time(time);
   if (!parsed) return "<unknown>";
-  return api::human_duration(now_ - std::chrono::duration_cast<std::chrono::seconds>(parsed->time_since_epoch()).count());
+  return api::human_duration(
+      now_ - std::chrono::duration_cast<std::chrono::seconds>(parsed->time_since_epoch()).count());
 }
 
 void Page::line(int depth, std::string_view text) {
@@ -127,9 +132,13 @@ void Page::events(const Json& list) {
   const auto last = [](const Json* event) {
     const auto time = api::str(*event, "lastTimestamp");
     const auto series = api::str(*event, "series.lastObservedTime");
-    return std::string(!time.empty() ? time : !series.empty() ? series : api::str(*event, "eventTime", api::str(*event, "metadata.creationTimestamp")));
+    return std::string(!time.empty() ? time
+                       : !series.empty()
+                           ? series
+                           : api::str(*event, "eventTime", api::str(*event, "metadata.creationTimestamp")));
   };
-  std::stable_sort(sorted.begin(), sorted.end(), [&](const Json* a, const Json* b) { return last(a) < last(b); });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const Json* a, const Json* b) { return last(a) < last(b); });
   line(0, "Events:");
   line(1, "Type\tReason\tAge\tFrom\tMessage");
   line(1, "----\t------\t----\t----\t-------");
@@ -139,7 +148,8 @@ void Page::events(const Json& list) {
     const auto first = api::str(*event, "firstTimestamp", api::str(*event, "eventTime"));
     if (count > 1) when = fmt::format("{} (x{} over {})", when, count, age(first));
     const auto from = api::str(*event, "source.component", api::str(*event, "reportingComponent"));
-    line(1, fmt::format("{}\t{}\t{}\t{}\t{}", api::str(*event, "type"), api::str(*event, "reason"), when, from, trim(api::str(*event, "message"))));
+    line(1, fmt::format("{}\t{}\t{}\t{}\t{}", api::str(*event, "type"), api::str(*event, "reason"), when,
+                        from, trim(api::str(*event, "message"))));
   }
 }
 
@@ -152,12 +162,14 @@ void Page::state(int depth, std::string_view name, const Json& state) {
     if (!api::str(*ended, "reason").empty()) field(depth + 1, "Reason", api::str(*ended, "reason"));
     if (!api::str(*ended, "message").empty()) field(depth + 1, "Message", api::str(*ended, "message"));
     field(depth + 1, "Exit Code", std::to_string(api::num(*ended, "exitCode")));
-    if (api::num(*ended, "signal") > 0) field(depth + 1, "Signal", std::to_string(api::num(*ended, "signal")));
+    if (api::num(*ended, "signal") > 0)
+      field(depth + 1, "Signal", std::to_string(api::num(*ended, "signal")));
     field(depth + 1, "Started", long_time(api::str(*ended, "startedAt")));
     field(depth + 1, "Finished", long_time(api::str(*ended, "finishedAt")));
   } else {
     field(depth, name, "Waiting");
-    if (!api::str(state, "waiting.reason").empty()) field(depth + 1, "Reason", api::str(state, "waiting.reason"));
+    if (!api::str(state, "waiting.reason").empty())
+      field(depth + 1, "Reason", api::str(state, "waiting.reason"));
   }
 }
 
@@ -166,11 +178,14 @@ void Page::environment(const JsonArray& variables, int depth) {
   line(depth, "Environment:");
   for (const auto& variable : variables) {
     std::string value(api::str(variable, "value"));
-    if (const Json* ref = api::find(variable, "valueFrom.fieldRef")) value = fmt::format(" ({}:{})", api::str(*ref, "apiVersion", "v1"), api::str(*ref, "fieldPath"));
+    if (const Json* ref = api::find(variable, "valueFrom.fieldRef"))
+      value = fmt::format(" ({}:{})", api::str(*ref, "apiVersion", "v1"), api::str(*ref, "fieldPath"));
     if (const Json* ref = api::find(variable, "valueFrom.secretKeyRef"))
-      value = fmt::format("<set to the key '{}' in secret '{}'>\tOptional: {}", api::str(*ref, "key"), api::str(*ref, "name"), api::flag(*ref, "optional"));
+      value = fmt::format("<set to the key '{}' in secret '{}'>\tOptional: {}", api::str(*ref, "key"),
+                          api::str(*ref, "name"), api::flag(*ref, "optional"));
     if (const Json* ref = api::find(variable, "valueFrom.configMapKeyRef"))
-      value = fmt::format("<set to the key '{}' of config map '{}'>\tOptional: {}", api::str(*ref, "key"), api::str(*ref, "name"), api::flag(*ref, "optional"));
+      value = fmt::format("<set to the key '{}' of config map '{}'>\tOptional: {}", api::str(*ref, "key"),
+                          api::str(*ref, "name"), api::flag(*ref, "optional"));
     line(depth + 1, fmt::format("{}:\t{}", api::str(variable, "name"), value));
   }
 }
@@ -185,8 +200,10 @@ void Page::container(const Json& container, const Json& status, int depth) {
   for (const auto& port : api::list(container, "ports")) {
     const auto protocol = api::str(port, "protocol", "TCP");
     const auto name = api::str(port, "name");
-    ports.push_back(fmt::format("{}/{}{}", api::num(port, "containerPort"), protocol, name.empty() ? "" : fmt::format(" ({})", name)));
-    host_ports.push_back(fmt::format("{}/{}{}", api::num(port, "hostPort"), protocol, name.empty() ? "" : fmt::format(" ({})", name)));
+    ports.push_back(fmt::format("{}/{}{}", api::num(port, "containerPort"), protocol,
+                                name.empty() ? "" : fmt::format(" ({})", name)));
+    host_ports.push_back(fmt::format("{}/{}{}", api::num(port, "hostPort"), protocol,
+                                     name.empty() ? "" : fmt::format(" ({})", name)));
   }
   field(d, ports.size() > 1 ? "Ports" : "Port", join(ports, ", "));
   field(d, ports.size() > 1 ? "Host Ports" : "Host Port", join(host_ports, ", "));
@@ -209,16 +226,21 @@ void Page::container(const Json& container, const Json& status, int depth) {
     const auto& amounts = api::object(container, std::string("resources.") + kind);
     if (amounts.empty()) continue;
     line(d, capitalized(kind) + ":");
-    for (const auto& amount : amounts) line(d + 1, fmt::format("{}:\t{}", std::string_view(amount.key().data(), amount.key().size()), plain_text(amount.value())));
+    for (const auto& amount : amounts)
+      line(d + 1, fmt::format("{}:\t{}", std::string_view(amount.key().data(), amount.key().size()),
+                              plain_text(amount.value())));
   }
   for (const char* probe : {"livenessProbe", "readinessProbe", "startupProbe"}) {
-    if (const Json* found = api::find(container, probe)) field(d, capitalized(std::string(probe).substr(0, std::string_view(probe).find('P'))), probe_text(*found));
+    if (const Json* found = api::find(container, probe))
+      field(d, capitalized(std::string(probe).substr(0, std::string_view(probe).find('P'))),
+            probe_text(*found));
   }
   environment(api::list(container, "env"), d);
   std::vector<std::string> mounts;
   for (const auto& mount : api::list(container, "volumeMounts")) {
     const auto sub = api::str(mount, "subPath");
-    mounts.push_back(fmt::format("{} from {} ({}{})", api::str(mount, "mountPath"), api::str(mount, "name"), api::flag(mount, "readOnly") ? "ro" : "rw",
+    mounts.push_back(fmt::format("{} from {} ({}{})", api::str(mount, "mountPath"), api::str(mount, "name"),
+                                 api::flag(mount, "readOnly") ? "ro" : "rw",
                                  sub.empty() ? "" : fmt::format(",path=\"{}\"", sub)));
   }
   std::sort(mounts.begin(), mounts.end());
@@ -227,7 +249,8 @@ void Page::container(const Json& container, const Json& status, int depth) {
   for (const auto& mount : mounts) line(d + 1, mount);
 }
 
-void Page::containers(std::string_view title, const JsonArray& containers, const JsonArray& statuses, int depth) {
+void Page::containers(std::string_view title, const JsonArray& containers, const JsonArray& statuses,
+                      int depth) {
   if (containers.empty()) return;
   line(depth, fmt::format("{}:", title));
   for (const auto& one : containers) {
@@ -257,8 +280,10 @@ void Page::volumes(const JsonArray& volumes, int depth) {
 void Page::pod_template(const Json& pod_template) {
   line(0, "Pod Template:");
   map(1, "Labels", api::object(pod_template, "metadata.labels"));
-  if (!api::object(pod_template, "metadata.annotations").empty()) map(1, "Annotations", api::object(pod_template, "metadata.annotations"));
-  if (!api::str(pod_template, "spec.serviceAccountName").empty()) field(1, "Service Account", api::str(pod_template, "spec.serviceAccountName"));
+  if (!api::object(pod_template, "metadata.annotations").empty())
+    map(1, "Annotations", api::object(pod_template, "metadata.annotations"));
+  if (!api::str(pod_template, "spec.serviceAccountName").empty())
+    field(1, "Service Account", api::str(pod_template, "spec.serviceAccountName"));
   containers("Init Containers", api::list(pod_template, "spec.initContainers"), {}, 1);
   containers("Containers", api::list(pod_template, "spec.containers"), {}, 1);
   volumes(api::list(pod_template, "spec.volumes"), 1);

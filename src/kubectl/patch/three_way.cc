@@ -19,7 +19,9 @@ const Json& at(const Json& object, std::string_view key) {
   return found ? *found : kNull;
 }
 
-std::string_view key_of(const boost::json::key_value_pair& field) { return {field.key().data(), field.key().size()}; }
+std::string_view key_of(const boost::json::key_value_pair& field) {
+  return {field.key().data(), field.key().size()};
+}
 
 // Numbers compare by value: 1 and 1.0 are the same to the server.
 bool same(const Json& a, const Json& b) {
@@ -64,8 +66,8 @@ const JsonArray& as_list(const Json& value) {
 }
 
 // Lists of objects with a merge key: element by element.
-void diff_keyed_list(const Type* element, const Type::Field& field, const Json& original, const Json& modified,
-                     const Json& current, JsonObject& patch) {
+void diff_keyed_list(const Type* element, const Type::Field& field, const Json& original,
+                     const Json& modified, const Json& current, JsonObject& patch) {
   const std::string& merge_key = field.patch_merge_key;
   JsonArray changes, order;
   for (const auto& item : as_list(modified)) {
@@ -100,7 +102,8 @@ bool contains(const JsonArray& items, const Json& value) {
 }
 
 // Sets of scalars (finalizers): additions and removals.
-void diff_set(const Type::Field& field, const Json& original, const Json& modified, const Json& current, JsonObject& patch) {
+void diff_set(const Type::Field& field, const Json& original, const Json& modified, const Json& current,
+              JsonObject& patch) {
   JsonArray added, removed;
   for (const auto& item : as_list(modified)) {
     if (!contains(as_list(current), item)) added.push_back(item);
@@ -114,8 +117,8 @@ void diff_set(const Type::Field& field, const Json& original, const Json& modifi
   patch[field.name] = std::move(added);
 }
 
-void diff_field(const Type* type, std::string_view key, const Json& original, const Json& modified, const Json& current,
-                JsonObject& patch) {
+void diff_field(const Type* type, std::string_view key, const Json& original, const Json& modified,
+                const Json& current, JsonObject& patch) {
   const Type::Field* field = nullptr;
   const Type* child = child_type(type, key, &field);
   if (current.is_null()) {
@@ -135,7 +138,8 @@ void diff_field(const Type* type, std::string_view key, const Json& original, co
   }
   if (same(modified, current)) return;
   if (field && field->patch_merge && modified.is_array() && current.is_array()) {
-    if (!field->patch_merge_key.empty()) return diff_keyed_list(child ? child->element : nullptr, *field, original, modified, current, patch);
+    if (!field->patch_merge_key.empty())
+      return diff_keyed_list(child ? child->element : nullptr, *field, original, modified, current, patch);
     return diff_set(*field, original, modified, current, patch);
   }
   patch[key] = modified;

@@ -11,7 +11,9 @@ using Kind = PathStep::Kind;
 
 namespace {
 
-Error failed(std::string message) { return Error(Reason::kBadRequest, std::move(message)); }
+Error failed(std::string message) {
+  return Error(Reason::kBadRequest, std::move(message));
+}
 
 void add_children(const Json& value, PathValues& out) {
   if (const auto* array = value.if_array()) {
@@ -40,7 +42,8 @@ Result<void> add_elements(const Json& value, const PathStep& step, PathValues& o
   const auto place = [&](std::int64_t index) { return index < 0 ? index + size : index; };
   if (step.kind == Kind::kIndex) {
     const auto index = place(*step.first);
-    if (index < 0 || index >= size) return failed(fmt::format("array index out of bounds: index {}, length {}", *step.first, size));
+    if (index < 0 || index >= size)
+      return failed(fmt::format("array index out of bounds: index {}, length {}", *step.first, size));
     out.push_back(&(*array)[static_cast<std::size_t>(index)]);
     return ok();
   }
@@ -101,11 +104,17 @@ Result<void> take_step(const Json& value, const PathStep& step, PathValues& out)
     case Kind::kField:
       if (const Json* found = api::member(value, step.field)) out.push_back(found);
       return ok();
-    case Kind::kWildcard: add_children(value, out); return ok();
-    case Kind::kRecursive: add_descendants(value, out); return ok();
+    case Kind::kWildcard:
+      add_children(value, out);
+      return ok();
+    case Kind::kRecursive:
+      add_descendants(value, out);
+      return ok();
     case Kind::kIndex:
-    case Kind::kSlice: return add_elements(value, step, out);
-    case Kind::kFilter: return add_filtered(value, step, out);
+    case Kind::kSlice:
+      return add_elements(value, step, out);
+    case Kind::kFilter:
+      return add_filtered(value, step, out);
     case Kind::kUnion:
       for (const auto& choice : step.choices) MK_TRY(take_step(value, choice, out));
       return ok();
@@ -113,7 +122,8 @@ Result<void> take_step(const Json& value, const PathStep& step, PathValues& out)
   return ok();
 }
 
-Result<void> print_nodes(const std::vector<JsonPath::Node>& nodes, const Json& root, const Json& current, std::string& out) {
+Result<void> print_nodes(const std::vector<JsonPath::Node>& nodes, const Json& root, const Json& current,
+                         std::string& out) {
   for (const auto& node : nodes) {
     if (node.kind == JsonPath::Node::Kind::kText) {
       out += node.text;
@@ -158,7 +168,9 @@ std::string plain_text(const Json& value) {
 
 Result<JsonPath> JsonPath::parse(std::string_view source) {
   auto nodes = parse_template(source);
-  if (!nodes) return Error(Reason::kBadRequest, fmt::format("error parsing jsonpath {}, {}", source, nodes.error().message()));
+  if (!nodes)
+    return Error(Reason::kBadRequest,
+                 fmt::format("error parsing jsonpath {}, {}", source, nodes.error().message()));
   JsonPath out;
   out.nodes_ = std::make_shared<const std::vector<Node>>(std::move(*nodes));
   return out;
@@ -167,7 +179,8 @@ Result<JsonPath> JsonPath::parse(std::string_view source) {
 Result<JsonPath> JsonPath::parse_relaxed(std::string_view source) {
   if (!source.empty() && source.front() == '{' && source.back() == '}') return parse(source);
   std::string expression(source);
-  if (!expression.empty() && expression[0] != '.' && expression[0] != '[' && expression[0] != '$') expression.insert(0, ".");
+  if (!expression.empty() && expression[0] != '.' && expression[0] != '[' && expression[0] != '$')
+    expression.insert(0, ".");
   return parse("{" + expression + "}");
 }
 

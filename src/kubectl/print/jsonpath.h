@@ -14,7 +14,8 @@ namespace mk::kubectl {
 class JsonPath {
  public:
   static Result<JsonPath> parse(std::string_view source);
-  // One expression as custom columns and --sort-by write it: "metadata.name", ".metadata.name", "{.metadata.name}".
+  // One expression as custom columns and --sort-by write it: "metadata.name", ".metadata.name",
+  // "{.metadata.name}".
   static Result<JsonPath> parse_relaxed(std::string_view source);
 
   // Missing keys give nothing; an index out of bounds is an error.

@@ -27,9 +27,9 @@ struct JsonPath::Node {
   enum class Kind { kText, kPath, kRange };
   Kind kind = Kind::kText;
   std::string text;
-  bool from_root = false;       // starts with $
-  std::vector<PathStep> path;   // kPath and kRange
-  std::vector<Node> body;       // kRange
+  bool from_root = false;      // starts with $
+  std::vector<PathStep> path;  // kPath and kRange
+  std::vector<Node> body;      // kRange
 };
 
 Result<std::vector<JsonPath::Node>> parse_template(std::string_view source);

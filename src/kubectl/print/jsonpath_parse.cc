@@ -9,9 +9,14 @@ using Node = JsonPath::Node;
 
 namespace {
 
-Error bad(std::string message) { return Error(Reason::kBadRequest, std::move(message)); }
+Error bad(std::string message) {
+  return Error(Reason::kBadRequest, std::move(message));
+}
 
-bool ends_name(char c) { return c == '.' || c == '[' || c == ']' || c == ' ' || c == '=' || c == '!' || c == '<' || c == '>' || c == ')'; }
+bool ends_name(char c) {
+  return c == '.' || c == '[' || c == ']' || c == ' ' || c == '=' || c == '!' || c == '<' || c == '>' ||
+         c == ')';
+}
 
 class ExpressionParser {
  public:
@@ -172,7 +177,8 @@ class ExpressionParser {
     if (at != std::string_view::npos) {
       const bool two = at + 1 < text.size() && text[at + 1] == '=';
       out.compare = text.substr(at, two ? 2 : 1);
-      if (out.compare == "=" || out.compare == "!") return bad(fmt::format("unrecognized filter operator in {}", text));
+      if (out.compare == "=" || out.compare == "!")
+        return bad(fmt::format("unrecognized filter operator in {}", text));
       MK_ASSIGN(auto right, operand(trim(text.substr(at + out.compare.size()))));
       out.operands.push_back(std::move(right));
     }
@@ -206,7 +212,9 @@ class TemplateParser {
     std::vector<Node> out;
     while (at_ < source_.size()) {
       const auto open = source_.find('{', at_);
-      if (open != at_) out.push_back(text_node(std::string(source_.substr(at_, open == std::string_view::npos ? open : open - at_))));
+      if (open != at_)
+        out.push_back(
+            text_node(std::string(source_.substr(at_, open == std::string_view::npos ? open : open - at_))));
       if (open == std::string_view::npos) {
         at_ = source_.size();
         break;
@@ -234,8 +242,10 @@ class TemplateParser {
     for (std::size_t i = open + 1; i < source_.size(); ++i) {
       const char c = source_[i];
       if (quote) {
-        if (c == '\\') ++i;
-        else if (c == quote) quote = 0;
+        if (c == '\\')
+          ++i;
+        else if (c == quote)
+          quote = 0;
       } else if (c == '"' || c == '\'') {
         quote = c;
       } else if (c == '}') {
@@ -273,6 +283,8 @@ class TemplateParser {
 
 }  // namespace
 
-Result<std::vector<Node>> parse_template(std::string_view source) { return TemplateParser(source).nodes(false); }
+Result<std::vector<Node>> parse_template(std::string_view source) {
+  return TemplateParser(source).nodes(false);
+}
 
 }  // namespace mk::kubectl

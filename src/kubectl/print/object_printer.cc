@@ -15,7 +15,9 @@ using api::JsonObject;
 
 namespace {
 
-Error bad(std::string message) { return Error(Reason::kBadRequest, std::move(message)); }
+Error bad(std::string message) {
+  return Error(Reason::kBadRequest, std::move(message));
+}
 
 template <class F>
 void each_item(const Json& object, F&& visit) {
@@ -29,7 +31,8 @@ void each_item(const Json& object, F&& visit) {
 Json without_managed_fields(const Json& object) {
   Json out = sort_keys(object);
   api::erase(out, "metadata.managedFields");
-  if (auto* items = out.is_object() ? out.as_object().if_contains("items") : nullptr; items && items->is_array()) {
+  if (auto* items = out.is_object() ? out.as_object().if_contains("items") : nullptr;
+      items && items->is_array()) {
     for (auto& item : items->as_array()) api::erase(item, "metadata.managedFields");
   }
   return out;
@@ -74,7 +77,9 @@ class JsonPathPrinter : public ObjectPrinter {
   JsonPathPrinter(JsonPath path, std::string source) : path_(std::move(path)), source_(std::move(source)) {}
   Result<void> print(const Json& object, std::ostream& out) override {
     auto text = path_.print(object);
-    if (!text) return bad(fmt::format("error executing jsonpath \"{}\": Error executing template: {}", source_, text.error().message()));
+    if (!text)
+      return bad(fmt::format("error executing jsonpath \"{}\": Error executing template: {}", source_,
+                             text.error().message()));
     out << *text;
     return ok();
   }
@@ -90,7 +95,8 @@ class ColumnsPrinter : public ObjectPrinter {
     std::string header;
     JsonPath path;
   };
-  ColumnsPrinter(std::vector<Column> columns, bool headers) : columns_(std::move(columns)), headers_(headers) {}
+  ColumnsPrinter(std::vector<Column> columns, bool headers)
+      : columns_(std::move(columns)), headers_(headers) {}
 
   Result<void> print(const Json& object, std::ostream& out) override {
     std::vector<std::string> titles;
@@ -149,7 +155,8 @@ Result<std::unique_ptr<ObjectPrinter>> make_columns_from_file(const std::string&
   if (lines.size() < 2) return bad("expected two lines in " + path + ": headers and expressions");
   const auto titles = words(lines[0]), expressions = words(lines[1]);
   if (titles.size() != expressions.size())
-    return bad(fmt::format("number of headers ({}) doesn't match number of columns ({})", titles.size(), expressions.size()));
+    return bad(fmt::format("number of headers ({}) doesn't match number of columns ({})", titles.size(),
+                           expressions.size()));
   std::string spec;
   for (std::size_t i = 0; i < titles.size(); ++i) spec += (i ? "," : "") + titles[i] + ":" + expressions[i];
   return make_columns(spec, headers);
@@ -180,7 +187,10 @@ Json sort_keys(const Json& value) {
 }
 
 Json make_list(JsonArray items) {
-  return Json(JsonObject{{"apiVersion", "v1"}, {"items", std::move(items)}, {"kind", "List"}, {"metadata", JsonObject{{"resourceVersion", ""}}}});
+  return Json(JsonObject{{"apiVersion", "v1"},
+                         {"items", std::move(items)},
+                         {"kind", "List"},
+                         {"metadata", JsonObject{{"resourceVersion", ""}}}});
 }
 
 std::string type_and_name(const Json& object) {
@@ -205,8 +215,10 @@ Result<std::unique_ptr<ObjectPrinter>> make_printer(const PrinterOptions& option
   }
   if (format == "custom-columns") return make_columns(argument, !options.no_headers);
   if (format == "custom-columns-file") return make_columns_from_file(argument, !options.no_headers);
-  return bad(fmt::format("unable to match a printer suitable for the output format \"{}\", allowed formats are: "
-                         "custom-columns,custom-columns-file,json,jsonpath,jsonpath-file,name,wide,yaml", options.output));
+  return bad(
+      fmt::format("unable to match a printer suitable for the output format \"{}\", allowed formats are: "
+                  "custom-columns,custom-columns-file,json,jsonpath,jsonpath-file,name,wide,yaml",
+                  options.output));
 }
 
 }  // namespace mk::kubectl

@@ -23,7 +23,8 @@ struct PrinterOptions {
   bool no_headers = false, show_managed_fields = false;
 };
 
-// nullptr for "" and "wide": a table. `unable to match a printer suitable for the output format "x"` otherwise.
+// nullptr for "" and "wide": a table. `unable to match a printer suitable for the output format "x"`
+// otherwise.
 Result<std::unique_ptr<ObjectPrinter>> make_printer(const PrinterOptions& options);
 
 // Keys in order, as Go prints maps.

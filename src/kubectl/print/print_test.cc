@@ -10,7 +10,9 @@ using namespace mk::kubectl;
 
 namespace {
 
-api::Json document(std::string_view text) { return api::parse_json(text).value(); }
+api::Json document(std::string_view text) {
+  return api::parse_json(text).value();
+}
 
 const char* kPods = R"({"kind":"List","apiVersion":"v1","items":[
   {"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","labels":{"x.io/y":"1"}},"status":{"n":3,"conditions":[{"type":"Ready","status":"True"},{"type":"Other","status":"False"}]}},
@@ -59,7 +61,8 @@ TEST_CASE("columns line up, and remember their widths") {
 }
 
 TEST_CASE("tabs are elastic") {
-  CHECK(align_tabs("Name:\tx\nNamespace:\ty\nplain\nA:\tb\n", 0, 2) == "Name:       x\nNamespace:  y\nplain\nA:  b\n");
+  CHECK(align_tabs("Name:\tx\nNamespace:\ty\nplain\nA:\tb\n", 0, 2) ==
+        "Name:       x\nNamespace:  y\nplain\nA:  b\n");
   CHECK(align_tabs("a\tbb\tc\nlong\td\te\n", 0, 2) == "a     bb  c\nlong  d   e\n");
 }
 
@@ -74,12 +77,18 @@ TEST_CASE("object printers") {
     return done.ok() ? out.str() : "!" + done.error().message();
   };
   CHECK(show("name") == "pod/a\npod/b\n");
-  CHECK(show("custom-columns=NAME:.metadata.name,N:.status.n,X:.spec.x") == "NAME   N     X\na      3     <none>\nb      7     <none>\n");
+  CHECK(show("custom-columns=NAME:.metadata.name,N:.status.n,X:.spec.x") ==
+        "NAME   N     X\na      3     <none>\nb      7     <none>\n");
   CHECK(show("jsonpath={.kind}") == "List");
   CHECK(show("toml").find("unable to match a printer") != std::string::npos);
   PrinterOptions yaml;
   yaml.output = "yaml";
   std::ostringstream out;
-  REQUIRE(make_printer(yaml).value()->print(document(R"({"kind":"K","apiVersion":"v1","metadata":{"name":"nn","managedFields":[1]}})"), out).ok());
+  REQUIRE(
+      make_printer(yaml)
+          .value()
+          ->print(document(R"({"kind":"K","apiVersion":"v1","metadata":{"name":"nn","managedFields":[1]}})"),
+                  out)
+          .ok());
   CHECK(out.str() == "apiVersion: v1\nkind: K\nmetadata:\n  name: nn\n");
 }

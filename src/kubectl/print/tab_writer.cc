@@ -17,7 +17,8 @@ struct Block {
   std::vector<std::vector<std::size_t>> widths;  // of each line's tab-ended cells
   std::size_t width_min, padding;
 
-  // Gives the lines [first, last) that have a cell in `column` its width, run by run, and goes on to the right.
+  // Gives the lines [first, last) that have a cell in `column` its width, run by run, and goes on to the
+  // right.
   void set_widths(std::size_t first, std::size_t last, std::size_t column) {
     const auto has = [&](std::size_t line) { return lines[line].size() > column + 1; };
     for (std::size_t at = first; at < last;) {
@@ -37,7 +38,8 @@ struct Block {
 }  // namespace
 
 std::size_t text_width(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(
+      utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string align_tabs(std::string_view text, std::size_t width_min, std::size_t padding) {
@@ -50,18 +52,22 @@ std::string align_tabs(std::string_view text, std::size_t width_min, std::size_t
     if (line > 0) out += '\n';
     for (std::size_t cell = 0; cell < block.lines[line].size(); ++cell) {
       out += block.lines[line][cell];
-      if (cell < block.widths[line].size()) out.append(block.widths[line][cell] - text_width(block.lines[line][cell]), ' ');
+      if (cell < block.widths[line].size())
+        out.append(block.widths[line][cell] - text_width(block.lines[line][cell]), ' ');
     }
   }
   return out;
 }
 
-void TabWriter::row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+void TabWriter::row(std::vector<std::string> cells) {
+  rows_.push_back(std::move(cells));
+}
 
 void TabWriter::flush(std::ostream& out) {
   for (const auto& cells : rows_) {
     if (widths_.size() < cells.size()) widths_.resize(cells.size(), kColumnMin);
-    for (std::size_t i = 0; i + 1 < cells.size(); ++i) widths_[i] = std::max(widths_[i], text_width(cells[i]) + kColumnGap);
+    for (std::size_t i = 0; i + 1 < cells.size(); ++i)
+      widths_[i] = std::max(widths_[i], text_width(cells[i]) + kColumnGap);
   }
   for (const auto& cells : rows_) {
     for (std::size_t i = 0; i < cells.size(); ++i) {

@@ -19,7 +19,9 @@ std::string upper(std::string_view text) {
 }
 
 // The part behind the slash: "app.kubernetes.io/name" has the header NAME.
-std::string label_header(const std::string& key) { return upper(std::string_view(key).substr(key.rfind('/') + 1)); }
+std::string label_header(const std::string& key) {
+  return upper(std::string_view(key).substr(key.rfind('/') + 1));
+}
 
 std::string cell_text(const Json& cell) {
   if (cell.is_null()) return "<none>";
@@ -76,7 +78,8 @@ void TablePrinter::print_row(const Json& row, std::string_view event) {
   const Json& object = found ? *found : none;
   std::vector<std::string> cells;
   if (options_.output_event) cells.emplace_back(event.empty() ? "ADDED" : event);
-  if (options_.with_namespace && resource_.namespaced) cells.emplace_back(api::str(object, "metadata.namespace"));
+  if (options_.with_namespace && resource_.namespaced)
+    cells.emplace_back(api::str(object, "metadata.namespace"));
   const auto& values = api::list(row, "cells");
   for (std::size_t i = 0; i < columns_.size() && i < values.size(); ++i) {
     if (!shown(i)) continue;

@@ -12,15 +12,16 @@ namespace mk::kubectl {
 
 struct TableOptions {
   bool wide = false, no_headers = false, with_namespace = false, show_labels = false;
-  bool with_kind = false;                 // "pod/x" instead of "x"
-  bool output_event = false;              // EVENT in front, for --output-watch-events
+  bool with_kind = false;                  // "pod/x" instead of "x"
+  bool output_event = false;               // EVENT in front, for --output-watch-events
   std::vector<std::string> label_columns;  // -L
 };
 
 // Prints the Tables that a server makes of one resource. The header comes once.
 class TablePrinter {
  public:
-  TablePrinter(const api::ResourceInfo& resource, TableOptions options) : resource_(resource), options_(std::move(options)) {}
+  TablePrinter(const api::ResourceInfo& resource, TableOptions options)
+      : resource_(resource), options_(std::move(options)) {}
 
   // Learns the columns from the first table that has some (those of a watch come once), then prints its rows.
   void add(const api::Json& table, std::string_view event = {});

@@ -85,8 +85,8 @@ class RemoteSession {
     return S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || ::isatty(STDIN_FILENO) != 0;
   }
 
-  // Opened anew, because O_NONBLOCK belongs to the open file: on a terminal the outputs share it with the input, and
-  // a slow terminal would make their writes fail.
+  // Opened anew, because O_NONBLOCK belongs to the open file: on a terminal the outputs share it with the
+  // input, and a slow terminal would make their writes fail.
   static int own_input() {
     const int fd = ::open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     return fd >= 0 ? fd : ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -139,7 +139,8 @@ class RemoteSession {
   rt::Event written_;
 };
 
-rt::Task<Result<int>> connect_and_run(net::HttpClient& http, net::Request request, RemoteOptions options, Io& io) {
+rt::Task<Result<int>> connect_and_run(net::HttpClient& http, net::Request request, RemoteOptions options,
+                                      Io& io) {
   std::vector<std::string> protocols{"v5.channel.k8s.io"};
   auto socket = co_await http.websocket(std::move(request), std::move(protocols));
   if (!socket) co_return std::move(socket).error();
@@ -147,8 +148,8 @@ rt::Task<Result<int>> connect_and_run(net::HttpClient& http, net::Request reques
   co_return co_await session.run();
 }
 
-// Where the input could not be opened anew, its flags are shared with whoever started us: they go back to what they
-// were.
+// Where the input could not be opened anew, its flags are shared with whoever started us: they go back to
+// what they were.
 class KeptFlags {
  public:
   KeptFlags() : flags_(::fcntl(STDIN_FILENO, F_GETFL)) {}
@@ -174,13 +175,16 @@ Result<int> exit_code_from_status(std::string_view status_json) {
       if (api::str(cause, "reason") == "ExitCode" && code) return static_cast<int>(*code);
     }
   }
-  return Error(Reason::kInternalError, fmt::format("Internal error occurred: {}", api::str(*status, "message")));
+  return Error(Reason::kInternalError,
+               fmt::format("Internal error occurred: {}", api::str(*status, "message")));
 }
 
 Result<int> run_remote(Session& session, std::string target, RemoteOptions options, Io& io) {
   const KeptFlags kept;
   const RawTerminal raw(options.tty && options.input);
-  auto code = wait_for(session.loop(), connect_and_run(session.http(), session.request("GET", std::move(target)), options, io));
+  auto code =
+      wait_for(session.loop(),
+               connect_and_run(session.http(), session.request("GET", std::move(target)), options, io));
   if (code.ok() || !code.error().is(Reason::kServiceUnavailable)) return code;
   if (code.error().message().find("connect") == std::string::npos) return code;
   return session.explain(std::move(code).error());

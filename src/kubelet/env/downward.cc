@@ -16,18 +16,38 @@ std::string quoted(std::string_view value) {
   std::string out = "\"";
   for (const char c : value) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\a': out += "\\a"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\v': out += "\\v"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\a':
+        out += "\\a";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\v':
+        out += "\\v";
+        break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else out += c;
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+          out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        else
+          out += c;
     }
   }
   return out + "\"";
@@ -43,7 +63,8 @@ std::string map_lines(const JsonObject& map) {
 
 Result<std::string> map_entry(const Json& pod, std::string_view path) {
   const auto open = path.find("['");
-  if (path.size() < open + 4 || path.substr(path.size() - 2) != "']") return Error(Reason::kInvalid, fmt::format("unsupported fieldPath: {}", path));
+  if (path.size() < open + 4 || path.substr(path.size() - 2) != "']")
+    return Error(Reason::kInvalid, fmt::format("unsupported fieldPath: {}", path));
   const auto map = path.substr(0, open);
   const auto key = path.substr(open + 2, path.size() - open - 4);
   if (map != "metadata.labels" && map != "metadata.annotations")
@@ -61,7 +82,8 @@ Result<std::string> field_value(const DownwardInputs& in, std::string_view path)
   const Json& pod = *in.pod;
   if (path.find("['") != std::string_view::npos) return map_entry(pod, path);
   if (path == "metadata.labels" || path == "metadata.annotations") return map_lines(api::object(pod, path));
-  if (path == "metadata.name" || path == "metadata.namespace" || path == "metadata.uid" || path == "spec.nodeName")
+  if (path == "metadata.name" || path == "metadata.namespace" || path == "metadata.uid" ||
+      path == "spec.nodeName")
     return std::string(api::str(pod, path));
   if (path == "spec.serviceAccountName") return std::string(api::str(pod, path, "default"));
   if (path == "status.hostIP" || path == "status.hostIPs") return in.node_ip;
@@ -70,7 +92,8 @@ Result<std::string> field_value(const DownwardInputs& in, std::string_view path)
   return Error(Reason::kInvalid, fmt::format("unsupported fieldPath: {}", path));
 }
 
-Result<std::string> resource_value(const DownwardInputs& in, const Json& ref, std::string_view default_container) {
+Result<std::string> resource_value(const DownwardInputs& in, const Json& ref,
+                                   std::string_view default_container) {
   const auto resource = api::str(ref, "resource");
   const auto wanted = api::str(ref, "containerName", default_container);
   const Json* container = nullptr;
@@ -78,14 +101,18 @@ Result<std::string> resource_value(const DownwardInputs& in, const Json& ref, st
     if (candidate.name() == wanted) container = candidate.spec;
   if (container == nullptr) return Error(Reason::kInvalid, fmt::format("container {} not found", wanted));
   const auto dot = resource.find('.');
-  if (dot == std::string_view::npos) return Error(Reason::kInvalid, fmt::format("unsupported container resource: {}", resource));
+  if (dot == std::string_view::npos)
+    return Error(Reason::kInvalid, fmt::format("unsupported container resource: {}", resource));
   const auto which = resource.substr(0, dot);
   const auto name = resource.substr(dot + 1);
   std::int64_t amount = container_amount(*container, which, name);
   if (amount == 0 && which == "limits") {
-    if (name == "cpu") amount = in.allocatable.cpu_milli;
-    else if (name == "memory") amount = in.allocatable.memory;
-    else if (name == "ephemeral-storage") amount = in.allocatable.ephemeral_storage;
+    if (name == "cpu")
+      amount = in.allocatable.cpu_milli;
+    else if (name == "memory")
+      amount = in.allocatable.memory;
+    else if (name == "ephemeral-storage")
+      amount = in.allocatable.ephemeral_storage;
   }
   std::int64_t divisor = name == "cpu" ? 1000 : 1;
   if (const Json* given = api::find(ref, "divisor")) {

@@ -22,6 +22,7 @@ struct DownwardInputs {
 // "metadata.name", "status.podIP", "metadata.labels['x']" ... kInvalid for a path that is none of them.
 Result<std::string> field_value(const DownwardInputs& in, std::string_view path);
 // A resourceFieldRef; `default_container` where it names none.
-Result<std::string> resource_value(const DownwardInputs& in, const Json& ref, std::string_view default_container);
+Result<std::string> resource_value(const DownwardInputs& in, const Json& ref,
+                                   std::string_view default_container);
 
 }  // namespace mk::kubelet

@@ -50,8 +50,10 @@ void add_services(Variables& out, const EnvironmentInputs& in) {
   const auto ns = api::str(pod, "metadata.namespace");
   const api::Object* kubernetes = nullptr;
   for (const auto& service : in.services) {
-    if (service.ns() == "default" && service.name() == "kubernetes") kubernetes = &service;
-    else if (links && service.ns() == ns) add_service(out, service.json());
+    if (service.ns() == "default" && service.name() == "kubernetes")
+      kubernetes = &service;
+    else if (links && service.ns() == ns)
+      add_service(out, service.json());
   }
   if (kubernetes != nullptr) add_service(out, kubernetes->json());
 }
@@ -59,7 +61,8 @@ void add_services(Variables& out, const EnvironmentInputs& in) {
 Result<void> add_env_from(Variables& out, const Json& container, const EnvironmentInputs& in) {
   for (const Json& source : api::list(container, "envFrom")) {
     const auto prefix = api::str(source, "prefix");
-    for (const auto& [field, kind] : {std::pair<const char*, const char*>{"configMapRef", "configmap"}, {"secretRef", "secret"}}) {
+    for (const auto& [field, kind] :
+         {std::pair<const char*, const char*>{"configMapRef", "configmap"}, {"secretRef", "secret"}}) {
       const Json* ref = api::find(source, field);
       if (ref == nullptr) continue;
       const std::string name(api::str(*ref, "name"));
@@ -75,7 +78,8 @@ Result<void> add_env_from(Variables& out, const Json& container, const Environme
 }
 
 // The value of one key of a ConfigMap or Secret; nullopt: optional and not there.
-Result<std::optional<std::string>> key_value(const Json& ref, std::string_view kind, const EnvironmentInputs& in) {
+Result<std::optional<std::string>> key_value(const Json& ref, std::string_view kind,
+                                             const EnvironmentInputs& in) {
   const std::string name(api::str(ref, "name")), key(api::str(ref, "key"));
   const bool optional = api::flag(ref, "optional");
   const auto found = in.objects.find(fmt::format("{}s/{}", kind, name));
@@ -88,17 +92,20 @@ Result<std::optional<std::string>> key_value(const Json& ref, std::string_view k
   if (value == data.end()) {
     if (optional) return std::optional<std::string>();
     const auto& object = found->second;
-    return Error(Reason::kInvalid, fmt::format("couldn't find key {} in {} {}/{}", key, kind == "secret" ? "Secret" : "ConfigMap",
-                                               object.ns(), object.name()));
+    return Error(Reason::kInvalid,
+                 fmt::format("couldn't find key {} in {} {}/{}", key,
+                             kind == "secret" ? "Secret" : "ConfigMap", object.ns(), object.name()));
   }
   return std::optional<std::string>(value->second);
 }
 
-Result<std::optional<std::string>> value_from(const Json& source, const Json& container, const EnvironmentInputs& in) {
+Result<std::optional<std::string>> value_from(const Json& source, const Json& container,
+                                              const EnvironmentInputs& in) {
   if (const Json* ref = api::find(source, "configMapKeyRef")) return key_value(*ref, "configmap", in);
   if (const Json* ref = api::find(source, "secretKeyRef")) return key_value(*ref, "secret", in);
   Result<std::string> value = std::string();
-  if (const Json* ref = api::find(source, "fieldRef")) value = field_value(in.downward, api::str(*ref, "fieldPath"));
+  if (const Json* ref = api::find(source, "fieldRef"))
+    value = field_value(in.downward, api::str(*ref, "fieldPath"));
   else if (const Json* resource = api::find(source, "resourceFieldRef"))
     value = resource_value(in.downward, *resource, api::str(container, "name"));
   if (!value.ok()) return std::move(value).error();
@@ -115,7 +122,8 @@ std::string expand(std::string_view text, const Variables& variables) {
     } else if (text[i + 1] == '$') {
       out += '$';
       ++i;
-    } else if (const auto end = text[i + 1] == '(' ? text.find(')', i) : std::string_view::npos; end != std::string_view::npos) {
+    } else if (const auto end = text[i + 1] == '(' ? text.find(')', i) : std::string_view::npos;
+               end != std::string_view::npos) {
       const auto found = variables.find(std::string(text.substr(i + 2, end - i - 2)));
       out += found != variables.end() ? std::string_view(found->second) : text.substr(i, end - i + 1);
       i = end;
@@ -181,7 +189,8 @@ Result<Variables> make_environment(const Json& container, const EnvironmentInput
   return out;
 }
 
-std::vector<std::string> make_argv(const Json& container, const ImageInfo& image, const Variables& variables) {
+std::vector<std::string> make_argv(const Json& container, const ImageInfo& image,
+                                   const Variables& variables) {
   std::vector<std::string> out;
   const auto& command = api::list(container, "command");
   const auto& args = api::list(container, "args");

@@ -18,9 +18,10 @@ std::string expand(std::string_view text, const Variables& variables);
 
 struct EnvironmentInputs {
   DownwardInputs downward;
-  std::vector<api::Object> services;   // of the cluster; the pod's namespace and default/kubernetes are used
-  Variables image;                     // the image's own environment
-  // ConfigMaps and Secrets the container refers to, by "configmaps/<name>" and "secrets/<name>"; absent: not there.
+  std::vector<api::Object> services;  // of the cluster; the pod's namespace and default/kubernetes are used
+  Variables image;                    // the image's own environment
+  // ConfigMaps and Secrets the container refers to, by "configmaps/<name>" and "secrets/<name>"; absent: not
+  // there.
   std::map<std::string, api::Object> objects;
 };
 

@@ -6,10 +6,15 @@ using namespace mk;
 using namespace mk::kubelet;
 
 namespace {
-Json parse(const char* json) { return *api::parse_json(json); }
-const Json kPod = parse(R"({"metadata":{"name":"p","namespace":"ns","uid":"u","labels":{"b":"2","a":"say \"hi\"\n"}},
+Json parse(const char* json) {
+  return *api::parse_json(json);
+}
+const Json kPod =
+    parse(R"({"metadata":{"name":"p","namespace":"ns","uid":"u","labels":{"b":"2","a":"say \"hi\"\n"}},
   "spec":{"nodeName":"n","containers":[{"name":"c","resources":{"limits":{"cpu":"1200m","memory":"64Mi"},"requests":{"cpu":"250m"}}}]}})");
-DownwardInputs inputs() { return {&kPod, {2000, 1 << 30, 1 << 30, 110}, "10.0.0.1", {"10.42.0.5"}}; }
+DownwardInputs inputs() {
+  return {&kPod, {2000, 1 << 30, 1 << 30, 110}, "10.0.0.1", {"10.42.0.5"}};
+}
 }  // namespace
 
 TEST_CASE("expansion of $(NAME)") {
@@ -35,12 +40,17 @@ TEST_CASE("the downward API") {
 TEST_CASE("environment: later sources win, services are known, missing objects are named") {
   EnvironmentInputs in;
   in.downward = inputs();
-  in.services.emplace_back(parse(R"({"metadata":{"name":"foo-svc","namespace":"ns"},"spec":{"clusterIP":"10.43.0.9","ports":[{"port":8765,"name":"web"}]}})"));
-  in.services.emplace_back(parse(R"({"metadata":{"name":"kubernetes","namespace":"default"},"spec":{"clusterIP":"10.43.0.1","ports":[{"port":443,"name":"https"}]}})"));
-  in.services.emplace_back(parse(R"({"metadata":{"name":"other","namespace":"elsewhere"},"spec":{"clusterIP":"10.43.0.8","ports":[{"port":1}]}})"));
-  in.objects["configmaps/c"] = api::Object(parse(R"({"kind":"ConfigMap","data":{"1-key":"a","dup":"from"}})"));
+  in.services.emplace_back(parse(
+      R"({"metadata":{"name":"foo-svc","namespace":"ns"},"spec":{"clusterIP":"10.43.0.9","ports":[{"port":8765,"name":"web"}]}})"));
+  in.services.emplace_back(parse(
+      R"({"metadata":{"name":"kubernetes","namespace":"default"},"spec":{"clusterIP":"10.43.0.1","ports":[{"port":443,"name":"https"}]}})"));
+  in.services.emplace_back(parse(
+      R"({"metadata":{"name":"other","namespace":"elsewhere"},"spec":{"clusterIP":"10.43.0.8","ports":[{"port":1}]}})"));
+  in.objects["configmaps/c"] =
+      api::Object(parse(R"({"kind":"ConfigMap","data":{"1-key":"a","dup":"from"}})"));
   in.objects["secrets/s"] = api::Object(parse(R"({"kind":"Secret","data":{"pw":"aGVsbG8="}})"));
-  const Json container = parse(R"J({"name":"c","envFrom":[{"prefix":"P_","configMapRef":{"name":"c"}},{"configMapRef":{"name":"c"}},
+  const Json container = parse(
+      R"J({"name":"c","envFrom":[{"prefix":"P_","configMapRef":{"name":"c"}},{"configMapRef":{"name":"c"}},
     {"secretRef":{"name":"gone","optional":true}}],
     "env":[{"name":"dup","value":"own"},{"name":"PW","valueFrom":{"secretKeyRef":{"name":"s","key":"pw"}}},
     {"name":"ALL","value":"$(PW) $(FOO_SVC_SERVICE_HOST)"},{"name":"IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]})J");
@@ -57,7 +67,8 @@ TEST_CASE("environment: later sources win, services are known, missing objects a
   CHECK(out["KUBERNETES_SERVICE_HOST"] == "10.43.0.1");
   CHECK(out["KUBERNETES_SERVICE_PORT_HTTPS"] == "443");
   CHECK(out.count("OTHER_SERVICE_HOST") == 0);
-  const auto missing = make_environment(parse(R"({"name":"c","envFrom":[{"secretRef":{"name":"gone"}}]})"), in);
+  const auto missing =
+      make_environment(parse(R"({"name":"c","envFrom":[{"secretRef":{"name":"gone"}}]})"), in);
   REQUIRE(!missing.ok());
   CHECK(missing.error().message() == "secret \"gone\" not found");
 }

@@ -33,7 +33,8 @@ Result<void> BlobWriter::open() {
 }
 
 Result<void> BlobWriter::restart() {
-  if (::ftruncate(fd_.get(), 0) != 0 || ::lseek(fd_.get(), 0, SEEK_SET) != 0) return sys_error("truncate", partial_);
+  if (::ftruncate(fd_.get(), 0) != 0 || ::lseek(fd_.get(), 0, SEEK_SET) != 0)
+    return sys_error("truncate", partial_);
   hash_ = Sha256();
   size_ = 0;
   return ok();
@@ -73,7 +74,9 @@ std::string BlobStore::path(std::string_view digest) const {
   return dir_ + "/blobs/sha256/" + std::string(digest_hex(digest));
 }
 
-bool BlobStore::has(std::string_view digest) const { return file_exists(path(digest)); }
+bool BlobStore::has(std::string_view digest) const {
+  return file_exists(path(digest));
+}
 
 BlobWriter BlobStore::writer(const std::string& digest) const {
   return BlobWriter(dir_ + "/partial/" + std::string(digest_hex(digest)), path(digest), digest);
@@ -87,9 +90,13 @@ Result<void> BlobStore::put(const std::string& digest, std::string_view content)
   return out.commit();
 }
 
-Result<std::string> BlobStore::read(std::string_view digest) const { return read_file(path(digest)); }
+Result<std::string> BlobStore::read(std::string_view digest) const {
+  return read_file(path(digest));
+}
 
-void BlobStore::remove(std::string_view digest) const { ::unlink(path(digest).c_str()); }
+void BlobStore::remove(std::string_view digest) const {
+  ::unlink(path(digest).c_str());
+}
 
 void BlobStore::sweep(const std::function<bool(const std::string&)>& keep) const {
   for (const auto& name : names_in(dir_ + "/blobs/sha256"))
@@ -97,7 +104,8 @@ void BlobStore::sweep(const std::function<bool(const std::string&)>& keep) const
   for (const auto& name : names_in(dir_ + "/partial")) {
     const std::string path = dir_ + "/partial/" + name;
     struct stat info;
-    if (::stat(path.c_str(), &info) == 0 && ::time(nullptr) - info.st_mtime > kPartialAgeMax) ::unlink(path.c_str());
+    if (::stat(path.c_str(), &info) == 0 && ::time(nullptr) - info.st_mtime > kPartialAgeMax)
+      ::unlink(path.c_str());
   }
 }
 

@@ -12,7 +12,8 @@
 namespace mk::kubelet {
 
 // A blob on its way into the store. What was written survives in a partial file until commit() or discard(),
-// so that an interrupted download continues where it ended. One writer per digest at a time (the caller's duty).
+// so that an interrupted download continues where it ended. One writer per digest at a time (the caller's
+// duty).
 class BlobWriter {
  public:
   BlobWriter(std::string partial_path, std::string final_path, std::string digest);

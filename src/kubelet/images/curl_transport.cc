@@ -29,7 +29,8 @@ Curl load_curl() {
   Curl out{};
   void* library = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);  // stays loaded
   if (library == nullptr) {
-    out.failure = std::string("cannot load libcurl.so.4 (install libcurl4, or import images as tarballs): ") + ::dlerror();
+    out.failure = std::string("cannot load libcurl.so.4 (install libcurl4, or import images as tarballs): ") +
+                  ::dlerror();
     return out;
   }
   const auto resolve = [&](auto& function, const char* name) {
@@ -79,7 +80,8 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
     return 0;
   }
   if (transfer.answer.body.size() + size > transfer.call.body_max) {
-    transfer.failure = Error(Reason::kInvalid, "the registry's answer is larger than " + std::to_string(transfer.call.body_max) + " bytes");
+    transfer.failure = Error(Reason::kInvalid, "the registry's answer is larger than " +
+                                                   std::to_string(transfer.call.body_max) + " bytes");
     return 0;
   }
   transfer.answer.body.append(data, size);
@@ -142,12 +144,16 @@ Error explain(CURLcode code, const HttpCall& call, const TransferLimits& limits,
   std::string text = call.url + ": ";
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      text += "the registry sent nothing for " + std::to_string(limits.idle_seconds) + " s or did not accept the connection";
+      text += "the registry sent nothing for " + std::to_string(limits.idle_seconds) +
+              " s or did not accept the connection";
       break;
     case CURLE_PEER_FAILED_VERIFICATION:
-      text += "its TLS certificate is not trusted; set tls.ca_file or tls.insecure_skip_verify for this host in registries.yaml";
+      text +=
+          "its TLS certificate is not trusted; set tls.ca_file or tls.insecure_skip_verify for this host in "
+          "registries.yaml";
       break;
-    default: text += *detail != '\0' ? detail : curl().strerror(code);
+    default:
+      text += *detail != '\0' ? detail : curl().strerror(code);
   }
   return Error(Reason::kServiceUnavailable, text);
 }
@@ -168,7 +174,8 @@ Result<HttpAnswer> CurlTransport::perform(const HttpCall& call) const {
   curl().cleanup(handle);
   curl().slist_free_all(headers);
   if (transfer.failure) return std::move(*transfer.failure);
-  if (code == CURLE_ABORTED_BY_CALLBACK) return Error(Reason::kServiceUnavailable, call.url + ": given up, mk stops");
+  if (code == CURLE_ABORTED_BY_CALLBACK)
+    return Error(Reason::kServiceUnavailable, call.url + ": given up, mk stops");
   if (code != CURLE_OK) return explain(code, call, limits_, detail);
   return std::move(transfer.answer);
 }

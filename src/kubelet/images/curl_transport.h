@@ -24,8 +24,8 @@ struct HttpCall {
   std::vector<std::string> headers;  // "Name: value"
   std::string form;                  // not empty: POST of this form
   RegistryTls tls;
-  // Gets the body of a successful (2xx) answer; returning an error ends the transfer with it. Without it the body
-  // is kept in the reply.
+  // Gets the body of a successful (2xx) answer; returning an error ends the transfer with it. Without it the
+  // body is kept in the reply.
   std::function<Result<void>(int status, std::string_view bytes)> sink;
   std::size_t body_max = 4 << 20;
 };
@@ -36,8 +36,8 @@ struct HttpAnswer {
   std::string body;
 };
 
-// HTTP by libcurl: blocking, for threads of a pool. The only file that knows libcurl, which is loaded when the
-// first image is pulled: it brings 25 shared libraries, whose memory and start time a process that rarely
+// HTTP by libcurl: blocking, for threads of a pool. The only file that knows libcurl, which is loaded when
+// the first image is pulled: it brings 25 shared libraries, whose memory and start time a process that rarely
 // pulls should not pay.
 class CurlTransport {
  public:

@@ -21,7 +21,9 @@ Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::update(std::string_view bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
 
 std::string Sha256::digest() const {
   EVP_MD_CTX* copy = EVP_MD_CTX_new();
@@ -45,6 +47,8 @@ bool valid_digest(std::string_view digest) {
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-std::string_view digest_hex(std::string_view digest) { return digest.substr(digest.find(':') + 1); }
+std::string_view digest_hex(std::string_view digest) {
+  return digest.substr(digest.find(':') + 1);
+}
 
 }  // namespace mk::kubelet

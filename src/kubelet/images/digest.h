@@ -23,7 +23,8 @@ class Sha256 {
 };
 
 std::string sha256_digest(std::string_view bytes);
-// "sha256:" and 64 lower-case hex digits, the only algorithm in use. Also what makes a digest safe as a file name.
+// "sha256:" and 64 lower-case hex digits, the only algorithm in use. Also what makes a digest safe as a file
+// name.
 bool valid_digest(std::string_view digest);
 std::string_view digest_hex(std::string_view digest);  // without "sha256:"
 

@@ -1,5 +1,5 @@
-#include <sys/stat.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <map>
 
@@ -35,7 +35,8 @@ class Archive {
         links_[name] = normal(hard);
       } else if (archive_entry_filetype(entry) == AE_IFLNK) {
         const auto slash = name.rfind('/');
-        links_[name] = normal((slash == std::string::npos ? "" : name.substr(0, slash + 1)) + archive_entry_symlink(entry));
+        links_[name] = normal((slash == std::string::npos ? "" : name.substr(0, slash + 1)) +
+                              archive_entry_symlink(entry));
       } else if (archive_entry_filetype(entry) == AE_IFREG) {
         const std::string path = folder_ + "/" + std::to_string(files_.size());
         const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -81,11 +82,14 @@ class Archive {
   std::map<std::string, std::string> files_, links_;
 };
 
-std::string blob_name(const std::string& digest) { return "blobs/sha256/" + std::string(digest_hex(digest)); }
+std::string blob_name(const std::string& digest) {
+  return "blobs/sha256/" + std::string(digest_hex(digest));
+}
 
 Result<std::string> verified(const Archive& archive, const std::string& digest) {
   MK_ASSIGN(std::string content, archive.content(blob_name(digest)));
-  if (sha256_digest(content) != digest) return Error(Reason::kInvalid, "blob " + digest + " of the archive is damaged");
+  if (sha256_digest(content) != digest)
+    return Error(Reason::kInvalid, "blob " + digest + " of the archive is damaged");
   return content;
 }
 
@@ -106,7 +110,8 @@ Result<StoredImage> install_oci(ImageParts& parts, const Archive& archive, const
   // What a layer unpacks to is checked against the config, which makes a check of the packed form needless.
   const FetchLayer fetch = [&](std::size_t i) -> Result<std::string> {
     const auto* path = archive.find(blob_name(manifest.layers[i].digest));
-    if (path == nullptr) return Error(Reason::kInvalid, "the archive lacks layer " + manifest.layers[i].digest);
+    if (path == nullptr)
+      return Error(Reason::kInvalid, "the archive lacks layer " + manifest.layers[i].digest);
     return *path;
   };
   MK_ASSIGN(StoredImage image, install_image(parts, config, manifest.config.digest, fetch));
@@ -119,7 +124,8 @@ Result<StoredImage> install_docker(ImageParts& parts, const Archive& archive, co
   MK_ASSIGN(const ImageConfig config, parse_config(config_text));
   const auto& layers = api::list(item, "Layers");
   if (layers.size() != config.diff_ids.size())
-    return Error(Reason::kInvalid, "manifest.json and the image's config disagree about the number of layers");
+    return Error(Reason::kInvalid,
+                 "manifest.json and the image's config disagree about the number of layers");
   const FetchLayer fetch = [&](std::size_t i) -> Result<std::string> {
     const auto* path = layers[i].is_string() ? archive.find(std::string(layers[i].get_string())) : nullptr;
     if (path == nullptr) return Error(Reason::kInvalid, "the archive lacks a layer that manifest.json names");
@@ -138,7 +144,8 @@ Result<void> set_names(StoredImage& image, const std::vector<std::string>& names
   return ok();
 }
 
-Result<std::vector<StoredImage>> from_docker_archive(ImageParts& parts, const Archive& archive, const std::string& name) {
+Result<std::vector<StoredImage>> from_docker_archive(ImageParts& parts, const Archive& archive,
+                                                     const std::string& name) {
   MK_ASSIGN(const std::string text, archive.content("manifest.json"));
   MK_ASSIGN(const api::Json json, api::parse_json(text));
   std::vector<StoredImage> out;
@@ -154,7 +161,8 @@ Result<std::vector<StoredImage>> from_docker_archive(ImageParts& parts, const Ar
   return out;
 }
 
-Result<std::vector<StoredImage>> from_oci_layout(ImageParts& parts, const Archive& archive, const std::string& name) {
+Result<std::vector<StoredImage>> from_oci_layout(ImageParts& parts, const Archive& archive,
+                                                 const std::string& name) {
   MK_ASSIGN(const std::string text, archive.content("index.json"));
   MK_ASSIGN(const auto entries, parse_index(text));
   std::vector<StoredImage> out;
@@ -168,8 +176,8 @@ Result<std::vector<StoredImage>> from_oci_layout(ImageParts& parts, const Archiv
   return out;
 }
 
-Result<std::vector<StoredImage>> import_from(ImageParts& parts, const std::string& folder, const std::string& tarball,
-                                             const std::string& name) {
+Result<std::vector<StoredImage>> import_from(ImageParts& parts, const std::string& folder,
+                                             const std::string& tarball, const std::string& name) {
   MK_TRY(make_dirs(folder, 0700));
   Archive archive(folder);
   MK_TRY(archive.read(tarball));
@@ -181,7 +189,8 @@ Result<std::vector<StoredImage>> import_from(ImageParts& parts, const std::strin
 
 }  // namespace
 
-Result<std::vector<StoredImage>> import_images(ImageParts& parts, const std::string& tarball, const std::string& name) {
+Result<std::vector<StoredImage>> import_images(ImageParts& parts, const std::string& tarball,
+                                               const std::string& name) {
   const std::string folder = parts.layers.dir() + "/tmp-" + random_token(8);  // swept with half-made layers
   auto result = import_from(parts, folder, tarball, name);
   auto removed = remove_tree(folder);

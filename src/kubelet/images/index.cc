@@ -70,7 +70,9 @@ Result<StoredImage> decode(std::string_view text) {
   return out;
 }
 
-bool erase_from(std::vector<std::string>& list, const std::string& what) { return std::erase(list, what) != 0; }
+bool erase_from(std::vector<std::string>& list, const std::string& what) {
+  return std::erase(list, what) != 0;
+}
 
 void merge_into(std::vector<std::string>& list, const std::vector<std::string>& more) {
   for (const auto& text : more)
@@ -79,7 +81,9 @@ void merge_into(std::vector<std::string>& list, const std::vector<std::string>& 
 
 }  // namespace
 
-std::string ImageIndex::path(const std::string& id) const { return dir_ + "/" + std::string(digest_hex(id)) + ".json"; }
+std::string ImageIndex::path(const std::string& id) const {
+  return dir_ + "/" + std::string(digest_hex(id)) + ".json";
+}
 
 Result<void> ImageIndex::load() {
   MK_TRY(make_dirs(dir_));
@@ -90,7 +94,8 @@ Result<void> ImageIndex::load() {
     auto text = read_file(file);
     auto image = text.ok() ? decode(*text) : Result<StoredImage>(std::move(text).error());
     if (!image.ok()) {
-      kLog.warn("image record skipped; pull or import the image again", "path", file, "error", image.error().message());
+      kLog.warn("image record skipped; pull or import the image again", "path", file, "error",
+                image.error().message());
       continue;
     }
     std::string id = image->info.id;
@@ -108,7 +113,8 @@ std::int64_t ImageIndex::folder_changed() const {
 void ImageIndex::refresh() {
   if (folder_changed() == seen_) return;
   images_.clear();
-  if (auto loaded = load(); !loaded.ok()) kLog.warn("cannot read the images' index", "error", loaded.error().message());
+  if (auto loaded = load(); !loaded.ok())
+    kLog.warn("cannot read the images' index", "error", loaded.error().message());
 }
 
 const StoredImage* ImageIndex::by_id(const std::string& id) const {

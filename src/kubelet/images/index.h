@@ -17,8 +17,8 @@ struct StoredImage {
   std::string manifest;            // digest
 };
 
-// Which images are here and under which names: one small file per image, replaced atomically. A name belongs to
-// one image; giving it to another takes it from the first. Used on the loop's thread only.
+// Which images are here and under which names: one small file per image, replaced atomically. A name belongs
+// to one image; giving it to another takes it from the first. Used on the loop's thread only.
 class ImageIndex {
  public:
   explicit ImageIndex(std::string dir) : dir_(std::move(dir)) {}

@@ -19,11 +19,17 @@ constexpr std::string_view kTemporary = "tmp-";
 
 }  // namespace
 
-Result<void> LayerStore::prepare() { return make_dirs(dir_, 0711); }
+Result<void> LayerStore::prepare() {
+  return make_dirs(dir_, 0711);
+}
 
-std::string LayerStore::short_name(const std::string& chain_id) { return std::string(digest_hex(chain_id).substr(0, 32)); }
+std::string LayerStore::short_name(const std::string& chain_id) {
+  return std::string(digest_hex(chain_id).substr(0, 32));
+}
 
-bool LayerStore::has(const std::string& chain_id) const { return file_exists(folder(chain_id) + "/diff"); }
+bool LayerStore::has(const std::string& chain_id) const {
+  return file_exists(folder(chain_id) + "/diff");
+}
 
 std::int64_t LayerStore::size(const std::string& chain_id) const {
   const auto text = read_file(folder(chain_id) + "/size");
@@ -38,8 +44,8 @@ Result<void> LayerStore::unpack_into(const std::string& temporary, const std::ve
   for (auto id = chain.rbegin() + 1; id != chain.rend(); ++id) parents.push_back(folder(*id) + "/diff");
   MK_ASSIGN(const UnpackedLayer layer, unpack_layer(tar, temporary + "/diff", parents));
   if (layer.diff_id != diff_id)
-    return Error(Reason::kInvalid, "layer unpacks to " + layer.diff_id + ", but the image's config says " + diff_id +
-                                       ": the image is damaged; nothing was kept");
+    return Error(Reason::kInvalid, "layer unpacks to " + layer.diff_id + ", but the image's config says " +
+                                       diff_id + ": the image is damaged; nothing was kept");
   MK_TRY(replace_file(temporary + "/size", std::to_string(layer.size), 0644));
   return publish(temporary, folder(chain.back()));
 }
@@ -52,7 +58,8 @@ Result<void> LayerStore::unpack(const std::vector<std::string>& chain, const std
   auto result = unpack_into(temporary, chain, diff_id, tar);
   if (!result.ok())
     if (auto removed = remove_tree(temporary); !removed.ok())
-      kLog.warn("half-unpacked layer stays until the next start", "path", temporary, "error", removed.error().message());
+      kLog.warn("half-unpacked layer stays until the next start", "path", temporary, "error",
+                removed.error().message());
   return result;
 }
 

@@ -22,9 +22,10 @@ class LayerStore {
   bool has(const std::string& chain_id) const;
   std::int64_t size(const std::string& chain_id) const;
 
-  // Unpacks `tar` as the last of `chain` (chain ids, lowest first), unless it is there. kInvalid when its content
-  // is not `diff_id`. Two callers with the same layer: the second waits for the first.
-  Result<void> unpack(const std::vector<std::string>& chain, const std::string& diff_id, const std::string& tar);
+  // Unpacks `tar` as the last of `chain` (chain ids, lowest first), unless it is there. kInvalid when its
+  // content is not `diff_id`. Two callers with the same layer: the second waits for the first.
+  Result<void> unpack(const std::vector<std::string>& chain, const std::string& diff_id,
+                      const std::string& tar);
   // Deletes every layer that `keep` (short names) does not have, and half-made ones.
   void sweep(const std::set<std::string>& keep);
 

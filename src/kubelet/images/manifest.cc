@@ -21,7 +21,8 @@ Result<Descriptor> parse_descriptor(const api::Json& json) {
   out.media_type = api::str(json, "mediaType");
   out.digest = api::str(json, "digest");
   out.size = api::num(json, "size");
-  if (!valid_digest(out.digest)) return Error(Reason::kInvalid, "the image's manifest has no valid sha256 digest");
+  if (!valid_digest(out.digest))
+    return Error(Reason::kInvalid, "the image's manifest has no valid sha256 digest");
   out.platform.os = api::str(json, "platform.os");
   out.platform.architecture = api::str(json, "platform.architecture");
   out.platform.variant = api::str(json, "platform.variant");
@@ -74,7 +75,8 @@ Result<std::vector<Descriptor>> parse_index(std::string_view json) {
 Result<Manifest> parse_manifest(std::string_view json) {
   MK_ASSIGN(const api::Json parsed, api::parse_json(json));
   if (api::num(parsed, "schemaVersion") == 1)
-    return Error(Reason::kInvalid, "the image has the obsolete manifest format v2 schema 1; push it again with a current tool");
+    return Error(Reason::kInvalid,
+                 "the image has the obsolete manifest format v2 schema 1; push it again with a current tool");
   const auto* config = api::member(parsed, "config");
   if (config == nullptr) return Error(Reason::kInvalid, "the image's manifest has no config");
   Manifest out;
@@ -89,7 +91,8 @@ Result<Manifest> parse_manifest(std::string_view json) {
 Result<ImageConfig> parse_config(std::string_view json) {
   MK_ASSIGN(const api::Json parsed, api::parse_json(json));
   if (api::find(parsed, "rootfs.diff_ids") == nullptr)
-    return Error(Reason::kInvalid, "this is no container image: its config lists no layers (rootfs.diff_ids)");
+    return Error(Reason::kInvalid,
+                 "this is no container image: its config lists no layers (rootfs.diff_ids)");
   ImageConfig out;
   out.platform.os = api::str(parsed, "os");
   out.platform.architecture = api::str(parsed, "architecture");

@@ -19,8 +19,8 @@ Platform host_platform();
 struct Descriptor {
   std::string media_type, digest;
   std::int64_t size = 0;
-  Platform platform;                 // in an index
-  std::string name;                  // an index' annotation, if any
+  Platform platform;  // in an index
+  std::string name;   // an index' annotation, if any
 };
 
 struct Manifest {

@@ -122,8 +122,8 @@ BlobLocks::Held::~Held() {
   locks_.free_.notify_all();
 }
 
-Result<StoredImage> install_image(ImageParts& parts, const ImageConfig& config, const std::string& config_digest,
-                                  const FetchLayer& fetch) {
+Result<StoredImage> install_image(ImageParts& parts, const ImageConfig& config,
+                                  const std::string& config_digest, const FetchLayer& fetch) {
   const auto chain = chain_ids(config.diff_ids);
   StoredImage out;
   for (std::size_t i = 0; i < chain.size(); ++i) {
@@ -145,7 +145,8 @@ Result<StoredImage> install_image(ImageParts& parts, const ImageConfig& config, 
   return out;
 }
 
-Result<StoredImage> pull_image(ImageParts& parts, const Reference& reference, const std::vector<RegistryAuth>& credentials) {
+Result<StoredImage> pull_image(ImageParts& parts, const Reference& reference,
+                               const std::vector<RegistryAuth>& credentials) {
   const auto endpoints = parts.registries.endpoints(reference);
   Error last(Reason::kNotFound, "no registry to ask");
   // A mirror's own reason is told too: it is what the writer of registries.yaml has to mend.
@@ -155,7 +156,8 @@ Result<StoredImage> pull_image(ImageParts& parts, const Reference& reference, co
     if (image.ok()) return image;
     last = std::move(image).error();
     if (&endpoint == &endpoints.back()) break;
-    kLog.warn("mirror failed, asking the next", "image", reference.str(), "mirror", endpoint.host, "error", last.message());
+    kLog.warn("mirror failed, asking the next", "image", reference.str(), "mirror", endpoint.host, "error",
+              last.message());
     mirrors += "mirror " + last.message() + "; ";
   }
   if (!mirrors.empty()) last = Error(last.reason(), mirrors + last.message());

@@ -9,11 +9,16 @@ namespace mk::kubelet {
 namespace {
 
 Error invalid(std::string_view text, std::string_view why) {
-  return Error(Reason::kInvalid, "couldn't parse image name \"" + std::string(text) + "\": " + std::string(why));
+  return Error(Reason::kInvalid,
+               "couldn't parse image name \"" + std::string(text) + "\": " + std::string(why));
 }
 
-bool lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool word(char c) { return lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+bool word(char c) {
+  return lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 // Lower-case letters and digits, joined by one '.', one or two '_', or any number of '-'.
 bool valid_component(std::string_view part) {
@@ -45,9 +50,9 @@ bool valid_registry(std::string_view host) {
     host = host.substr(0, colon);
   }
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return !host.empty() && (word(host.front()) || host.front() == ':') && std::all_of(host.begin(), host.end(), [](char c) {
-    return word(c) || c == '.' || c == '-' || c == ':';
-  });
+  return !host.empty() && (word(host.front()) || host.front() == ':') &&
+         std::all_of(host.begin(), host.end(),
+                     [](char c) { return word(c) || c == '.' || c == '-' || c == ':'; });
 }
 
 // The first part is a registry when it could not be the start of a Docker Hub name.
@@ -70,7 +75,8 @@ Result<Reference> parse_reference(std::string_view text) {
   std::string_view rest = text;
   if (const auto at = rest.find('@'); at != std::string_view::npos) {
     out.digest = rest.substr(at + 1);
-    if (!valid_digest(out.digest)) return invalid(text, "the digest must be sha256: and 64 lower-case hex digits");
+    if (!valid_digest(out.digest))
+      return invalid(text, "the digest must be sha256: and 64 lower-case hex digits");
     rest = rest.substr(0, at);
   }
   const auto slash = rest.rfind('/');
@@ -90,10 +96,12 @@ Result<Reference> parse_reference(std::string_view text) {
   if (out.registry == "index.docker.io") out.registry = "docker.io";
   if (!valid_registry(out.registry)) return invalid(text, "invalid registry host");
   out.repository = rest;
-  if (out.registry == "docker.io" && rest.find('/') == std::string_view::npos) out.repository.insert(0, "library/");
+  if (out.registry == "docker.io" && rest.find('/') == std::string_view::npos)
+    out.repository.insert(0, "library/");
   if (out.repository.size() > 255) return invalid(text, "the name is longer than 255 characters");
   for (const auto part : split(out.repository, '/'))
-    if (!valid_component(part)) return invalid(text, "invalid reference format: repository names are lower case");
+    if (!valid_component(part))
+      return invalid(text, "invalid reference format: repository names are lower case");
   if (out.tag.empty() && out.digest.empty()) out.tag = "latest";
   return out;
 }

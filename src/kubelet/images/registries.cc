@@ -9,7 +9,9 @@
 namespace mk::kubelet {
 namespace {
 
-Error invalid(const std::string& what) { return Error(Reason::kInvalid, "registries.yaml: " + what); }
+Error invalid(const std::string& what) {
+  return Error(Reason::kInvalid, "registries.yaml: " + what);
+}
 
 // Boost.JSON and yaml may turn a numeric password into a number.
 std::string text(const api::Json& json, std::string_view key) {
@@ -26,7 +28,8 @@ Result<std::vector<RegistryAuth>> parse_auth(const api::Json& config, const std:
   if (const std::string packed = text(*auth, "auth"); !packed.empty()) {
     const auto plain = base64_decode(packed);
     const auto colon = plain ? plain->find(':') : std::string::npos;
-    if (colon == std::string::npos) return invalid("configs." + host + ".auth.auth is not base64 of user:password");
+    if (colon == std::string::npos)
+      return invalid("configs." + host + ".auth.auth is not base64 of user:password");
     one.username = plain->substr(0, colon);
     one.password = plain->substr(colon + 1);
   }
@@ -45,7 +48,8 @@ std::string host_of(const std::string& url) {
   return url.substr(start, url.find('/', start) - start);
 }
 
-std::string rewritten(const std::vector<std::pair<std::string, std::string>>& rewrites, const std::string& repository) {
+std::string rewritten(const std::vector<std::pair<std::string, std::string>>& rewrites,
+                      const std::string& repository) {
   for (const auto& [pattern, replacement] : rewrites) {
     const std::regex expression(pattern);  // compiled once already, by parse()
     if (std::regex_search(repository, expression))
@@ -64,7 +68,8 @@ Result<Registries> Registries::parse(std::string_view yaml) {
   for (const auto& entry : api::object(*parsed, "mirrors")) {
     Mirror mirror;
     for (const auto& endpoint : api::list(entry.value(), "endpoint")) {
-      if (!endpoint.is_string()) return invalid("mirrors." + std::string(entry.key()) + ".endpoint must list URLs");
+      if (!endpoint.is_string())
+        return invalid("mirrors." + std::string(entry.key()) + ".endpoint must list URLs");
       mirror.endpoints.emplace_back(endpoint.get_string());
     }
     for (const auto& rewrite : api::object(entry.value(), "rewrite")) {
@@ -72,9 +77,11 @@ Result<Registries> Registries::parse(std::string_view yaml) {
       try {
         const std::regex check(pattern);
       } catch (const std::regex_error& error) {
-        return invalid("mirrors." + std::string(entry.key()) + ".rewrite: \"" + pattern + "\" is no regular expression: " + error.what());
+        return invalid("mirrors." + std::string(entry.key()) + ".rewrite: \"" + pattern +
+                       "\" is no regular expression: " + error.what());
       }
-      mirror.rewrites.emplace_back(pattern, rewrite.value().is_string() ? std::string(rewrite.value().get_string()) : "");
+      mirror.rewrites.emplace_back(
+          pattern, rewrite.value().is_string() ? std::string(rewrite.value().get_string()) : "");
     }
     out.mirrors_.insert_or_assign(std::string(entry.key()), std::move(mirror));
   }
@@ -103,7 +110,8 @@ const Registries::Mirror* Registries::mirror_of(const std::string& registry) con
   return found == mirrors_.end() ? nullptr : &found->second;
 }
 
-Endpoint Registries::make_endpoint(std::string url, std::string repository, const std::string& registry) const {
+Endpoint Registries::make_endpoint(std::string url, std::string repository,
+                                   const std::string& registry) const {
   Endpoint out;
   out.repository = std::move(repository);
   out.host = host_of(url);
@@ -111,9 +119,10 @@ Endpoint Registries::make_endpoint(std::string url, std::string repository, cons
   while (url.ends_with('/')) url.pop_back();
   if (url.find("/v2/") == std::string::npos && !url.ends_with("/v2")) url += "/v2";
   out.base = std::move(url);
-  // k3s accepts the host of the endpoint, its URL, or the registry's name as key. For a mirror `registry` is its
-  // own host, so that credentials of the registry never go to it.
-  for (const std::string& key : {out.host, out.base.substr(0, out.base.find("/v2")), registry, std::string("*")}) {
+  // k3s accepts the host of the endpoint, its URL, or the registry's name as key. For a mirror `registry` is
+  // its own host, so that credentials of the registry never go to it.
+  for (const std::string& key :
+       {out.host, out.base.substr(0, out.base.find("/v2")), registry, std::string("*")}) {
     const auto config = configs_.find(key);
     if (config == configs_.end()) continue;
     out.tls = config->second.tls;

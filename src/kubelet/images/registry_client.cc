@@ -10,7 +10,8 @@ constexpr int kResumesMax = 5;  // of one blob within one pull
 
 constexpr const char* kAccept =
     "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
-    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.docker.distribution.manifest.v2+json";
 
 // The registry's own words: {"errors":[{"message":...}]}.
 std::string registry_text(const std::string& body) {
@@ -55,13 +56,17 @@ std::map<std::string, std::string> parse_challenge(std::string_view header) {
   return out;
 }
 
-RegistryClient::RegistryClient(const CurlTransport& transport, Endpoint endpoint, std::optional<RegistryAuth> auth,
-                               std::string registry)
-    : transport_(transport), endpoint_(std::move(endpoint)), auth_(std::move(auth)), registry_(std::move(registry)) {}
+RegistryClient::RegistryClient(const CurlTransport& transport, Endpoint endpoint,
+                               std::optional<RegistryAuth> auth, std::string registry)
+    : transport_(transport),
+      endpoint_(std::move(endpoint)),
+      auth_(std::move(auth)),
+      registry_(std::move(registry)) {}
 
 std::string RegistryClient::url(const std::string& kind, const std::string& what) const {
   std::string out = endpoint_.base + "/" + endpoint_.repository + "/" + kind + "/" + what;
-  if (endpoint_.mirror) out += "?ns=" + url_encode(registry_);  // tells a mirror of many registries which one is meant
+  if (endpoint_.mirror)
+    out += "?ns=" + url_encode(registry_);  // tells a mirror of many registries which one is meant
   return out;
 }
 
@@ -71,12 +76,19 @@ Error RegistryClient::explain(const HttpAnswer& answer, const std::string& what)
   switch (answer.status) {
     case 401:
     case 403:
-      return Error(Reason::kForbidden, where + "pull access denied, repository does not exist or may require authorization" + said +
-                                           (auth_ ? ": the credentials were not accepted" : ": no credentials given (imagePullSecrets or registries.yaml)"));
-    case 404: return Error(Reason::kNotFound, where + what + ": not found" + said);
-    case 429: return Error(Reason::kTooManyRequests, where + "the registry limits the rate of pulls" + said + "; log in or use a mirror");
+      return Error(Reason::kForbidden,
+                   where + "pull access denied, repository does not exist or may require authorization" +
+                       said +
+                       (auth_ ? ": the credentials were not accepted"
+                              : ": no credentials given (imagePullSecrets or registries.yaml)"));
+    case 404:
+      return Error(Reason::kNotFound, where + what + ": not found" + said);
+    case 429:
+      return Error(Reason::kTooManyRequests,
+                   where + "the registry limits the rate of pulls" + said + "; log in or use a mirror");
     default:
-      return Error(Reason::kServiceUnavailable, where + what + ": unexpected status " + std::to_string(answer.status) + said);
+      return Error(Reason::kServiceUnavailable,
+                   where + what + ": unexpected status " + std::to_string(answer.status) + said);
   }
 }
 
@@ -87,7 +99,8 @@ Result<std::string> RegistryClient::fetch_token(const std::map<std::string, std:
   };
   const std::string realm = get("realm");
   if (!realm.starts_with("https://") && !realm.starts_with("http://"))
-    return Error(Reason::kServiceUnavailable, endpoint_.host + ": asks for a token without saying where (realm)");
+    return Error(Reason::kServiceUnavailable,
+                 endpoint_.host + ": asks for a token without saying where (realm)");
   std::string scope = get("scope");
   if (scope.empty()) scope = "repository:" + endpoint_.repository + ":pull";
   const std::string query = "service=" + url_encode(get("service")) + "&scope=" + url_encode(scope);
@@ -95,10 +108,13 @@ Result<std::string> RegistryClient::fetch_token(const std::map<std::string, std:
   request.tls = endpoint_.tls;
   if (auth_ && !auth_->identity_token.empty()) {
     request.url = realm;
-    request.form = "grant_type=refresh_token&client_id=mk&" + query + "&refresh_token=" + url_encode(auth_->identity_token);
+    request.form = "grant_type=refresh_token&client_id=mk&" + query +
+                   "&refresh_token=" + url_encode(auth_->identity_token);
   } else {
     request.url = realm + (realm.find('?') == std::string::npos ? "?" : "&") + query;
-    if (auth_) request.headers.push_back("Authorization: Basic " + base64_encode(auth_->username + ":" + auth_->password));
+    if (auth_)
+      request.headers.push_back("Authorization: Basic " +
+                                base64_encode(auth_->username + ":" + auth_->password));
   }
   MK_ASSIGN(const HttpAnswer answer, transport_.perform(request));
   if (answer.status != 200) return explain(answer, "token");
@@ -153,8 +169,8 @@ Result<FetchedManifest> RegistryClient::manifest(const std::string& version) {
   out.digest = sha256_digest(answer.body);
   out.body = std::move(answer.body);
   if (valid_digest(version) && out.digest != version)
-    return Error(Reason::kInvalid, endpoint_.host + ": asked for manifest " + version + ", got one with digest " +
-                                       out.digest + "; nothing was kept");
+    return Error(Reason::kInvalid, endpoint_.host + ": asked for manifest " + version +
+                                       ", got one with digest " + out.digest + "; nothing was kept");
   return out;
 }
 
@@ -168,7 +184,8 @@ Result<void> RegistryClient::download(const Descriptor& descriptor, BlobWriter& 
   request.sink = [&](int status, std::string_view bytes) -> Result<void> {
     if (std::exchange(first, false) && status != 206 && have > 0) MK_TRY(writer.restart());
     if (descriptor.size > 0 && writer.size() + static_cast<std::int64_t>(bytes.size()) > descriptor.size)
-      return Error(Reason::kInvalid, endpoint_.host + ": blob " + descriptor.digest + " is longer than its manifest says");
+      return Error(Reason::kInvalid,
+                   endpoint_.host + ": blob " + descriptor.digest + " is longer than its manifest says");
     return writer.write(bytes);
   };
   MK_ASSIGN(const HttpAnswer answer, call(request));
@@ -192,7 +209,8 @@ Result<void> RegistryClient::blob(const Descriptor& descriptor, const BlobStore&
     if (!result.ok()) return result;
     if (descriptor.size <= 0 || writer.size() >= descriptor.size) break;
     if (attempt >= kResumesMax)
-      return Error(Reason::kServiceUnavailable, endpoint_.host + ": blob " + descriptor.digest + " ends early, again and again");
+      return Error(Reason::kServiceUnavailable,
+                   endpoint_.host + ": blob " + descriptor.digest + " ends early, again and again");
   }
   auto committed = writer.commit();
   if (!committed.ok()) return std::move(committed).error().wrap(endpoint_.host);

@@ -19,8 +19,8 @@ struct FetchedManifest {
   std::string digest, body;
 };
 
-// One repository of one registry endpoint, with one set of credentials (the registry API v2). Blocking; may be
-// used from several threads at once.
+// One repository of one registry endpoint, with one set of credentials (the registry API v2). Blocking; may
+// be used from several threads at once.
 class RegistryClient {
  public:
   RegistryClient(const CurlTransport& transport, Endpoint endpoint, std::optional<RegistryAuth> auth,
@@ -28,7 +28,8 @@ class RegistryClient {
 
   // `version`: a tag or a digest; the body is checked against the latter.
   Result<FetchedManifest> manifest(const std::string& version);
-  // Into the store, continuing where an earlier attempt ended. kInvalid when the registry lies about the content.
+  // Into the store, continuing where an earlier attempt ended. kInvalid when the registry lies about the
+  // content.
   Result<void> blob(const Descriptor& descriptor, const BlobStore& store);
 
  private:

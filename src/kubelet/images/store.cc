@@ -21,7 +21,8 @@ struct LocalImages::Hold {
   UniqueFd fd;
 };
 
-LocalImages::LocalImages(rt::Loop& loop, const std::string& data_dir, Registries registries, TransferLimits limits)
+LocalImages::LocalImages(rt::Loop& loop, const std::string& data_dir, Registries registries,
+                         TransferLimits limits)
     : stop_(std::make_shared<std::atomic<bool>>(false)),
       parts_(std::make_shared<ImageParts>(data_dir, std::move(registries), limits, stop_)),
       lock_path_(data_dir + "/images/lock"),
@@ -29,7 +30,9 @@ LocalImages::LocalImages(rt::Loop& loop, const std::string& data_dir, Registries
       group_(loop.executor()),
       pool_(kThreadsMax) {}
 
-LocalImages::~LocalImages() { *stop_ = true; }
+LocalImages::~LocalImages() {
+  *stop_ = true;
+}
 
 Result<void> LocalImages::open() {
   MK_TRY(parts_->blobs.prepare());
@@ -54,7 +57,8 @@ const StoredImage* LocalImages::lookup(const std::string& reference) const {
   if (const auto* image = index_.by_id(reference)) return image;
   const auto parsed = parse_reference(reference);
   if (!parsed.ok()) return nullptr;
-  const auto* image = index_.by_name(parsed->digest.empty() ? parsed->tagged() : parsed->name() + "@" + parsed->digest);
+  const auto* image =
+      index_.by_name(parsed->digest.empty() ? parsed->tagged() : parsed->name() + "@" + parsed->digest);
   if (image == nullptr) return nullptr;
   for (const auto& id : image->chain)  // a damaged store is repaired by the next pull
     if (!parts_->layers.has(id)) return nullptr;
@@ -127,7 +131,8 @@ rt::Task<Result<ImageInfo>> LocalImages::fetch(Reference reference, std::vector<
   co_return index_.by_id(id)->info;
 }
 
-rt::Task<> LocalImages::run_pull(std::string key, Reference reference, std::vector<RegistryAuth> credentials) {
+rt::Task<> LocalImages::run_pull(std::string key, Reference reference,
+                                 std::vector<RegistryAuth> credentials) {
   auto pull = pulls_[key];
   co_await until_swept();
   std::optional<Active> active(std::in_place, *this);
@@ -145,7 +150,8 @@ rt::Task<Result<ImageInfo>> LocalImages::pull(std::string reference, std::vector
     if (const auto* image = lookup(reference)) co_return image->info;
   // Only who shows the same credentials may share a pull.
   std::string key = parsed.str();
-  for (const auto& auth : credentials) key += "\n" + auth.username + "\n" + auth.password + "\n" + auth.identity_token;
+  for (const auto& auth : credentials)
+    key += "\n" + auth.username + "\n" + auth.password + "\n" + auth.identity_token;
   auto& entry = pulls_[key];
   auto pull = entry;
   if (!pull) {
@@ -183,7 +189,8 @@ rt::Task<Result<void>> LocalImages::remove(std::string id) {
   const auto* image = lookup(id);
   if (image == nullptr) co_return ok();
   const std::string found = image->info.id;
-  if (in_use && in_use(found)) co_return Error(Reason::kConflict, "image " + found + " is used by a container");
+  if (in_use && in_use(found))
+    co_return Error(Reason::kConflict, "image " + found + " is used by a container");
   MK_CO_TRY(index_.remove(found));
   co_await until_swept();
   co_await sweep();

@@ -16,9 +16,9 @@
 
 namespace mk::kubelet {
 
-// ImageStore on disk: <data_dir>/images (index, configs, partial blobs) and <data_dir>/layers (unpacked). Packed
-// layers are deleted once unpacked. Lives on the loop's thread; the work is done on threads of its own, which a
-// hanging registry may occupy without keeping container operations waiting.
+// ImageStore on disk: <data_dir>/images (index, configs, partial blobs) and <data_dir>/layers (unpacked).
+// Packed layers are deleted once unpacked. Lives on the loop's thread; the work is done on threads of its
+// own, which a hanging registry may occupy without keeping container operations waiting.
 class LocalImages final : public ImageStore {
  public:
   LocalImages(rt::Loop& loop, const std::string& data_dir, Registries registries, TransferLimits limits = {});

@@ -13,12 +13,14 @@ using namespace mk::kubelet::testing;
 namespace {
 
 TestImage small_image() {
-  return make_image({{{"bin/", AE_IFDIR}, {"bin/sh", AE_IFREG, std::string(300000, 'x')}}, {{"etc/conf", AE_IFREG, "1"}}},
-                    R"({"Cmd":["sh"],"Env":["PATH=/bin"],"User":"nobody","StopSignal":"SIGINT"})");
+  return make_image(
+      {{{"bin/", AE_IFDIR}, {"bin/sh", AE_IFREG, std::string(300000, 'x')}}, {{"etc/conf", AE_IFREG, "1"}}},
+      R"({"Cmd":["sh"],"Env":["PATH=/bin"],"User":"nobody","StopSignal":"SIGINT"})");
 }
 
 // Serves one image under any repository as tag "v1"; `tweak` may spoil the reply.
-TestRegistry::Handler serve(const TestImage& image, std::function<void(const TestRequest&, TestReply&)> tweak = nullptr) {
+TestRegistry::Handler serve(const TestImage& image,
+                            std::function<void(const TestRequest&, TestReply&)> tweak = nullptr) {
   return [=](const TestRequest& request) {
     TestReply reply;
     const auto path = request.target.substr(0, request.target.find('?'));
@@ -31,7 +33,8 @@ TestRegistry::Handler serve(const TestImage& image, std::function<void(const Tes
       reply.body = blob->second;
       if (const auto range = request.header("Range"); !range.empty()) {
         reply.status = 206;
-        reply.body = reply.body.substr(static_cast<std::size_t>(*parse_int(range.substr(6, range.size() - 7))));
+        reply.body =
+            reply.body.substr(static_cast<std::size_t>(*parse_int(range.substr(6, range.size() - 7))));
       }
     }
     if (tweak) tweak(request, reply);
@@ -50,9 +53,7 @@ struct Store {
   Result<std::vector<ImageInfo>> import(std::string path, std::string name = "") {
     return run(loop, images.import(path, name));
   }
-  void remove(std::string id) {
-    CHECK(run(loop, images.remove(id)).ok());
-  }
+  void remove(std::string id) { CHECK(run(loop, images.remove(id)).ok()); }
   TempDir dir;
   rt::Loop loop;
   LocalImages images;
@@ -134,7 +135,8 @@ TEST_CASE("a lying registry leaves nothing behind") {
   REQUIRE_FALSE(pulled.ok());
   CHECK(pulled.error().is(Reason::kInvalid));
   CHECK_FALSE(file_exists(store.dir.path + "/images/partial/" + std::string(digest_hex(image.layers[0]))));
-  CHECK_FALSE(file_exists(store.dir.path + "/images/blobs/sha256/" + std::string(digest_hex(image.layers[0]))));
+  CHECK_FALSE(
+      file_exists(store.dir.path + "/images/blobs/sha256/" + std::string(digest_hex(image.layers[0]))));
   CHECK(store.images.list().empty());
 }
 
@@ -154,8 +156,10 @@ TEST_CASE("an interrupted download continues", "[root]") {
   std::atomic<std::size_t> second = 0;
   TestRegistry registry(serve(image, [&](const TestRequest& request, TestReply& reply) {
     if (request.target.find(image.layers[0]) == std::string::npos) return;
-    if (broken.exchange(false)) reply.cut = 200000;
-    else second = reply.body.size();
+    if (broken.exchange(false))
+      reply.cut = 200000;
+    else
+      second = reply.body.size();
   }));
   Store store;
   const auto pulled = store.pull(registry.host() + "/a:v1");
@@ -193,7 +197,8 @@ TEST_CASE("tokens and passwords are given to who asks", "[root]") {
     } else if (request.header("Authorization") != (bearer ? "Bearer T" : basic)) {
       reply = TestReply();
       reply.status = 401;
-      reply.headers = bearer ? "WWW-Authenticate: Bearer realm=\"" + realm + "\",service=\"s\",scope=\"repository:a/b:pull\"\r\n"
+      reply.headers = bearer ? "WWW-Authenticate: Bearer realm=\"" + realm +
+                                   "\",service=\"s\",scope=\"repository:a/b:pull\"\r\n"
                              : std::string("WWW-Authenticate: Basic realm=\"r\"\r\n");
     }
   }));
@@ -242,8 +247,9 @@ TEST_CASE("tarballs are imported", "[root]") {
   docker.emplace_back("l0/layer.tar", AE_IFREG, image.blobs.at(image.layers[0]));
   docker.emplace_back("l1/layer.tar", AE_IFREG, image.blobs.at(image.layers[1]));
   docker.emplace_back("l2/layer.tar", AE_IFLNK, "../l1/layer.tar");
-  docker.emplace_back("manifest.json", AE_IFREG,
-                      R"([{"Config":"c.json","RepoTags":["saved:1"],"Layers":["l0/layer.tar","l2/layer.tar"]}])");
+  docker.emplace_back(
+      "manifest.json", AE_IFREG,
+      R"([{"Config":"c.json","RepoTags":["saved:1"],"Layers":["l0/layer.tar","l2/layer.tar"]}])");
   Store second;
   write_tar(tar, docker);
   const auto imported = second.import(tar);
@@ -267,7 +273,8 @@ TEST_CASE("the platform's manifest is chosen") {
 }
 
 TEST_CASE("challenges are read") {
-  const auto challenge = parse_challenge(R"(Bearer realm="https://a/t",service="r",scope="repository:x:pull,push",error=z)");
+  const auto challenge =
+      parse_challenge(R"(Bearer realm="https://a/t",service="r",scope="repository:x:pull,push",error=z)");
   CHECK(challenge.at("") == "bearer");
   CHECK(challenge.at("realm") == "https://a/t");
   CHECK(challenge.at("scope") == "repository:x:pull,push");

@@ -94,7 +94,8 @@ Result<std::string> TarReader::content(std::size_t size_max) {
     if (got < 0) return failure(tar_, "read");
     if (got == 0) return out;
     if (out.size() + static_cast<std::size_t>(got) > size_max)
-      return Error(Reason::kInvalid, "read " + path_ + ": an entry is larger than " + std::to_string(size_max) + " bytes");
+      return Error(Reason::kInvalid,
+                   "read " + path_ + ": an entry is larger than " + std::to_string(size_max) + " bytes");
     out.append(buffer, static_cast<std::size_t>(got));
   }
 }

@@ -30,9 +30,9 @@ struct TestRequest {
 struct TestReply {
   int status = 200;
   std::string body;
-  std::string headers;        // "Name: value\r\n"...
-  std::size_t cut = SIZE_MAX; // close the connection after so many bytes of the body
-  bool hang = false;          // send nothing until the server stops
+  std::string headers;         // "Name: value\r\n"...
+  std::size_t cut = SIZE_MAX;  // close the connection after so many bytes of the body
+  bool hang = false;           // send nothing until the server stops
 };
 
 class TestRegistry {
@@ -87,15 +87,17 @@ class TestRegistry {
     request.head = data.substr(0, data.find("\r\n\r\n") + 2);
     request.body = data.substr(data.find("\r\n\r\n") + 4);
     request.method = data.substr(0, data.find(' '));
-    request.target = data.substr(request.method.size() + 1, data.find(' ', request.method.size() + 1) - request.method.size() - 1);
+    request.target = data.substr(request.method.size() + 1,
+                                 data.find(' ', request.method.size() + 1) - request.method.size() - 1);
     {
       const std::lock_guard lock(mutex_);
       log_.push_back(request.method + " " + request.target);
     }
     const TestReply reply = handler_(request);
     while (reply.hang && !stop_) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    std::string out = "HTTP/1.1 " + std::to_string(reply.status) + " X\r\nConnection: close\r\nContent-Length: " +
-                      std::to_string(reply.body.size()) + "\r\n" + reply.headers + "\r\n" + reply.body.substr(0, reply.cut);
+    std::string out = "HTTP/1.1 " + std::to_string(reply.status) +
+                      " X\r\nConnection: close\r\nContent-Length: " + std::to_string(reply.body.size()) +
+                      "\r\n" + reply.headers + "\r\n" + reply.body.substr(0, reply.cut);
     for (std::size_t done = 0; done < out.size();) {
       const auto put = ::send(fd, out.data() + done, out.size() - done, MSG_NOSIGNAL);
       if (put <= 0) break;

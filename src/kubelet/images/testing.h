@@ -29,7 +29,8 @@ struct TempDir {
   std::string path;
 };
 
-// The task's value; may be called again and again on one loop (a loop that has run dry stays stopped for run()).
+// The task's value; may be called again and again on one loop (a loop that has run dry stays stopped for
+// run()).
 template <class T>
 T run(rt::Loop& loop, rt::Task<T> task) {
   std::optional<T> out;
@@ -60,7 +61,8 @@ struct TarEntry {
 
 enum class Packing { kPlain, kGzip, kZstd };
 
-inline void write_tar(const std::string& path, const std::vector<TarEntry>& entries, Packing packing = Packing::kPlain) {
+inline void write_tar(const std::string& path, const std::vector<TarEntry>& entries,
+                      Packing packing = Packing::kPlain) {
   archive* out = archive_write_new();
   archive_write_set_format_pax(out);
   if (packing == Packing::kGzip) archive_write_add_filter_gzip(out);
@@ -77,7 +79,8 @@ inline void write_tar(const std::string& path, const std::vector<TarEntry>& entr
     if (item.type == AE_IFLNK) archive_entry_set_symlink(entry, item.text.c_str());
     if (item.type == AE_IFREG) archive_entry_set_size(entry, static_cast<la_int64_t>(item.text.size()));
     if (item.type == AE_IFCHR) archive_entry_set_rdev(entry, 0x103);
-    for (const auto& [key, value] : item.xattrs) archive_entry_xattr_add_entry(entry, key.c_str(), value.data(), value.size());
+    for (const auto& [key, value] : item.xattrs)
+      archive_entry_xattr_add_entry(entry, key.c_str(), value.data(), value.size());
     archive_write_header(out, entry);
     if (item.type == AE_IFREG) archive_write_data(out, item.text.data(), item.text.size());
     archive_entry_free(entry);
@@ -110,8 +113,10 @@ inline TestImage make_image(const std::vector<std::vector<TarEntry>>& layers, co
     const std::string packed = *read_file(dir.path + "/packed");
     out.layers.push_back(out.add(packed));
     diff_ids += (diff_ids.empty() ? "\"" : ",\"") + sha256_digest(*read_file(dir.path + "/plain")) + "\"";
-    descriptors += (descriptors.empty() ? "" : ",") + std::string("{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"") +
-                   out.layers.back() + "\",\"size\":" + std::to_string(packed.size()) + "}";
+    descriptors +=
+        (descriptors.empty() ? "" : ",") +
+        std::string("{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"") +
+        out.layers.back() + "\",\"size\":" + std::to_string(packed.size()) + "}";
   }
   const std::string config = "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":" + config_json +
                              ",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" + diff_ids + "]}}";
@@ -126,8 +131,9 @@ inline void write_oci_archive(const std::string& path, const TestImage& image, c
                               Packing packing = Packing::kPlain) {
   std::vector<TarEntry> entries;
   entries.emplace_back("oci-layout", AE_IFREG, "{\"imageLayoutVersion\":\"1.0.0\"}");
-  entries.emplace_back("index.json", AE_IFREG, "{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"" + image.manifest +
-                                                   "\",\"annotations\":{\"io.containerd.image.name\":\"" + name + "\"}}]}");
+  entries.emplace_back("index.json", AE_IFREG,
+                       "{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"" + image.manifest +
+                           "\",\"annotations\":{\"io.containerd.image.name\":\"" + name + "\"}}]}");
   for (const auto& [digest, bytes] : image.blobs)
     entries.emplace_back("blobs/sha256/" + std::string(digest_hex(digest)), AE_IFREG, bytes);
   write_tar(path, entries, packing);

@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include <string_view>
@@ -67,9 +67,11 @@ class Unpacker {
 // "./a//b/" as {"a", "b"}; nothing may climb.
 Result<std::vector<std::string>> parts_of(std::string_view path) {
   std::vector<std::string> out;
-  if (path.find('\0') != std::string_view::npos) return Error(Reason::kInvalid, "NUL in a layer entry's name");
+  if (path.find('\0') != std::string_view::npos)
+    return Error(Reason::kInvalid, "NUL in a layer entry's name");
   for (const auto part : split(path, '/')) {
-    if (part == "..") return Error(Reason::kInvalid, "layer entry \"" + std::string(path) + "\" climbs out with ..");
+    if (part == "..")
+      return Error(Reason::kInvalid, "layer entry \"" + std::string(path) + "\" climbs out with ..");
     if (!part.empty() && part != ".") out.emplace_back(part);
   }
   return out;
@@ -138,8 +140,10 @@ Result<void> Unpacker::make_whiteout(const Place& place, const std::string& hidd
   if (hidden.empty() || hidden == "." || hidden == "..") return invalid(place.path, "is no valid whiteout");
   if (::mknodat(place.folder.get(), hidden.c_str(), S_IFCHR | 0600, makedev(0, 0)) == 0) return ok();
   if (errno != EEXIST) return sys_error("make whiteout", place.path);
-  // The layer also brings its own: a folder hides what is below it by being opaque, all else does so by itself.
-  const UniqueFd own(::openat(place.folder.get(), hidden.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  // The layer also brings its own: a folder hides what is below it by being opaque, all else does so by
+  // itself.
+  const UniqueFd own(
+      ::openat(place.folder.get(), hidden.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (own && ::fsetxattr(own.get(), kOpaque, "y", 1, 0) != 0) return sys_error("mark opaque", place.path);
   return ok();
 }
@@ -163,8 +167,8 @@ Result<void> Unpacker::make_folder(const Place& place) {
 }
 
 Result<void> Unpacker::make_file(const Place& place) {
-  const UniqueFd fd(
-      ::openat(place.folder.get(), place.name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const UniqueFd fd(::openat(place.folder.get(), place.name.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd) return sys_error("create in layer", place.path);
   MK_ASSIGN(const std::int64_t bytes, tar_.copy_to(fd.get()));
   struct stat info;
@@ -177,7 +181,8 @@ Result<void> Unpacker::make_file(const Place& place) {
 Result<void> Unpacker::make_link(const Place& place, const char* source) {
   MK_ASSIGN(const auto from, locate(source));
   if (::linkat(from.folder.get(), from.name.c_str(), place.folder.get(), place.name.c_str(), 0) != 0) {
-    if (errno == ENOENT) return invalid(place.path, "is a hard link to \"" + from.path + "\", which the layer lacks");
+    if (errno == ENOENT)
+      return invalid(place.path, "is a hard link to \"" + from.path + "\", which the layer lacks");
     return sys_error("link in layer", place.path);
   }
   return ok();
@@ -186,7 +191,8 @@ Result<void> Unpacker::make_link(const Place& place, const char* source) {
 Result<void> Unpacker::make_special(const Place& place, archive_entry* entry) {
   const mode_t mode = archive_entry_filetype(entry) | 0600;
   const dev_t device = S_ISFIFO(mode) ? 0 : archive_entry_rdev(entry);
-  if (::mknodat(place.folder.get(), place.name.c_str(), mode, device) != 0) return sys_error("mknod", place.path);
+  if (::mknodat(place.folder.get(), place.name.c_str(), mode, device) != 0)
+    return sys_error("mknod", place.path);
   return ok();
 }
 
@@ -198,7 +204,8 @@ Result<void> Unpacker::set_attributes(const Place& place, archive_entry* entry) 
   if (::fchownat(at, name.c_str(), static_cast<uid_t>(archive_entry_uid(entry)),
                  static_cast<gid_t>(archive_entry_gid(entry)), AT_SYMLINK_NOFOLLOW) != 0)
     return sys_error("chown", place.path);
-  if (!link && ::fchmodat(at, name.c_str(), archive_entry_perm(entry), 0) != 0) return sys_error("chmod", place.path);
+  if (!link && ::fchmodat(at, name.c_str(), archive_entry_perm(entry), 0) != 0)
+    return sys_error("chmod", place.path);
   const std::string through = "/proc/self/fd/" + std::to_string(at) + "/" + name;
   const char* key = nullptr;
   const void* value = nullptr;
@@ -211,8 +218,9 @@ Result<void> Unpacker::set_attributes(const Place& place, archive_entry* entry) 
     if (::lsetxattr(through.c_str(), key, value, size, 0) != 0 && errno != ENOTSUP && errno != EPERM)
       return sys_error("set extended attribute of", place.path);
   }
-  timespec times[2] = {{archive_entry_atime_is_set(entry) ? archive_entry_atime(entry) : archive_entry_mtime(entry), 0},
-                       {archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)}};
+  timespec times[2] = {
+      {archive_entry_atime_is_set(entry) ? archive_entry_atime(entry) : archive_entry_mtime(entry), 0},
+      {archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)}};
   if (archive_entry_filetype(entry) == AE_IFDIR)
     folder_times_.push_back({place.path, {times[0], times[1]}});
   else if (::utimensat(at, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
@@ -235,16 +243,23 @@ Result<void> Unpacker::add(archive_entry* entry) {
   }
   if (hard_link != nullptr) return make_link(place, hard_link);
   switch (type) {
-    case AE_IFDIR: MK_TRY(make_folder(place)); break;
-    case AE_IFREG: MK_TRY(make_file(place)); break;
+    case AE_IFDIR:
+      MK_TRY(make_folder(place));
+      break;
+    case AE_IFREG:
+      MK_TRY(make_file(place));
+      break;
     case AE_IFLNK:
       if (::symlinkat(archive_entry_symlink(entry), place.folder.get(), place.name.c_str()) != 0)
         return sys_error("symlink", place.path);
       break;
     case AE_IFCHR:
     case AE_IFBLK:
-    case AE_IFIFO: MK_TRY(make_special(place, entry)); break;
-    default: return ok();  // a socket means nothing in an image
+    case AE_IFIFO:
+      MK_TRY(make_special(place, entry));
+      break;
+    default:
+      return ok();  // a socket means nothing in an image
   }
   return set_attributes(place, entry);
 }

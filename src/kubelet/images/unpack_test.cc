@@ -1,10 +1,10 @@
 #include "images/unpack.h"
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include "images/layers.h"
 #include "images/testing.h"
@@ -69,19 +69,22 @@ TEST_CASE("a layer keeps kinds, owners, modes, times and links", "[root]") {
     CHECK(S_ISFIFO(stat_of(layer.target + "/pipe").st_mode));
     char value[16];
     CHECK(::lgetxattr((layer.target + "/bin/su").c_str(), "user.note", value, sizeof value) == 4);
-    CHECK(::lgetxattr((layer.target + "/bin/su").c_str(), "trusted.overlay.redirect", value, sizeof value) < 0);
+    CHECK(::lgetxattr((layer.target + "/bin/su").c_str(), "trusted.overlay.redirect", value, sizeof value) <
+          0);
   }
 }
 
 TEST_CASE("whiteouts become overlayfs'", "[root]") {
   if (skip_without_root("whiteout devices")) return;
   Layer layer;
-  REQUIRE(layer.unpack({{"a/.wh.gone", AE_IFREG},
-                        {"b/.wh..wh..opq", AE_IFREG},
-                        {"b/new", AE_IFREG, "x"},
-                        {".wh.again", AE_IFREG},
-                        {"again/", AE_IFDIR},
-                        {".wh..wh.plnk", AE_IFREG}}).ok());
+  REQUIRE(layer
+              .unpack({{"a/.wh.gone", AE_IFREG},
+                       {"b/.wh..wh..opq", AE_IFREG},
+                       {"b/new", AE_IFREG, "x"},
+                       {".wh.again", AE_IFREG},
+                       {"again/", AE_IFDIR},
+                       {".wh..wh.plnk", AE_IFREG}})
+              .ok());
   const auto gone = stat_of(layer.target + "/a/gone");
   CHECK(S_ISCHR(gone.st_mode));
   CHECK(gone.st_rdev == makedev(0, 0));

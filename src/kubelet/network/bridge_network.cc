@@ -31,7 +31,8 @@ std::string device_of(Ipv4 address) {
   if (::getifaddrs(&all) != 0) return out;
   for (const ifaddrs* item = all; item != nullptr; item = item->ifa_next) {
     if (item->ifa_addr == nullptr || item->ifa_addr->sa_family != AF_INET) continue;
-    if (ntohl(reinterpret_cast<const sockaddr_in*>(item->ifa_addr)->sin_addr.s_addr) == address.value) out = item->ifa_name;
+    if (ntohl(reinterpret_cast<const sockaddr_in*>(item->ifa_addr)->sin_addr.s_addr) == address.value)
+      out = item->ifa_name;
   }
   ::freeifaddrs(all);
   return out;
@@ -54,7 +55,9 @@ Result<BridgeNetwork::Plan> make_plan(const PodNetworkConfig& config) {
   if (!node) return Error(Reason::kInvalid, "node IP \"" + config.node_ip + "\" is no IPv4 address");
   out.node = *node;
   out.device = device_of(*node);
-  if (out.device.empty()) return Error(Reason::kInvalid, "no interface of this node has the address " + config.node_ip + "; set --node-ip");
+  if (out.device.empty())
+    return Error(Reason::kInvalid,
+                 "no interface of this node has the address " + config.node_ip + "; set --node-ip");
   out.mac = mac_of(config.node_ip);
   out.mtu = config.mtu;
   return out;
@@ -90,7 +93,8 @@ Result<rt::ProcessResult> iptables(std::vector<std::string> argv, std::string in
 
 Result<void> restore(const std::string& rules) {
   MK_ASSIGN(const auto result, iptables({"iptables-restore", "--noflush", "-w", "10"}, rules));
-  if (!result.success()) return Error(Reason::kInternalError, "iptables-restore: " + std::string(trim(result.err)));
+  if (!result.success())
+    return Error(Reason::kInternalError, "iptables-restore: " + std::string(trim(result.err)));
   return ok();
 }
 
@@ -103,17 +107,29 @@ constexpr Jump kJumps[] = {{"nat", "POSTROUTING", "MK-POSTROUTING"}, {"filter", 
 Result<void> put_rules(const BridgeNetwork::Plan& plan) {
   const std::string pods = plan.pods.network().str() + "/" + std::to_string(plan.pods.prefix);
   const std::string cluster = plan.cluster.network().str() + "/" + std::to_string(plan.cluster.prefix);
-  MK_TRY(restore("*nat\n:MK-POSTROUTING - [0:0]\n"
-                 "-A MK-POSTROUTING -s " + pods + " -d " + cluster + " -j RETURN\n"
-                 "-A MK-POSTROUTING -s " + pods + " -d 224.0.0.0/4 -j RETURN\n"
-                 "-A MK-POSTROUTING -s " + pods + " -j MASQUERADE --random-fully\n"
-                 "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
-                 "-A MK-FORWARD -s " + cluster + " -j ACCEPT\n"
-                 "-A MK-FORWARD -d " + cluster + " -j ACCEPT\nCOMMIT\n"));
+  MK_TRY(
+      restore("*nat\n:MK-POSTROUTING - [0:0]\n"
+              "-A MK-POSTROUTING -s " +
+              pods + " -d " + cluster +
+              " -j RETURN\n"
+              "-A MK-POSTROUTING -s " +
+              pods +
+              " -d 224.0.0.0/4 -j RETURN\n"
+              "-A MK-POSTROUTING -s " +
+              pods +
+              " -j MASQUERADE --random-fully\n"
+              "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
+              "-A MK-FORWARD -s " +
+              cluster +
+              " -j ACCEPT\n"
+              "-A MK-FORWARD -d " +
+              cluster + " -j ACCEPT\nCOMMIT\n"));
   for (const auto& jump : kJumps) {
-    MK_ASSIGN(const auto there, iptables({"iptables", "-w", "10", "-t", jump.table, "-C", jump.from, "-j", jump.to}));
+    MK_ASSIGN(const auto there,
+              iptables({"iptables", "-w", "10", "-t", jump.table, "-C", jump.from, "-j", jump.to}));
     if (there.success()) continue;
-    MK_ASSIGN(const auto added, iptables({"iptables", "-w", "10", "-t", jump.table, "-A", jump.from, "-j", jump.to}));
+    MK_ASSIGN(const auto added,
+              iptables({"iptables", "-w", "10", "-t", jump.table, "-A", jump.from, "-j", jump.to}));
     if (!added.success()) return Error(Reason::kInternalError, "iptables: " + std::string(trim(added.err)));
   }
   return ok();
@@ -123,10 +139,12 @@ Result<void> remove_rules() {
   for (const auto& jump : kJumps) {
     // As often as it is there; then the chain, empty.
     for (;;) {
-      MK_ASSIGN(const auto gone, iptables({"iptables", "-w", "10", "-t", jump.table, "-D", jump.from, "-j", jump.to}));
+      MK_ASSIGN(const auto gone,
+                iptables({"iptables", "-w", "10", "-t", jump.table, "-D", jump.from, "-j", jump.to}));
       if (!gone.success()) break;
     }
-    for (const char* verb : {"-F", "-X"}) MK_TRY(iptables({"iptables", "-w", "10", "-t", jump.table, verb, jump.to}));
+    for (const char* verb : {"-F", "-X"})
+      MK_TRY(iptables({"iptables", "-w", "10", "-t", jump.table, verb, jump.to}));
   }
   return ok();
 }
@@ -183,16 +201,20 @@ Result<void> put_peers(const std::vector<Peer>& peers) {
     hosts.emplace(peer.mac, peer.node.value);
   }
   for (const auto& route : netlink.routes(device->index))
-    if (networks.count(route.destination.network().value) == 0) MK_TRY(netlink.delete_route(route.destination, device->index));
+    if (networks.count(route.destination.network().value) == 0)
+      MK_TRY(netlink.delete_route(route.destination, device->index));
   for (const auto& entry : netlink.neighbors(device->index))
-    if (networks.count(entry.address.value) == 0) MK_TRY(netlink.delete_neighbor(device->index, entry.address));
+    if (networks.count(entry.address.value) == 0)
+      MK_TRY(netlink.delete_neighbor(device->index, entry.address));
   for (const auto& entry : netlink.forwards(device->index))
-    if (hosts.count({entry.mac, entry.address.value}) == 0) MK_TRY(netlink.delete_forward(device->index, entry.mac, entry.address));
+    if (hosts.count({entry.mac, entry.address.value}) == 0)
+      MK_TRY(netlink.delete_forward(device->index, entry.mac, entry.address));
   for (const auto& peer : peers) MK_TRY(put_peer(netlink, device->index, peer));
   return ok();
 }
 
-Result<void> connect_pod(const BridgeNetwork::Plan& plan, Ipv4 address, Ipv4 gateway, const std::string& name, int pid) {
+Result<void> connect_pod(const BridgeNetwork::Plan& plan, Ipv4 address, Ipv4 gateway, const std::string& name,
+                         int pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/ns/net";
   const UniqueFd target(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!target) return sys_error("open", path);
@@ -200,7 +222,9 @@ Result<void> connect_pod(const BridgeNetwork::Plan& plan, Ipv4 address, Ipv4 gat
   MK_TRY(host.delete_link(name));  // of an attempt that did not get to its end
   MK_TRY(host.add_veth(name, "eth0", target.get(), plan.mtu));
   const auto bridge = host.link(kBridge), port = host.link(name);
-  if (!bridge || !port) return Error(Reason::kServiceUnavailable, "the bridge mk0 is gone; the pod network must be configured again");
+  if (!bridge || !port)
+    return Error(Reason::kServiceUnavailable,
+                 "the bridge mk0 is gone; the pod network must be configured again");
   MK_TRY(host.join_bridge(port->index, bridge->index));
   MK_TRY(host.set_up(port->index));
   MK_ASSIGN(Netlink pod, Netlink::open_in(path));
@@ -214,13 +238,16 @@ Result<void> connect_pod(const BridgeNetwork::Plan& plan, Ipv4 address, Ipv4 gat
 }  // namespace
 
 BridgeNetwork::BridgeNetwork(rt::BlockingPool& pool, std::string data_dir)
-    : pool_(pool), data_dir_(std::move(data_dir)), shared_(std::make_shared<Shared>(data_dir_ + "/network/ipam.json")) {}
+    : pool_(pool),
+      data_dir_(std::move(data_dir)),
+      shared_(std::make_shared<Shared>(data_dir_ + "/network/ipam.json")) {}
 
 rt::Task<Result<void>> BridgeNetwork::configure(PodNetworkConfig config) {
   auto work = [shared = shared_, config, folder = data_dir_ + "/network"]() -> Result<std::string> {
     MK_ASSIGN(Plan plan, make_plan(config));
     MK_ASSIGN(Netlink netlink, Netlink::open());
-    if (plan.mtu == 0) plan.mtu = netlink.link(plan.device).value_or(LinkInfo{0, 1500, ""}).mtu - kVxlanOverhead;
+    if (plan.mtu == 0)
+      plan.mtu = netlink.link(plan.device).value_or(LinkInfo{0, 1500, ""}).mtu - kVxlanOverhead;
     plan.mtu = std::min(plan.mtu, 65485);  // of lo: more than a veth can have
     MK_ASSIGN(const std::string boot, read_file("/proc/sys/kernel/random/boot_id"));
     MK_TRY(make_dirs(folder));
@@ -247,8 +274,10 @@ rt::Task<Result<void>> BridgeNetwork::set_peers(std::vector<PeerNode> peers) {
   for (const auto& peer : peers) {
     const auto pods = Ipv4Net::parse(peer.pod_cidr);
     const auto node = Ipv4::parse(peer.node_ip);
-    if (pods.ok() && node && peer.vtep_mac.size() == 17) parsed.push_back({*pods, *node, peer.vtep_mac});
-    else kLog.warn("node left out of the pod network until its data are complete", "node", peer.name);
+    if (pods.ok() && node && peer.vtep_mac.size() == 17)
+      parsed.push_back({*pods, *node, peer.vtep_mac});
+    else
+      kLog.warn("node left out of the pod network until its data are complete", "node", peer.name);
   }
   auto work = [parsed = std::move(parsed)] { return put_peers(parsed); };
   co_return co_await pool_.run(std::move(work));
@@ -269,7 +298,8 @@ rt::Task<Result<void>> BridgeNetwork::tear_down() {
 }
 
 rt::Task<Result<std::string>> BridgeNetwork::attach(std::string sandbox_id, int pid) {
-  if (!ready_) co_return Error(Reason::kServiceUnavailable, "network is not ready: the node has no pod CIDR yet");
+  if (!ready_)
+    co_return Error(Reason::kServiceUnavailable, "network is not ready: the node has no pod CIDR yet");
   auto work = [shared = shared_, sandbox_id, pid]() -> Result<std::string> {
     std::unique_lock lock(shared->mutex);
     MK_ASSIGN(const Ipv4 address, shared->ipam.acquire(sandbox_id));

@@ -13,7 +13,8 @@
 namespace mk::kubelet {
 
 // Bridge mk0, a veth pair per pod, VXLAN mkvx.1, and two iptables chains of our own. Works in the network
-// namespace of the process. Its state is in the kernel and in <data dir>/network/ipam.json: a new object adopts it.
+// namespace of the process. Its state is in the kernel and in <data dir>/network/ipam.json: a new object
+// adopts it.
 class BridgeNetwork final : public PodNetwork, public PodAttachments {
  public:
   BridgeNetwork(rt::BlockingPool& pool, std::string data_dir);

@@ -7,7 +7,8 @@
 namespace mk::kubelet {
 
 Result<void> Ipam::load(const Ipv4Net& network, const std::string& boot_id) {
-  if (network.prefix > 29) return Error(Reason::kInvalid, "the pod CIDR is too small: a /29 or larger is needed");
+  if (network.prefix > 29)
+    return Error(Reason::kInvalid, "the pod CIDR is too small: a /29 or larger is needed");
   network_ = network;
   boot_id_ = boot_id;
   next_ = 2;
@@ -16,7 +17,8 @@ Result<void> Ipam::load(const Ipv4Net& network, const std::string& boot_id) {
   const auto text = read_file(path_);
   if (!text.ok()) return text.error().is(Reason::kNotFound) ? ok() : Result<void>(text.error());
   const auto json = api::parse_json(*text);
-  if (!json.ok() || api::str(*json, "network") != network.network().str()) return ok();  // another CIDR: start anew
+  if (!json.ok() || api::str(*json, "network") != network.network().str())
+    return ok();  // another CIDR: start anew
   next_ = static_cast<std::uint32_t>(api::num(*json, "next", 2));
   if (api::str(*json, "boot") != boot_id) return ok();
   for (const auto& lease : api::object(*json, "leases")) {
@@ -55,7 +57,8 @@ Result<Ipv4> Ipam::acquire(const std::string& owner) {
     }
     return candidate;
   }
-  return Error(Reason::kServiceUnavailable, "no free pod address in " + network_.network().str() + "/" + std::to_string(network_.prefix));
+  return Error(Reason::kServiceUnavailable,
+               "no free pod address in " + network_.network().str() + "/" + std::to_string(network_.prefix));
 }
 
 Result<void> Ipam::release(const std::string& owner) {

@@ -9,8 +9,9 @@
 
 namespace mk::kubelet {
 
-// Host-local addresses of one pod CIDR. Goes round: an address freed a moment ago comes last, so that nobody's
-// stale connection meets a new pod. Every change is on disk before it is used. Leases are of one boot.
+// Host-local addresses of one pod CIDR. Goes round: an address freed a moment ago comes last, so that
+// nobody's stale connection meets a new pod. Every change is on disk before it is used. Leases are of one
+// boot.
 class Ipam {
  public:
   explicit Ipam(std::string path) : path_(std::move(path)) {}
@@ -26,7 +27,7 @@ class Ipam {
 
   std::string path_, boot_id_;
   Ipv4Net network_;
-  std::uint32_t next_ = 2;  // offset within the network
+  std::uint32_t next_ = 2;              // offset within the network
   std::map<std::string, Ipv4> leases_;  // by owner
   std::set<std::uint32_t> taken_;
 };

@@ -20,7 +20,8 @@ namespace {
 
 std::string mac_bytes(const std::string& mac) {
   std::string out;
-  for (const auto part : split(mac, ':')) out.push_back(static_cast<char>(std::strtol(std::string(part).c_str(), nullptr, 16)));
+  for (const auto part : split(mac, ':'))
+    out.push_back(static_cast<char>(std::strtol(std::string(part).c_str(), nullptr, 16)));
   return out;
 }
 
@@ -46,7 +47,8 @@ const Header* walk(const std::string& packet, F take) {
   const auto* message = reinterpret_cast<const nlmsghdr*>(packet.data());
   const auto* header = static_cast<const Header*>(NLMSG_DATA(message));
   auto left = static_cast<int>(message->nlmsg_len - NLMSG_LENGTH(sizeof(Header)));
-  const auto* attribute = reinterpret_cast<const rtattr*>(reinterpret_cast<const char*>(header) + NLMSG_ALIGN(sizeof(Header)));
+  const auto* attribute =
+      reinterpret_cast<const rtattr*>(reinterpret_cast<const char*>(header) + NLMSG_ALIGN(sizeof(Header)));
   for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) take(attribute);
   return header;
 }
@@ -61,7 +63,8 @@ std::optional<Ipv4> Ipv4::parse(const std::string& text) {
 
 std::string Ipv4::str() const {
   char out[20];
-  std::snprintf(out, sizeof out, "%u.%u.%u.%u", value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255);
+  std::snprintf(out, sizeof out, "%u.%u.%u.%u", value >> 24, value >> 16 & 255, value >> 8 & 255,
+                value & 255);
   return out;
 }
 
@@ -107,7 +110,9 @@ class Netlink::Message {
     bytes(type, nullptr, 0);
     return at;
   }
-  void end(std::size_t at) { reinterpret_cast<rtattr*>(data_.data() + at)->rta_len = static_cast<std::uint16_t>(data_.size() - at); }
+  void end(std::size_t at) {
+    reinterpret_cast<rtattr*>(data_.data() + at)->rta_len = static_cast<std::uint16_t>(data_.size() - at);
+  }
   nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(data_.data()); }
   std::string& data() { return data_; }
 
@@ -145,7 +150,8 @@ int Netlink::transact(Message& message, std::vector<std::string>* answers) {
     auto got = static_cast<int>(::recv(fd_.get(), buffer, sizeof buffer, 0));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno;
-    for (auto* part = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(part, static_cast<unsigned>(got)); part = NLMSG_NEXT(part, got)) {
+    for (auto* part = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(part, static_cast<unsigned>(got));
+         part = NLMSG_NEXT(part, got)) {
       if (part->nlmsg_seq != sequence_) continue;
       if (part->nlmsg_type == NLMSG_DONE) return 0;
       if (part->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(part))->error;
@@ -169,7 +175,8 @@ std::optional<LinkInfo> Netlink::link(const std::string& name) {
   const auto* header = walk<ifinfomsg>(answers[0], [&](const rtattr* attribute) {
     if (attribute->rta_type == IFLA_MTU) out.mtu = *static_cast<const int*>(RTA_DATA(attribute));
     if (attribute->rta_type == IFLA_ADDRESS)
-      out.mac = mac_text(std::string_view(static_cast<const char*>(RTA_DATA(attribute)), RTA_PAYLOAD(attribute)));
+      out.mac =
+          mac_text(std::string_view(static_cast<const char*>(RTA_DATA(attribute)), RTA_PAYLOAD(attribute)));
   });
   out.index = header->ifi_index;
   return out;
@@ -189,25 +196,35 @@ Result<void> Netlink::add_vxlan(const Vxlan& vxlan) {
   if (!device) return Error(Reason::kNotFound, "no interface " + vxlan.device);
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   const std::string mac = mac_bytes(vxlan.mac);
-  message.body(ifinfomsg{}).text(IFLA_IFNAME, vxlan.name).number(IFLA_MTU, vxlan.mtu).bytes(IFLA_ADDRESS, mac.data(), mac.size());
+  message.body(ifinfomsg{})
+      .text(IFLA_IFNAME, vxlan.name)
+      .number(IFLA_MTU, vxlan.mtu)
+      .bytes(IFLA_ADDRESS, mac.data(), mac.size());
   const auto info = message.begin(IFLA_LINKINFO);
   message.text(IFLA_INFO_KIND, "vxlan");
   const auto data = message.begin(IFLA_INFO_DATA);
-  message.number(IFLA_VXLAN_ID, vxlan.vni).address(IFLA_VXLAN_LOCAL, vxlan.local).number(IFLA_VXLAN_LINK, device->index);
-  message.number(IFLA_VXLAN_PORT, htons(static_cast<std::uint16_t>(vxlan.port))).number<std::uint8_t>(IFLA_VXLAN_LEARNING, 0);
+  message.number(IFLA_VXLAN_ID, vxlan.vni)
+      .address(IFLA_VXLAN_LOCAL, vxlan.local)
+      .number(IFLA_VXLAN_LINK, device->index);
+  message.number(IFLA_VXLAN_PORT, htons(static_cast<std::uint16_t>(vxlan.port)))
+      .number<std::uint8_t>(IFLA_VXLAN_LEARNING, 0);
   message.end(data);
   message.end(info);
   return perform(message, "add VXLAN " + vxlan.name, EEXIST);
 }
 
-Result<void> Netlink::add_veth(const std::string& name, const std::string& peer, int peer_namespace, int mtu) {
+Result<void> Netlink::add_veth(const std::string& name, const std::string& peer, int peer_namespace,
+                               int mtu) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.body(ifinfomsg{}).text(IFLA_IFNAME, name).number(IFLA_MTU, mtu);
   const auto info = message.begin(IFLA_LINKINFO);
   message.text(IFLA_INFO_KIND, "veth");
   const auto data = message.begin(IFLA_INFO_DATA);
   const auto other = message.begin(VETH_INFO_PEER);
-  message.body(ifinfomsg{}).text(IFLA_IFNAME, peer).number(IFLA_MTU, mtu).number(IFLA_NET_NS_FD, peer_namespace);
+  message.body(ifinfomsg{})
+      .text(IFLA_IFNAME, peer)
+      .number(IFLA_MTU, mtu)
+      .number(IFLA_NET_NS_FD, peer_namespace);
   message.end(other);
   message.end(data);
   message.end(info);
@@ -289,8 +306,8 @@ Result<void> Netlink::delete_route(Ipv4Net destination, int index) {
   return perform(message, "delete route to " + destination.network().str(), ESRCH);
 }
 
-Result<void> Netlink::neighbor(int type, int flags, int index, int family, Ipv4 address, const std::string& mac,
-                               const std::string& what) {
+Result<void> Netlink::neighbor(int type, int flags, int index, int family, Ipv4 address,
+                               const std::string& mac, const std::string& what) {
   Message message(type, flags);
   ndmsg body{};
   body.ndm_family = static_cast<std::uint8_t>(family);
@@ -304,7 +321,8 @@ Result<void> Netlink::neighbor(int type, int flags, int index, int family, Ipv4 
 }
 
 Result<void> Netlink::put_neighbor(int index, Ipv4 address, const std::string& mac) {
-  return neighbor(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, AF_INET, address, mac, "add neighbour " + address.str());
+  return neighbor(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, AF_INET, address, mac,
+                  "add neighbour " + address.str());
 }
 
 Result<void> Netlink::delete_neighbor(int index, Ipv4 address) {
@@ -353,16 +371,23 @@ std::vector<NeighborInfo> Netlink::dump_neighbors(int index, int family) {
   for (const auto& answer : answers) {
     NeighborInfo entry;
     const auto* header = walk<ndmsg>(answer, [&](const rtattr* attribute) {
-      if (attribute->rta_type == NDA_DST && RTA_PAYLOAD(attribute) == 4) entry.address = read_address(attribute);
+      if (attribute->rta_type == NDA_DST && RTA_PAYLOAD(attribute) == 4)
+        entry.address = read_address(attribute);
       if (attribute->rta_type == NDA_LLADDR)
-        entry.mac = mac_text(std::string_view(static_cast<const char*>(RTA_DATA(attribute)), RTA_PAYLOAD(attribute)));
+        entry.mac =
+            mac_text(std::string_view(static_cast<const char*>(RTA_DATA(attribute)), RTA_PAYLOAD(attribute)));
     });
-    if (header->ndm_ifindex == index && entry.address.value != 0 && (header->ndm_state & NUD_PERMANENT) != 0) out.push_back(entry);
+    if (header->ndm_ifindex == index && entry.address.value != 0 && (header->ndm_state & NUD_PERMANENT) != 0)
+      out.push_back(entry);
   }
   return out;
 }
 
-std::vector<NeighborInfo> Netlink::neighbors(int index) { return dump_neighbors(index, AF_INET); }
-std::vector<NeighborInfo> Netlink::forwards(int index) { return dump_neighbors(index, AF_BRIDGE); }
+std::vector<NeighborInfo> Netlink::neighbors(int index) {
+  return dump_neighbors(index, AF_INET);
+}
+std::vector<NeighborInfo> Netlink::forwards(int index) {
+  return dump_neighbors(index, AF_BRIDGE);
+}
 
 }  // namespace mk::kubelet

@@ -79,7 +79,8 @@ class Netlink {
   // The kernel's errno; 0 is success. Answers other than the acknowledgement are appended to `answers`.
   int transact(Message& message, std::vector<std::string>* answers = nullptr);
   Result<void> perform(Message& message, const std::string& what, int harmless = 0);
-  Result<void> neighbor(int type, int flags, int index, int family, Ipv4 address, const std::string& mac, const std::string& what);
+  Result<void> neighbor(int type, int flags, int index, int family, Ipv4 address, const std::string& mac,
+                        const std::string& what);
   std::vector<NeighborInfo> dump_neighbors(int index, int family);
 
   UniqueFd fd_;

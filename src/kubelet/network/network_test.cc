@@ -22,7 +22,9 @@ struct Namespace {
     leave();
   }
   ~Namespace() { leave(); }
-  void enter() const { REQUIRE(::setns(own.get(), CLONE_NEWNET) == 0); }  // threads started from now on are in it, too
+  void enter() const {
+    REQUIRE(::setns(own.get(), CLONE_NEWNET) == 0);
+  }  // threads started from now on are in it, too
   void leave() const { (void)::setns(before.get(), CLONE_NEWNET); }
   UniqueFd before, own;
 };
@@ -62,7 +64,8 @@ struct NetNode {
   std::string serve(const std::string& text) {
     space.enter();
     const auto pod = node->sandbox({});
-    node->start(pod.id, node->config("serve", {"/bin/sh", "-c", "while true; do echo " + text + " | nc -l -p 80; done"}));
+    node->start(pod.id, node->config("serve", {"/bin/sh", "-c",
+                                               "while true; do echo " + text + " | nc -l -p 80; done"}));
     REQUIRE(pod.ips.size() == 1);
     return pod.ips[0];
   }
@@ -70,8 +73,10 @@ struct NetNode {
     space.enter();
     const auto pod = node->sandbox({});
     const std::string name = "get" + std::to_string(TestNode::counter()++);
-    node->script(pod.id, node->config(name, {"/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do nc -w 2 " + address +
-                                                                 " 80 </dev/null && exit 0; sleep 0.3; done; ip addr; ip route"}));
+    node->script(pod.id,
+                 node->config(name, {"/bin/sh", "-c",
+                                     "for i in 1 2 3 4 5 6 7 8; do nc -w 2 " + address +
+                                         " 80 </dev/null && exit 0; sleep 0.3; done; ip addr; ip route"}));
     return node->log(name);
   }
   const Namespace& space;
@@ -115,7 +120,8 @@ TEST_CASE("pods reach each other, on one node and over the VXLAN", "[root]") {
   one.enter();
   auto netlink = Netlink::open();
   REQUIRE(netlink->add_veth("wan0", "wan0", two.own.get(), 1500).ok());
-  for (const auto& [space, address] : {std::pair(&one, "192.168.77.1/24"), std::pair(&two, "192.168.77.2/24")}) {
+  for (const auto& [space, address] :
+       {std::pair(&one, "192.168.77.1/24"), std::pair(&two, "192.168.77.2/24")}) {
     space->enter();
     auto inner = Netlink::open();
     const auto wan = inner->link("wan0");
@@ -127,7 +133,9 @@ TEST_CASE("pods reach each other, on one node and over the VXLAN", "[root]") {
   const PeerNode first_peer{"one", "192.168.77.1", "10.42.1.0/24", first.network.vtep_mac()};
   const PeerNode second_peer{"two", "192.168.77.2", "10.42.2.0/24", second.network.vtep_mac()};
   one.enter();
-  REQUIRE(run(first.loop, first.network.set_peers({second_peer, {"gone", "192.168.77.3", "10.42.3.0/24", "0a:00:00:00:00:01"}})).ok());
+  REQUIRE(run(first.loop, first.network.set_peers(
+                              {second_peer, {"gone", "192.168.77.3", "10.42.3.0/24", "0a:00:00:00:00:01"}}))
+              .ok());
   REQUIRE(run(first.loop, first.network.set_peers({second_peer})).ok());
   REQUIRE(run(first.loop, first.network.configure(config_of("10.42.1.0/24", "192.168.77.1"))).ok());  // again
   const auto routes = rt::run_process_blocking(rt::Command({"ip", "route"}));

@@ -11,8 +11,8 @@ namespace mk::kubelet {
 class PodAttachments {
  public:
   virtual ~PodAttachments() = default;
-  // Gives the network namespace of process `pid` an eth0; its address. kServiceUnavailable while the node has no
-  // pod CIDR.
+  // Gives the network namespace of process `pid` an eth0; its address. kServiceUnavailable while the node has
+  // no pod CIDR.
   virtual rt::Task<Result<std::string>> attach(std::string sandbox_id, int pid) = 0;
   // Takes it back; fine when there is none.
   virtual rt::Task<Result<void>> detach(std::string sandbox_id) = 0;

@@ -13,15 +13,17 @@ namespace mk::kubelet {
 namespace {
 
 constexpr Log kLog("kubelet");
-constexpr auto kLook = std::chrono::seconds(10);          // how often pressure and images are looked at
+constexpr auto kLook = std::chrono::seconds(10);  // how often pressure and images are looked at
 constexpr auto kHeartbeat = std::chrono::minutes(5);
 constexpr auto kLeaseRenew = std::chrono::seconds(10);
 constexpr std::int64_t kLeaseSeconds = 40;
 constexpr const char* kLeaseNamespace = "kube-node-lease";
 
 bool same_peers(const std::vector<PeerNode>& a, const std::vector<PeerNode>& b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const PeerNode& x, const PeerNode& y) {
-           return x.name == y.name && x.node_ip == y.node_ip && x.pod_cidr == y.pod_cidr && x.vtep_mac == y.vtep_mac;
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](const PeerNode& x, const PeerNode& y) {
+           return x.name == y.name && x.node_ip == y.node_ip && x.pod_cidr == y.pod_cidr &&
+                  x.vtep_mac == y.vtep_mac;
          });
 }
 
@@ -30,7 +32,8 @@ bool same_peers(const std::vector<PeerNode>& a, const std::vector<PeerNode>& b) 
 NodeAgent::NodeAgent(Context& context, std::function<void()> network_ready)
     : context_(context),
       network_ready_(std::move(network_ready)),
-      nodes_(context.client, context.clock, context.random, api::resources::kNodes, "", client::ListOptions()) {
+      nodes_(context.client, context.clock, context.random, api::resources::kNodes, "",
+             client::ListOptions()) {
   nodes_.on_change([this](const api::Object&, const api::Object& after) {
     if (after && after.name() == context_.options.node_name) {
       if (api::str(after.json(), "spec.podCIDR") != api::str(node_.json(), "spec.podCIDR")) want_status();
@@ -42,7 +45,9 @@ NodeAgent::NodeAgent(Context& context, std::function<void()> network_ready)
 }
 
 rt::Task<Result<void>> NodeAgent::register_node() {
-  auto read = [dir = context_.options.data_dir, pods = context_.options.max_pods] { return read_node_facts(dir, pods); };
+  auto read = [dir = context_.options.data_dir, pods = context_.options.max_pods] {
+    return read_node_facts(dir, pods);
+  };
   facts_ = co_await context_.pool.run(std::move(read));
   context_.allocatable = facts_.capacity;
   MK_CO_ASSIGN(const Json wanted, make_node(context_.options, facts_));
@@ -51,7 +56,8 @@ rt::Task<Result<void>> NodeAgent::register_node() {
     auto result = co_await register_once(wanted);
     if (result.ok()) break;
     if (result.error().is(Reason::kInvalid) || result.error().is(Reason::kBadRequest)) co_return result;
-    kLog.warn("cannot register the node, will retry", "node", context_.options.node_name, "error", result.error().message());
+    kLog.warn("cannot register the node, will retry", "node", context_.options.node_name, "error",
+              result.error().message());
     co_await context_.clock.sleep_for(pause);
     pause = std::min<rt::Duration>(2 * pause, std::chrono::seconds(7));
   }
@@ -66,7 +72,8 @@ rt::Task<Result<void>> NodeAgent::register_once(Json wanted) {
   if (existing.ok()) {
     // Taken over: our labels are set again, taints are an administrator's matter once the node exists.
     JsonObject change{{"metadata", JsonObject{{"labels", api::object(wanted, "metadata.labels")}}}};
-    auto patched = co_await context_.client.patch(api::resources::kNodes, key, "", client::PatchType::kMerge, Json(std::move(change)), options);
+    auto patched = co_await context_.client.patch(api::resources::kNodes, key, "", client::PatchType::kMerge,
+                                                  Json(std::move(change)), options);
     if (!patched.ok()) co_return std::move(patched).error();
     node_ = *patched;
     co_return ok();
@@ -98,10 +105,13 @@ rt::Task<> NodeAgent::run_status() {
     // Cleared before the write: a wish that arrives while it runs is for the next one.
     status_due_ = false;
     auto result = co_await write_status();
-    if (!result.ok()) kLog.warn("cannot write the node's status, will retry", "error", result.error().message());
+    if (!result.ok())
+      kLog.warn("cannot write the node's status, will retry", "error", result.error().message());
     if (status_due_) continue;
     const bool retry = !result.ok();
-    co_await rt::race(status_wanted_.wait(), context_.clock.sleep_for(retry ? rt::Duration(std::chrono::seconds(2)) : rt::Duration(kLook)));
+    co_await rt::race(
+        status_wanted_.wait(),
+        context_.clock.sleep_for(retry ? rt::Duration(std::chrono::seconds(2)) : rt::Duration(kLook)));
   }
 }
 
@@ -122,13 +132,16 @@ rt::Task<Result<void>> NodeAgent::write_status() {
   JsonArray own;
   for (const Json& entry : api::list(wanted, "conditions")) {
     const auto type = api::str(entry, "type");
-    if (type == "Ready" || type == "MemoryPressure" || type == "DiskPressure" || type == "PIDPressure") own.push_back(entry);
+    if (type == "Ready" || type == "MemoryPressure" || type == "DiskPressure" || type == "PIDPressure")
+      own.push_back(entry);
   }
   status["conditions"] = std::move(own);
   JsonObject change{{"status", std::move(status)}};
   const api::Key key("", context_.options.node_name);
   client::WriteOptions options;
-  auto patched = co_await context_.client.patch(api::resources::kNodes, key, "status", client::PatchType::kStrategicMerge, Json(std::move(change)), options);
+  auto patched =
+      co_await context_.client.patch(api::resources::kNodes, key, "status",
+                                     client::PatchType::kStrategicMerge, Json(std::move(change)), options);
   if (!patched.ok()) {
     if (!patched.error().is(Reason::kNotFound)) co_return std::move(patched).error();
     // Somebody deleted the node while its kubelet lives: register again.
@@ -137,7 +150,9 @@ rt::Task<Result<void>> NodeAgent::write_status() {
     co_return co_await register_once(std::move(again));
   }
   node_ = *patched;
-  if (inputs.network_ready && !written_ready_) context_.events.node("Normal", "NodeReady", fmt::format("Node {} status is now: NodeReady", context_.options.node_name));
+  if (inputs.network_ready && !written_ready_)
+    context_.events.node("Normal", "NodeReady",
+                         fmt::format("Node {} status is now: NodeReady", context_.options.node_name));
   written_ready_ = inputs.network_ready;
   written_ = true;
   written_at_ = context_.clock.mono();
@@ -147,8 +162,10 @@ rt::Task<Result<void>> NodeAgent::write_status() {
 rt::Task<> NodeAgent::run_lease() {
   while (true) {
     auto result = co_await renew_lease();
-    if (!result.ok()) kLog.warn("cannot renew the node's lease, will retry", "error", result.error().message());
-    co_await context_.clock.sleep_for(result.ok() ? rt::Duration(kLeaseRenew) : rt::Duration(std::chrono::seconds(2)));
+    if (!result.ok())
+      kLog.warn("cannot renew the node's lease, will retry", "error", result.error().message());
+    co_await context_.clock.sleep_for(result.ok() ? rt::Duration(kLeaseRenew)
+                                                  : rt::Duration(std::chrono::seconds(2)));
   }
 }
 
@@ -158,11 +175,14 @@ rt::Task<Result<void>> NodeAgent::renew_lease() {
   const api::Key key(kLeaseNamespace, name);
   if (!lease_) {
     auto existing = co_await context_.client.get(api::resources::kLeases, key);
-    if (existing.ok()) lease_ = *existing;
-    else if (!existing.error().is(Reason::kNotFound)) co_return std::move(existing).error();
+    if (existing.ok())
+      lease_ = *existing;
+    else if (!existing.error().is(Reason::kNotFound))
+      co_return std::move(existing).error();
   }
   const std::string now = rt::format_micro_time(context_.clock.now());
-  Json json = lease_ ? lease_.json() : Json(JsonObject{{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}});
+  Json json =
+      lease_ ? lease_.json() : Json(JsonObject{{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}});
   api::set(json, "metadata.name", text(name));
   api::set(json, "metadata.namespace", kLeaseNamespace);
   JsonObject owner{{"apiVersion", "v1"}, {"kind", "Node"}, {"name", text(name)}, {"uid", text(node_.uid())}};
@@ -172,8 +192,9 @@ rt::Task<Result<void>> NodeAgent::renew_lease() {
   api::set(json, "spec.renewTime", text(now));
   api::Object object(std::move(json));
   const bool exists = static_cast<bool>(lease_);
-  auto written = exists ? co_await context_.client.update(api::resources::kLeases, object, "", options)
-                        : co_await context_.client.create(api::resources::kLeases, kLeaseNamespace, object, options);
+  auto written =
+      exists ? co_await context_.client.update(api::resources::kLeases, object, "", options)
+             : co_await context_.client.create(api::resources::kLeases, kLeaseNamespace, object, options);
   if (!written.ok()) {
     lease_ = api::Object();  // read it again
     co_return std::move(written).error();
@@ -201,7 +222,8 @@ rt::Task<Result<void>> NodeAgent::set_up_network() {
   const std::string cidr(api::str(node_.json(), "spec.podCIDR"));
   if (cidr.empty()) co_return ok();
   if (cidr != configured_cidr_) {
-    PodNetworkConfig config{cidr, context_.options.cluster_cidr, context_.options.service_cidr, context_.options.node_ip, 0};
+    PodNetworkConfig config{cidr, context_.options.cluster_cidr, context_.options.service_cidr,
+                            context_.options.node_ip, 0};
     auto configured = co_await network.configure(std::move(config));
     if (!configured.ok()) co_return configured;
     configured_cidr_ = cidr;
@@ -214,7 +236,8 @@ rt::Task<Result<void>> NodeAgent::set_up_network() {
     JsonObject change{{"metadata", JsonObject{{"annotations", std::move(annotations)}}}};
     client::WriteOptions options;
     const api::Key key("", context_.options.node_name);
-    auto patched = co_await context_.client.patch(api::resources::kNodes, key, "", client::PatchType::kMerge, Json(std::move(change)), options);
+    auto patched = co_await context_.client.patch(api::resources::kNodes, key, "", client::PatchType::kMerge,
+                                                  Json(std::move(change)), options);
     if (!patched.ok()) co_return std::move(patched).error();
     node_ = *patched;
   }

@@ -9,13 +9,14 @@
 
 namespace mk::kubelet {
 
-// This node in the API: registration, status and its heartbeats, the lease, and the pod network, which begins when
-// the control plane has given the node its pod CIDR.
+// This node in the API: registration, status and its heartbeats, the lease, and the pod network, which begins
+// when the control plane has given the node its pod CIDR.
 class NodeAgent {
  public:
   NodeAgent(Context& context, std::function<void()> network_ready);
 
-  // Reads the machine and registers. Retries while the API cannot be reached; an error is one of the options'.
+  // Reads the machine and registers. Retries while the API cannot be reached; an error is one of the
+  // options'.
   rt::Task<Result<void>> register_node();
   void start(rt::Group& group);
   bool ready() const { return written_ready_; }
@@ -35,13 +36,14 @@ class NodeAgent {
   std::function<void()> network_ready_;
   NodeFacts facts_;
   client::Informer nodes_;
-  api::Object node_;       // our own, newest
+  api::Object node_;  // our own, newest
   api::Object lease_;
   rt::Event changed_, status_wanted_;
   rt::MonoTime written_at_;
   std::string configured_cidr_;
   std::vector<PeerNode> peers_;
-  bool peers_set_ = false, written_ready_ = false, written_ = false, status_due_ = true, network_dirty_ = true;
+  bool peers_set_ = false, written_ready_ = false, written_ = false, status_due_ = true,
+       network_dirty_ = true;
 };
 
 }  // namespace mk::kubelet

@@ -15,12 +15,15 @@ namespace {
 // Kubernetes' default eviction thresholds: memory.available < 100Mi, nodefs.available < 10 %, inodes < 5 %.
 constexpr std::int64_t kMemoryLeast = 100 << 20;
 
-std::string line_of(const std::string& path) { return std::string(trim(read_file(path).value_or(""))); }
+std::string line_of(const std::string& path) {
+  return std::string(trim(read_file(path).value_or("")));
+}
 
 // "MemTotal:  123 kB" of /proc/meminfo, in bytes.
 std::int64_t meminfo(const std::string& content, std::string_view name) {
   for (const auto line : split(content, '\n')) {
-    if (line.substr(0, name.size()) != name || line.size() <= name.size() || line[name.size()] != ':') continue;
+    if (line.substr(0, name.size()) != name || line.size() <= name.size() || line[name.size()] != ':')
+      continue;
     auto rest = trim(line.substr(name.size() + 1));
     return parse_int(rest.substr(0, rest.find(' '))).value_or(0) * 1024;
   }
@@ -47,7 +50,8 @@ std::string go_architecture(const std::string& machine) {
 }
 
 std::int64_t hugepages(const char* size_kb, std::int64_t size) {
-  const auto count = parse_int(line_of(std::string("/sys/kernel/mm/hugepages/hugepages-") + size_kb + "kB/nr_hugepages"));
+  const auto count =
+      parse_int(line_of(std::string("/sys/kernel/mm/hugepages/hugepages-") + size_kb + "kB/nr_hugepages"));
   return count.value_or(0) * size;
 }
 
@@ -70,7 +74,8 @@ NodeFacts read_node_facts(const std::string& data_dir, int max_pods) {
   out.capacity.memory = meminfo(read_file("/proc/meminfo").value_or(""), "MemTotal");
   out.capacity.pods = max_pods;
   struct statvfs volume;
-  if (stat_volume(data_dir, volume)) out.capacity.ephemeral_storage = static_cast<std::int64_t>(volume.f_blocks * volume.f_frsize);
+  if (stat_volume(data_dir, volume))
+    out.capacity.ephemeral_storage = static_cast<std::int64_t>(volume.f_blocks * volume.f_frsize);
   out.hugepages_1gi = hugepages("1048576", std::int64_t(1) << 30);
   out.hugepages_2mi = hugepages("2048", std::int64_t(2) << 20);
   out.machine_id = line_of("/etc/machine-id");
@@ -101,7 +106,8 @@ NodePressure read_node_pressure(const std::string& data_dir) {
   const auto slash = loadavg.find('/');
   if (slash != std::string::npos && most > 0) {
     const auto end = loadavg.find(' ', slash);
-    out.pids = parse_int(std::string_view(loadavg).substr(slash + 1, end - slash - 1)).value_or(0) > most * 95 / 100;
+    out.pids =
+        parse_int(std::string_view(loadavg).substr(slash + 1, end - slash - 1)).value_or(0) > most * 95 / 100;
   }
   return out;
 }

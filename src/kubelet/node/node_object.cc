@@ -16,9 +16,11 @@ constexpr std::size_t kImagesMax = 50;
 Result<void> add_labels(JsonObject& labels, const KubeletOptions& options) {
   for (const auto& label : options.node_labels) {
     const auto mark = label.find('=');
-    const std::string key = label.substr(0, mark), value = mark == std::string::npos ? "" : label.substr(mark + 1);
+    const std::string key = label.substr(0, mark),
+                      value = mark == std::string::npos ? "" : label.substr(mark + 1);
     if (const auto wrong = api::check_qualified_name(key) + api::check_label_value(value); !wrong.empty())
-      return Error(Reason::kInvalid, fmt::format("node label \"{}\" is malformed (want key=value): {}", label, wrong));
+      return Error(Reason::kInvalid,
+                   fmt::format("node label \"{}\" is malformed (want key=value): {}", label, wrong));
     labels[key] = text(value);
   }
   return ok();
@@ -32,7 +34,11 @@ Result<JsonArray> make_taints(const KubeletOptions& options) {
     const std::string pair = taint.substr(0, colon);
     const auto mark = pair.find('=');
     if (effect != "NoSchedule" && effect != "PreferNoSchedule" && effect != "NoExecute")
-      return Error(Reason::kInvalid, fmt::format("node taint \"{}\" is malformed: want key=value:NoSchedule, :PreferNoSchedule or :NoExecute", taint));
+      return Error(
+          Reason::kInvalid,
+          fmt::format(
+              "node taint \"{}\" is malformed: want key=value:NoSchedule, :PreferNoSchedule or :NoExecute",
+              taint));
     JsonObject entry{{"key", text(pair.substr(0, mark))}, {"effect", text(effect)}};
     if (mark != std::string::npos) entry["value"] = text(pair.substr(mark + 1));
     out.push_back(std::move(entry));
@@ -40,7 +46,9 @@ Result<JsonArray> make_taints(const KubeletOptions& options) {
   return out;
 }
 
-std::string cpu_text(std::int64_t milli) { return milli % 1000 == 0 ? std::to_string(milli / 1000) : std::to_string(milli) + "m"; }
+std::string cpu_text(std::int64_t milli) {
+  return milli % 1000 == 0 ? std::to_string(milli / 1000) : std::to_string(milli) + "m";
+}
 
 JsonObject resource_list(const NodeFacts& facts) {
   const auto& capacity = facts.capacity;
@@ -59,37 +67,55 @@ JsonObject with_foreign(JsonObject own, const JsonObject& current) {
   return own;
 }
 
-Json condition(const Json& current, std::string_view type, bool value, std::string_view reason, std::string_view message, rt::WallTime now) {
+Json condition(const Json& current, std::string_view type, bool value, std::string_view reason,
+               std::string_view message, rt::WallTime now) {
   const std::string_view status = value ? "True" : "False";
   const std::string stamp = rt::format_time(now);
-  JsonObject out{{"type", text(type)}, {"status", text(status)}, {"reason", text(reason)}, {"message", text(message)}, {"lastHeartbeatTime", text(stamp)}};
+  JsonObject out{{"type", text(type)},
+                 {"status", text(status)},
+                 {"reason", text(reason)},
+                 {"message", text(message)},
+                 {"lastHeartbeatTime", text(stamp)}};
   out["lastTransitionTime"] = text(stamp);
   for (const Json& old : api::list(current, "status.conditions"))
-    if (api::str(old, "type") == type && api::str(old, "status") == status) out["lastTransitionTime"] = text(api::str(old, "lastTransitionTime", stamp));
+    if (api::str(old, "type") == type && api::str(old, "status") == status)
+      out["lastTransitionTime"] = text(api::str(old, "lastTransitionTime", stamp));
   return out;
 }
 
 JsonArray make_conditions(const NodeStatusInputs& in, const Json& current) {
   JsonArray out;
   const auto& pressure = in.pressure;
-  out.push_back(pressure.memory ? condition(current, "MemoryPressure", true, "KubeletHasInsufficientMemory", "kubelet has insufficient memory available", in.now)
-                                : condition(current, "MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", in.now));
-  out.push_back(pressure.disk ? condition(current, "DiskPressure", true, "KubeletHasDiskPressure", "kubelet has disk pressure", in.now)
-                              : condition(current, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure", in.now));
-  out.push_back(pressure.pids ? condition(current, "PIDPressure", true, "KubeletHasInsufficientPID", "kubelet has insufficient PID available", in.now)
-                              : condition(current, "PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", in.now));
-  out.push_back(in.network_ready ? condition(current, "Ready", true, "KubeletReady", "kubelet is posting ready status", in.now)
+  out.push_back(pressure.memory ? condition(current, "MemoryPressure", true, "KubeletHasInsufficientMemory",
+                                            "kubelet has insufficient memory available", in.now)
+                                : condition(current, "MemoryPressure", false, "KubeletHasSufficientMemory",
+                                            "kubelet has sufficient memory available", in.now));
+  out.push_back(pressure.disk ? condition(current, "DiskPressure", true, "KubeletHasDiskPressure",
+                                          "kubelet has disk pressure", in.now)
+                              : condition(current, "DiskPressure", false, "KubeletHasNoDiskPressure",
+                                          "kubelet has no disk pressure", in.now));
+  out.push_back(pressure.pids ? condition(current, "PIDPressure", true, "KubeletHasInsufficientPID",
+                                          "kubelet has insufficient PID available", in.now)
+                              : condition(current, "PIDPressure", false, "KubeletHasSufficientPID",
+                                          "kubelet has sufficient PID available", in.now));
+  out.push_back(in.network_ready ? condition(current, "Ready", true, "KubeletReady",
+                                             "kubelet is posting ready status", in.now)
                                  : condition(current, "Ready", false, "KubeletNotReady",
-                                             "container runtime network not ready: the node has no pod CIDR yet or its pod network is not set up", in.now));
+                                             "container runtime network not ready: the node has no pod CIDR "
+                                             "yet or its pod network is not set up",
+                                             in.now));
   for (const Json& old : api::list(current, "status.conditions")) {
     const auto type = api::str(old, "type");
-    if (type != "MemoryPressure" && type != "DiskPressure" && type != "PIDPressure" && type != "Ready") out.push_back(old);
+    if (type != "MemoryPressure" && type != "DiskPressure" && type != "PIDPressure" && type != "Ready")
+      out.push_back(old);
   }
   return out;
 }
 
 JsonArray make_images(std::vector<ImageInfo> images) {
-  std::sort(images.begin(), images.end(), [](const ImageInfo& a, const ImageInfo& b) { return a.size != b.size ? a.size > b.size : a.id < b.id; });
+  std::sort(images.begin(), images.end(), [](const ImageInfo& a, const ImageInfo& b) {
+    return a.size != b.size ? a.size > b.size : a.id < b.id;
+  });
   if (images.size() > kImagesMax) images.resize(kImagesMax);
   JsonArray out;
   for (const auto& image : images) {
@@ -106,15 +132,18 @@ JsonArray make_images(std::vector<ImageInfo> images) {
 
 Result<Json> make_node(const KubeletOptions& options, const NodeFacts& facts) {
   const std::string hostname = options.hostname.empty() ? options.node_name : options.hostname;
-  JsonObject labels{{"kubernetes.io/hostname", text(hostname)},        {"kubernetes.io/os", "linux"},
-                    {"kubernetes.io/arch", text(facts.architecture)},  {"beta.kubernetes.io/os", "linux"},
+  JsonObject labels{{"kubernetes.io/hostname", text(hostname)},
+                    {"kubernetes.io/os", "linux"},
+                    {"kubernetes.io/arch", text(facts.architecture)},
+                    {"beta.kubernetes.io/os", "linux"},
                     {"beta.kubernetes.io/arch", text(facts.architecture)}};
   MK_TRY(add_labels(labels, options));
   MK_ASSIGN(JsonArray taints, make_taints(options));
   JsonObject metadata{{"name", text(options.node_name)}, {"labels", std::move(labels)}};
   JsonObject spec;
   if (!taints.empty()) spec["taints"] = std::move(taints);
-  return Json(JsonObject{{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}});
+  return Json(JsonObject{
+      {"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}});
 }
 
 Json make_node_status(const KubeletOptions& options, const NodeStatusInputs& in, const Json& current) {
@@ -144,7 +173,8 @@ Json make_node_status(const KubeletOptions& options, const NodeStatusInputs& in,
 bool node_status_changed(const Json& before, const Json& after) {
   const auto without_heartbeats = [](Json status) {
     if (!status.is_object()) return status;
-    if (Json* conditions = status.get_object().if_contains("conditions"); conditions != nullptr && conditions->is_array())
+    if (Json* conditions = status.get_object().if_contains("conditions");
+        conditions != nullptr && conditions->is_array())
       for (Json& entry : conditions->get_array())
         if (entry.is_object()) entry.get_object().erase("lastHeartbeatTime");
     return status;
@@ -167,7 +197,8 @@ std::vector<PeerNode> make_peers(const std::vector<api::Object>& nodes, const st
     peer.vtep_mac = std::string(node.annotation(kVtepMacAnnotation));
     for (const Json& address : api::list(node.json(), "status.addresses"))
       if (api::str(address, "type") == "InternalIP") peer.node_ip = std::string(api::str(address, "address"));
-    if (!peer.pod_cidr.empty() && !peer.vtep_mac.empty() && !peer.node_ip.empty()) out.push_back(std::move(peer));
+    if (!peer.pod_cidr.empty() && !peer.vtep_mac.empty() && !peer.node_ip.empty())
+      out.push_back(std::move(peer));
   }
   std::sort(out.begin(), out.end(), [](const PeerNode& a, const PeerNode& b) { return a.name < b.name; });
   return out;

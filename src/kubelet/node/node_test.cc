@@ -1,9 +1,9 @@
 #include <catch2/catch.hpp>
 
-#include "node/node_agent.h"
-#include "node/node_object.h"
 #include "mk/base/files.h"
 #include "mk/client/fake_client.h"
+#include "node/node_agent.h"
+#include "node/node_object.h"
 #include "pods/events.h"
 #include "testing/fake_mounter.h"
 #include "testing/fake_runtime.h"
@@ -37,8 +37,10 @@ struct AgentTest {
   ~AgentTest() { rt::run_until_done(loop, group.stop()); }
   void settle() {
     for (int quiet = 0; quiet < 40;) {
-      if (loop.poll() != 0) quiet = 0;
-      else ++quiet, ::usleep(1000);
+      if (loop.poll() != 0)
+        quiet = 0;
+      else
+        ++quiet, ::usleep(1000);
     }
   }
   api::Object node() { return api.find(res::kNodes, api::Key("", "n1")); }
@@ -94,7 +96,10 @@ TEST_CASE("a node registers, gets its network and becomes ready") {
 TEST_CASE("an idle node writes its lease every 10 seconds and its status every 5 minutes") {
   AgentTest test;
   test.set_cidr();
-  const auto lease = [&] { return std::string(api::str(test.api.find(res::kLeases, api::Key("kube-node-lease", "n1")).json(), "spec.renewTime")); };
+  const auto lease = [&] {
+    return std::string(
+        api::str(test.api.find(res::kLeases, api::Key("kube-node-lease", "n1")).json(), "spec.renewTime"));
+  };
   const std::string first = lease();
   CHECK(!first.empty());
   const auto patches = test.api.count("patch", res::kNodes);
@@ -110,7 +115,8 @@ TEST_CASE("the other nodes become peers once they can be reached") {
   AgentTest test;
   test.set_cidr();
   auto& network = static_cast<FakeNetwork&>(*test.runtime.network);
-  Json other = *api::parse_json(R"({"metadata":{"name":"n2","annotations":{"mk.io/vtep-mac":"02:00:00:00:00:02"}},"spec":{},
+  Json other = *api::parse_json(
+      R"({"metadata":{"name":"n2","annotations":{"mk.io/vtep-mac":"02:00:00:00:00:02"}},"spec":{},
     "status":{"addresses":[{"type":"InternalIP","address":"10.0.0.2"}]}})");
   test.api.put(res::kNodes, other);
   test.settle();

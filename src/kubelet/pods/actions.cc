@@ -37,7 +37,8 @@ class Planner {
     if (in_.snapshot != nullptr)
       for (const auto& status : in_.snapshot->containers)
         if (status.state == ContainerState::kRunning)
-          out_.kills.push_back({status.id, status.name, "The pod's sandbox has gone; the container will be killed"});
+          out_.kills.push_back(
+              {status.id, status.name, "The pod's sandbox has gone; the container will be killed"});
     out_.create_sandbox = true;
   }
 
@@ -70,7 +71,8 @@ class Planner {
     if (init_failed_for_good(sandbox)) return true;
     for (const auto& container : regular_containers(pod_)) {
       const auto* status = latest(*in_.snapshot, container.name(), sandbox);
-      if (status == nullptr || !ended(*status) || restarts_after(pod_, container, status->exit_code)) return false;
+      if (status == nullptr || !ended(*status) || restarts_after(pod_, container, status->exit_code))
+        return false;
     }
     return true;
   }
@@ -102,7 +104,8 @@ class Planner {
 
   void plan_regular() {
     for (const auto& container : all_containers(pod_))
-      if (container.kind == ContainerKind::kRegular || container.kind == ContainerKind::kEphemeral) plan_one(container);
+      if (container.kind == ContainerKind::kRegular || container.kind == ContainerKind::kEphemeral)
+        plan_one(container);
   }
 
   void plan_one(const ContainerRef& container) {
@@ -114,7 +117,8 @@ class Planner {
       out_.starts.push_back({name, container.kind, status->attempt, status->id});
     } else if (status->state == ContainerState::kRunning) {
       if (in_.unhealthy.count(status->id) != 0)
-        out_.kills.push_back({status->id, name, "Container " + name + " failed liveness probe, will be restarted"});
+        out_.kills.push_back(
+            {status->id, name, "Container " + name + " failed liveness probe, will be restarted"});
     } else if (restarts_after(pod_, container, status->exit_code)) {
       plan_restart(container, *status);
     }
@@ -142,7 +146,8 @@ bool ended(const ContainerStatus& status) {
   return status.state == ContainerState::kExited || status.state == ContainerState::kUnknown;
 }
 
-const ContainerStatus* latest(const PodSnapshot& snapshot, std::string_view name, std::string_view sandbox_id) {
+const ContainerStatus* latest(const PodSnapshot& snapshot, std::string_view name,
+                              std::string_view sandbox_id) {
   const ContainerStatus* out = nullptr;
   for (const auto& status : snapshot.containers) {
     if (status.name != name || (!sandbox_id.empty() && status.sandbox_id != sandbox_id)) continue;
@@ -155,16 +160,20 @@ std::uint32_t next_attempt(const Json& pod, const PodSnapshot* snapshot, std::st
   std::uint32_t next = 0;
   if (snapshot != nullptr)
     if (const auto* status = latest(*snapshot, name)) next = status->attempt + 1;
-  for (std::string_view field : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+  for (std::string_view field :
+       {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
     for (const Json& seen : api::list(pod, "status." + std::string(field))) {
       if (api::str(seen, "name") != name) continue;
-      if (api::str(seen, "containerID").empty() && api::find(seen, "lastState.terminated") == nullptr) continue;
+      if (api::str(seen, "containerID").empty() && api::find(seen, "lastState.terminated") == nullptr)
+        continue;
       next = std::max(next, static_cast<std::uint32_t>(api::num(seen, "restartCount") + 1));
     }
   }
   return next;
 }
 
-PodActions compute_actions(const Json& pod, const ActionInputs& inputs) { return Planner(pod, inputs).run(); }
+PodActions compute_actions(const Json& pod, const ActionInputs& inputs) {
+  return Planner(pod, inputs).run();
+}
 
 }  // namespace mk::kubelet

@@ -31,8 +31,8 @@ struct BackoffAction {
 
 struct PodActions {
   bool create_sandbox = false;
-  std::vector<KillAction> kills;      // before the starts
-  std::vector<StartAction> starts;    // in this order
+  std::vector<KillAction> kills;        // before the starts
+  std::vector<StartAction> starts;      // in this order
   std::vector<BackoffAction> backoffs;  // wait with CrashLoopBackOff until then
   // Every container has ended for good: stop what is left (sidecars) and the sandbox, report the final phase.
   bool finished = false;
@@ -42,17 +42,19 @@ struct PodActions {
 
 // What is known besides spec and runtime.
 struct ActionInputs {
-  const PodSnapshot* snapshot = nullptr;        // nullptr: no sandbox
-  std::set<std::string> unhealthy;              // container ids whose liveness or startup probe has failed
-  std::set<std::string> started;                // container ids that passed their startup probe (or have none)
-  const Backoff* backoff = nullptr;             // keys are container names
+  const PodSnapshot* snapshot = nullptr;  // nullptr: no sandbox
+  std::set<std::string> unhealthy;        // container ids whose liveness or startup probe has failed
+  std::set<std::string> started;          // container ids that passed their startup probe (or have none)
+  const Backoff* backoff = nullptr;       // keys are container names
   rt::WallTime now;
 };
 
 PodActions compute_actions(const Json& pod, const ActionInputs& inputs);
 
-// The newest container of a name (highest attempt), nullptr when there is none; optionally of one sandbox only.
-const ContainerStatus* latest(const PodSnapshot& snapshot, std::string_view name, std::string_view sandbox_id = {});
+// The newest container of a name (highest attempt), nullptr when there is none; optionally of one sandbox
+// only.
+const ContainerStatus* latest(const PodSnapshot& snapshot, std::string_view name,
+                              std::string_view sandbox_id = {});
 // Attempt of the next container of a name: behind every one that exists or that the API has seen.
 std::uint32_t next_attempt(const Json& pod, const PodSnapshot* snapshot, std::string_view name);
 bool ended(const ContainerStatus& status);

@@ -7,7 +7,9 @@ using namespace mk::kubelet;
 
 namespace {
 
-Json pod_of(const std::string& spec) { return *api::parse_json(R"({"metadata":{"name":"p","namespace":"d","uid":"u"},"spec":)" + spec + "}"); }
+Json pod_of(const std::string& spec) {
+  return *api::parse_json(R"({"metadata":{"name":"p","namespace":"d","uid":"u"},"spec":)" + spec + "}");
+}
 
 struct Given {
   const char* name;
@@ -27,15 +29,17 @@ PodSnapshot snapshot_of(std::vector<Given> containers, bool sandbox_ready = true
     status.sandbox_id = "s";
     status.attempt = given.attempt;
     status.exit_code = given.code;
-    status.state = given.state == 'r' ? ContainerState::kRunning : given.state == 'x' ? ContainerState::kExited : ContainerState::kCreated;
+    status.state = given.state == 'r'   ? ContainerState::kRunning
+                   : given.state == 'x' ? ContainerState::kExited
+                                        : ContainerState::kCreated;
     out.containers.push_back(status);
   }
   return out;
 }
 
 // "sandbox", "start a/1", "kill a-0", "finished", "backoff a", joined by ", ".
-std::string plan(const Json& pod, const PodSnapshot* snapshot, std::set<std::string> started = {}, std::set<std::string> unhealthy = {},
-                 const Backoff* backoff = nullptr) {
+std::string plan(const Json& pod, const PodSnapshot* snapshot, std::set<std::string> started = {},
+                 std::set<std::string> unhealthy = {}, const Backoff* backoff = nullptr) {
   ActionInputs inputs;
   inputs.snapshot = snapshot;
   inputs.started = std::move(started);
@@ -46,7 +50,9 @@ std::string plan(const Json& pod, const PodSnapshot* snapshot, std::set<std::str
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
   if (actions.create_sandbox) add("sandbox");
   for (const auto& kill : actions.kills) add("kill " + kill.id);
-  for (const auto& start : actions.starts) add("start " + start.name + "/" + std::to_string(start.attempt) + (start.existing_id.empty() ? "" : " existing"));
+  for (const auto& start : actions.starts)
+    add("start " + start.name + "/" + std::to_string(start.attempt) +
+        (start.existing_id.empty() ? "" : " existing"));
   for (const auto& wait : actions.backoffs) add("backoff " + wait.name);
   if (actions.finished) add("finished");
   return out;
@@ -71,9 +77,11 @@ TEST_CASE("restart policies decide what an exit means") {
     int code;
     const char* want;
   };
-  const auto row = GENERATE(Row{"Always", 0, "start a/1"}, Row{"Always", 1, "start a/1"}, Row{"OnFailure", 1, "start a/1"},
-                            Row{"OnFailure", 0, "finished"}, Row{"Never", 0, "finished"}, Row{"Never", 1, "finished"});
-  const Json pod = pod_of(std::string(R"({"restartPolicy":")") + row.policy + R"(","containers":[{"name":"a"}]})");
+  const auto row =
+      GENERATE(Row{"Always", 0, "start a/1"}, Row{"Always", 1, "start a/1"}, Row{"OnFailure", 1, "start a/1"},
+               Row{"OnFailure", 0, "finished"}, Row{"Never", 0, "finished"}, Row{"Never", 1, "finished"});
+  const Json pod =
+      pod_of(std::string(R"({"restartPolicy":")") + row.policy + R"(","containers":[{"name":"a"}]})");
   auto exited = snapshot_of({{"a", 'x', row.code}});
   CHECK(plan(pod, &exited) == row.want);
 }
@@ -93,13 +101,15 @@ TEST_CASE("init containers run one after the other, each to success") {
 }
 
 TEST_CASE("a failed init container ends a pod that never restarts") {
-  const Json pod = pod_of(R"({"restartPolicy":"Never","initContainers":[{"name":"i"}],"containers":[{"name":"a"}]})");
+  const Json pod =
+      pod_of(R"({"restartPolicy":"Never","initContainers":[{"name":"i"}],"containers":[{"name":"a"}]})");
   auto failed = snapshot_of({{"i", 'x', 1}});
   CHECK(plan(pod, &failed) == "finished");
 }
 
 TEST_CASE("a sidecar must have started before the next container, and is restarted always") {
-  const Json pod = pod_of(R"({"restartPolicy":"Never","initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{"name":"a"}]})");
+  const Json pod = pod_of(
+      R"({"restartPolicy":"Never","initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{"name":"a"}]})");
   auto up = snapshot_of({{"s", 'r'}});
   CHECK(plan(pod, &up).empty());
   CHECK(plan(pod, &up, {"s-0"}) == "start a/0");

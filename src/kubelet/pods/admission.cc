@@ -13,7 +13,8 @@ namespace {
 bool matches_expression(const Json& expression, const std::string* value) {
   const auto op = api::str(expression, "operator");
   const auto& values = api::list(expression, "values");
-  const bool in = value != nullptr && std::any_of(values.begin(), values.end(), [&](const Json& v) { return text_of(&v) == *value; });
+  const bool in = value != nullptr && std::any_of(values.begin(), values.end(),
+                                                  [&](const Json& v) { return text_of(&v) == *value; });
   if (op == "In") return in;
   if (op == "NotIn") return !in;
   if (op == "Exists") return value != nullptr;
@@ -49,25 +50,38 @@ bool matches_node(const Json& pod, const Json& node) {
     const Json* have = labels.if_contains(wanted.key());
     if (have == nullptr || *have != wanted.value()) return false;
   }
-  const Json* required = api::find(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
+  const Json* required =
+      api::find(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
   if (required == nullptr) return true;
   const auto& terms = api::list(*required, "nodeSelectorTerms");
   return std::any_of(terms.begin(), terms.end(), [&](const Json& term) { return matches_term(term, node); });
 }
 
-std::optional<ReasonMessage> admit(const Json& pod, const std::vector<const Json*>& others, const NodeCapacity& node, const Json& node_object) {
+std::optional<ReasonMessage> admit(const Json& pod, const std::vector<const Json*>& others,
+                                   const NodeCapacity& node, const Json& node_object) {
   if (!matches_node(pod, node_object))
-    return ReasonMessage{"NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
+    return ReasonMessage{
+        "NodeAffinity",
+        "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
   if (static_cast<std::int64_t>(others.size()) >= node.pods)
-    return ReasonMessage{"OutOfpods", fmt::format("Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: {}, capacity: {}", others.size(), node.pods)};
-  for (const auto& [name, capacity] : {std::pair<std::string_view, std::int64_t>{"cpu", node.cpu_milli}, {"memory", node.memory},
+    return ReasonMessage{
+        "OutOfpods",
+        fmt::format(
+            "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: {}, capacity: {}",
+            others.size(), node.pods)};
+  for (const auto& [name, capacity] : {std::pair<std::string_view, std::int64_t>{"cpu", node.cpu_milli},
+                                       {"memory", node.memory},
                                        {"ephemeral-storage", node.ephemeral_storage}}) {
     const auto wanted = pod_request(pod, name);
     if (wanted == 0) continue;
     std::int64_t used = 0;
     for (const Json* other : others) used += pod_request(*other, name);
     if (used + wanted > capacity)
-      return ReasonMessage{fmt::format("OutOf{}", name), fmt::format("Pod was rejected: Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}", name, wanted, used, capacity)};
+      return ReasonMessage{
+          fmt::format("OutOf{}", name),
+          fmt::format(
+              "Pod was rejected: Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}",
+              name, wanted, used, capacity)};
   }
   return std::nullopt;
 }

@@ -8,8 +8,8 @@
 
 namespace mk::kubelet {
 
-// Kubernetes' restart back-off, one delay for each key: the first failure is retried at once, then 10 s doubling
-// to 5 min; forgotten after 10 quiet minutes.
+// Kubernetes' restart back-off, one delay for each key: the first failure is retried at once, then 10 s
+// doubling to 5 min; forgotten after 10 quiet minutes.
 class Backoff {
  public:
   // Until when `key` must wait after a failure at `since`; nullopt: it may go now.

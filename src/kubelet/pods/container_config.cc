@@ -45,13 +45,15 @@ void set_image_user(SecurityContext& out, const std::string& user) {
     return;
   }
   out.run_as_user = uid;
-  if (colon != std::string::npos && !out.run_as_group) out.run_as_group = parse_int(std::string_view(user).substr(colon + 1));
+  if (colon != std::string::npos && !out.run_as_group)
+    out.run_as_group = parse_int(std::string_view(user).substr(colon + 1));
 }
 
 Variables split_variables(const std::vector<std::string>& lines) {
   Variables out;
   for (const auto& line : lines)
-    if (const auto mark = line.find('='); mark != std::string::npos) out[line.substr(0, mark)] = line.substr(mark + 1);
+    if (const auto mark = line.find('='); mark != std::string::npos)
+      out[line.substr(0, mark)] = line.substr(mark + 1);
   return out;
 }
 
@@ -67,20 +69,26 @@ const Json* container_spec(const Json& pod, std::string_view name) {
   return nullptr;
 }
 
-rt::Task<Result<std::map<std::string, api::Object>>> read_references(Context& context, api::Object pod, const Json& container) {
+rt::Task<Result<std::map<std::string, api::Object>>> read_references(Context& context, api::Object pod,
+                                                                     const Json& container) {
   std::map<std::string, api::Object> out;
   for (const auto& reference : referenced_objects(container)) {
     const auto slash = reference.find('/');
     const bool secret = reference.compare(0, slash, "secrets") == 0;
     const api::Key key(std::string(pod.ns()), reference.substr(slash + 1));
-    auto object = co_await context.client.get(secret ? api::resources::kSecrets : api::resources::kConfigMaps, key);
-    if (object.ok()) out[reference] = object->with([&](Json& json) { json.as_object()["kind"] = secret ? "Secret" : "ConfigMap"; });
-    else if (!object.error().is(Reason::kNotFound)) co_return std::move(object).error();
+    auto object =
+        co_await context.client.get(secret ? api::resources::kSecrets : api::resources::kConfigMaps, key);
+    if (object.ok())
+      out[reference] =
+          object->with([&](Json& json) { json.as_object()["kind"] = secret ? "Secret" : "ConfigMap"; });
+    else if (!object.error().is(Reason::kNotFound))
+      co_return std::move(object).error();
   }
   co_return out;
 }
 
-void apply_basics(ContainerConfig& out, const Json& pod, const Json& spec, const ImageInfo& image, const NodeCapacity& node) {
+void apply_basics(ContainerConfig& out, const Json& pod, const Json& spec, const ImageInfo& image,
+                  const NodeCapacity& node) {
   out.image_id = image.id;
   out.working_dir = std::string(api::str(spec, "workingDir", image.working_dir));
   out.stdin = api::flag(spec, "stdin");
@@ -97,16 +105,18 @@ void apply_basics(ContainerConfig& out, const Json& pod, const Json& spec, const
 int signal_number(std::string_view name) {
   if (const auto number = parse_int(name)) return static_cast<int>(*number);
   if (name.substr(0, 3) == "SIG") name.remove_prefix(3);
-  static const std::map<std::string_view, int> kSignals{{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"KILL", SIGKILL},
-                                                        {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"WINCH", SIGWINCH},
-                                                        {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}};
+  static const std::map<std::string_view, int> kSignals{
+      {"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"KILL", SIGKILL},
+      {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"TERM", SIGTERM}, {"WINCH", SIGWINCH},
+      {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"CONT", SIGCONT}, {"STOP", SIGSTOP}};
   if (const auto found = kSignals.find(name); found != kSignals.end()) return found->second;
   if (name.substr(0, 6) == "RTMIN+")
     if (const auto offset = parse_int(name.substr(6))) return 34 + static_cast<int>(*offset);
   return 0;
 }
 
-Result<SecurityContext> make_security_context(const Json& pod, const Json& container, const ImageInfo& image) {
+Result<SecurityContext> make_security_context(const Json& pod, const Json& container,
+                                              const ImageInfo& image) {
   SecurityContext out;
   out.run_as_user = number(setting(pod, container, "runAsUser"));
   out.run_as_group = number(setting(pod, container, "runAsGroup"));
@@ -115,22 +125,33 @@ Result<SecurityContext> make_security_context(const Json& pod, const Json& conta
   if (non_root != nullptr && non_root->is_bool() && non_root->get_bool()) {
     const auto name = api::str(container, "name");
     if (!out.run_as_user && !out.run_as_user_name.empty())
-      return Error(Reason::kInvalid, fmt::format("container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is non-root "
-                                                 "(pod: \"{}\", container: {})", image.user, full_name(pod), name));
+      return Error(Reason::kInvalid, fmt::format("container has runAsNonRoot and image has non-numeric user "
+                                                 "({}), cannot verify user is non-root "
+                                                 "(pod: \"{}\", container: {})",
+                                                 image.user, full_name(pod), name));
     if (out.run_as_user.value_or(0) == 0)
-      return Error(Reason::kInvalid, fmt::format("container has runAsNonRoot and image will run as root (pod: \"{}\", container: {})", full_name(pod), name));
+      return Error(
+          Reason::kInvalid,
+          fmt::format("container has runAsNonRoot and image will run as root (pod: \"{}\", container: {})",
+                      full_name(pod), name));
   }
-  for (const Json& group : api::list(pod, "spec.securityContext.supplementalGroups")) out.supplemental_groups.push_back(number(&group).value_or(0));
-  if (const auto group = number(api::find(pod, "spec.securityContext.fsGroup"))) out.supplemental_groups.push_back(*group);
+  for (const Json& group : api::list(pod, "spec.securityContext.supplementalGroups"))
+    out.supplemental_groups.push_back(number(&group).value_or(0));
+  if (const auto group = number(api::find(pod, "spec.securityContext.fsGroup")))
+    out.supplemental_groups.push_back(*group);
   out.privileged = api::flag(container, "securityContext.privileged");
   out.read_only_root = api::flag(container, "securityContext.readOnlyRootFilesystem");
   out.no_new_privileges = !api::flag(container, "securityContext.allowPrivilegeEscalation", true);
-  for (const Json& capability : api::list(container, "securityContext.capabilities.add")) out.add_capabilities.push_back(text_of(&capability));
-  for (const Json& capability : api::list(container, "securityContext.capabilities.drop")) out.drop_capabilities.push_back(text_of(&capability));
+  for (const Json& capability : api::list(container, "securityContext.capabilities.add"))
+    out.add_capabilities.push_back(text_of(&capability));
+  for (const Json& capability : api::list(container, "securityContext.capabilities.drop"))
+    out.drop_capabilities.push_back(text_of(&capability));
   out.seccomp = out.privileged ? "" : seccomp_of(pod, container);
   if (!out.privileged && api::str(container, "securityContext.procMount") != "Unmasked") {
-    out.masked_paths = {"/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-                        "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"};
+    out.masked_paths = {"/proc/asound",     "/proc/acpi",        "/proc/interrupts",
+                        "/proc/kcore",      "/proc/keys",        "/proc/latency_stats",
+                        "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+                        "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
     out.readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
   }
   return out;
@@ -143,7 +164,8 @@ SandboxConfig make_sandbox_config(const Json& pod, const KubeletOptions& options
   out.pod_name = std::string(api::str(pod, "metadata.name"));
   out.hostname = pod_hostname(pod, options);
   if (api::flag(pod, "spec.setHostnameAsFQDN") && !api::str(pod, "spec.subdomain").empty())
-    out.hostname = fmt::format("{}.{}.{}.svc.{}", out.hostname, api::str(pod, "spec.subdomain"), out.pod_ns, options.cluster_domain);
+    out.hostname = fmt::format("{}.{}.{}.svc.{}", out.hostname, api::str(pod, "spec.subdomain"), out.pod_ns,
+                               options.cluster_domain);
   out.host_network = host_network(pod);
   out.host_pid = api::flag(pod, "spec.hostPID");
   out.host_ipc = api::flag(pod, "spec.hostIPC");
@@ -155,8 +177,10 @@ SandboxConfig make_sandbox_config(const Json& pod, const KubeletOptions& options
   return out;
 }
 
-rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVolumes& volumes, api::Object pod, std::string container,
-                                                        std::uint32_t attempt, ImageInfo image, std::vector<std::string> pod_ips) {
+rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVolumes& volumes,
+                                                        api::Object pod, std::string container,
+                                                        std::uint32_t attempt, ImageInfo image,
+                                                        std::vector<std::string> pod_ips) {
   const Json* spec = container_spec(pod.json(), container);
   MK_ASSERT(spec != nullptr);
   ContainerConfig out;
@@ -174,7 +198,8 @@ rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVol
   variables.emplace("HOSTNAME", pod_hostname(pod.json(), context.options));
   for (const auto& [name, value] : variables) out.env.push_back(name + "=" + value);
   out.argv = make_argv(*spec, image, variables);
-  if (out.argv.empty()) co_return Error(Reason::kInvalid, "no command specified: neither the container nor its image names one");
+  if (out.argv.empty())
+    co_return Error(Reason::kInvalid, "no command specified: neither the container nor its image names one");
   MK_CO_ASSIGN(out.mounts, co_await volumes.container_mounts(pod, container, std::move(pod_ips), variables));
   const std::string termination = volumes.paths().termination(container, attempt);
   out.log_path = volumes.paths().log(container, attempt);
@@ -183,7 +208,8 @@ rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVol
     return make_dirs(log.substr(0, log.rfind('/')));
   };
   MK_CO_TRY(co_await context.pool.run(std::move(prepare)));
-  out.mounts.emplace_back(termination, std::string(api::str(*spec, "terminationMessagePath", "/dev/termination-log")), false);
+  out.mounts.emplace_back(
+      termination, std::string(api::str(*spec, "terminationMessagePath", "/dev/termination-log")), false);
   co_return out;
 }
 

@@ -14,8 +14,10 @@ Result<SecurityContext> make_security_context(const Json& pod, const Json& conta
 SandboxConfig make_sandbox_config(const Json& pod, const KubeletOptions& options);
 
 // The complete configuration of a container; reads the ConfigMaps and Secrets it refers to.
-rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVolumes& volumes, api::Object pod, std::string container,
-                                                        std::uint32_t attempt, ImageInfo image, std::vector<std::string> pod_ips);
+rt::Task<Result<ContainerConfig>> make_container_config(Context& context, PodVolumes& volumes,
+                                                        api::Object pod, std::string container,
+                                                        std::uint32_t attempt, ImageInfo image,
+                                                        std::vector<std::string> pod_ips);
 
 int signal_number(std::string_view name);  // "SIGTERM", "TERM", "15"; 0: unknown
 

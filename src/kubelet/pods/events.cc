@@ -15,7 +15,9 @@ constexpr std::size_t kSeenMax = 4096;  // then counting starts anew
 EventRecorder::EventRecorder(client::Client& client, rt::Clock& clock, std::string node_name)
     : client_(client), clock_(clock), node_name_(std::move(node_name)) {}
 
-void EventRecorder::start(rt::Group& group) { group.spawn("kubelet events", run()); }
+void EventRecorder::start(rt::Group& group) {
+  group.spawn("kubelet events", run());
+}
 
 void EventRecorder::pod(const Json& pod, std::string_view type, std::string_view reason, std::string message,
                         std::string_view container) {
@@ -25,18 +27,20 @@ void EventRecorder::pod(const Json& pod, std::string_view type, std::string_view
   for (const auto& candidate : all_containers(pod)) {
     if (container.empty() || candidate.name() != container) continue;
     const bool init = candidate.kind == ContainerKind::kInit || candidate.kind == ContainerKind::kSidecar;
-    const char* list = init ? "initContainers" : candidate.kind == ContainerKind::kEphemeral ? "ephemeralContainers" : "containers";
+    const char* list = init                                          ? "initContainers"
+                       : candidate.kind == ContainerKind::kEphemeral ? "ephemeralContainers"
+                                                                     : "containers";
     involved["fieldPath"] = text(fmt::format("spec.{}{{{}}}", list, container));
   }
   push({fmt::format("{}|{}|{}|{}", api::str(pod, "metadata.uid"), container, reason, message),
-        std::string(api::str(pod, "metadata.namespace")), std::move(involved), std::string(type), std::string(reason),
-        std::move(message), clock_.now()});
+        std::string(api::str(pod, "metadata.namespace")), std::move(involved), std::string(type),
+        std::string(reason), std::move(message), clock_.now()});
 }
 
 void EventRecorder::node(std::string_view type, std::string_view reason, std::string message) {
   JsonObject involved{{"kind", "Node"}, {"name", text(node_name_)}, {"uid", text(node_name_)}};
-  push({fmt::format("node|{}|{}", reason, message), "default", std::move(involved), std::string(type), std::string(reason),
-        std::move(message), clock_.now()});
+  push({fmt::format("node|{}|{}", reason, message), "default", std::move(involved), std::string(type),
+        std::string(reason), std::move(message), clock_.now()});
 }
 
 void EventRecorder::push(Pending event) {
@@ -79,7 +83,8 @@ rt::Task<> EventRecorder::write(Pending event) {
     JsonObject change{{"count", entry.count}, {"lastTimestamp", text(now)}};
     const api::Key key(event.ns, entry.name);
     client::WriteOptions options;
-    auto patched = co_await client_.patch(api::resources::kEvents, key, "", client::PatchType::kMerge, Json(std::move(change)), options);
+    auto patched = co_await client_.patch(api::resources::kEvents, key, "", client::PatchType::kMerge,
+                                          Json(std::move(change)), options);
     if (patched.ok() || !patched.error().is(Reason::kNotFound)) co_return;
   }
   // Looked up again: other events may have cleared the table meanwhile.

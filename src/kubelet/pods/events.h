@@ -12,15 +12,16 @@
 
 namespace mk::kubelet {
 
-// Writes v1 Events: repeated ones count up instead of piling up. Never makes anybody wait; what does not fit the
-// queue or cannot be written is dropped.
+// Writes v1 Events: repeated ones count up instead of piling up. Never makes anybody wait; what does not fit
+// the queue or cannot be written is dropped.
 class EventRecorder {
  public:
   EventRecorder(client::Client& client, rt::Clock& clock, std::string node_name);
 
   void start(rt::Group& group);
   // `container` names the container it is about, "" for the pod itself. `type` is Normal or Warning.
-  void pod(const Json& pod, std::string_view type, std::string_view reason, std::string message, std::string_view container = {});
+  void pod(const Json& pod, std::string_view type, std::string_view reason, std::string message,
+           std::string_view container = {});
   void node(std::string_view type, std::string_view reason, std::string message);
 
  private:

@@ -52,7 +52,8 @@ bool valid_image_name(std::string_view image) {
   const auto host = registry_of(path);
   if (path.substr(0, host.size()) == host) path.remove_prefix(host.size());  // a host may have capitals
   for (const char c : path)
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/')) return false;
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/'))
+      return false;
   if (path.find("//") != std::string_view::npos) return false;
   for (const char c : image)
     if (c <= ' ' || c == 0x7f) return false;
@@ -61,7 +62,8 @@ bool valid_image_name(std::string_view image) {
 
 std::vector<RegistryAuth> registry_auths(const api::Object& secret, std::string_view image) {
   std::vector<RegistryAuth> out;
-  const auto data = object_data(secret.kind().empty() ? secret.with([](Json& json) { json.as_object()["kind"] = "Secret"; }) : secret);
+  const auto data = object_data(
+      secret.kind().empty() ? secret.with([](Json& json) { json.as_object()["kind"] = "Secret"; }) : secret);
   const auto modern = data.find(".dockerconfigjson"), old = data.find(".dockercfg");
   const auto* content = modern != data.end() ? &modern->second : old != data.end() ? &old->second : nullptr;
   if (content == nullptr) return out;
@@ -70,7 +72,8 @@ std::vector<RegistryAuth> registry_auths(const api::Object& secret, std::string_
   const auto& auths = modern != data.end() ? api::object(*parsed, "auths") : parsed->get_object();
   const std::string registry = registry_of(image);
   for (const auto& entry : auths)
-    if (normal_registry(std::string_view(entry.key().data(), entry.key().size())) == registry) out.push_back(parse_auth(entry.value()));
+    if (normal_registry(std::string_view(entry.key().data(), entry.key().size())) == registry)
+      out.push_back(parse_auth(entry.value()));
   return out;
 }
 
@@ -81,7 +84,9 @@ rt::Task<std::vector<RegistryAuth>> ImagePuller::credentials(api::Object pod, st
     auto secret = co_await context_.client.get(api::resources::kSecrets, key);
     if (!secret.ok()) {
       context_.events.pod(pod.json(), "Warning", "FailedToRetrieveImagePullSecret",
-                          fmt::format("Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.", key.name));
+                          fmt::format("Unable to retrieve some image pull secrets ({}); attempting to pull "
+                                      "the image may not succeed.",
+                                      key.name));
       continue;
     }
     for (auto& auth : registry_auths(*secret, image)) out.push_back(std::move(auth));
@@ -98,17 +103,24 @@ rt::Task<ImageAnswer> ImagePuller::ensure(api::Object pod, std::string container
   const auto policy = api::str(*spec, "imagePullPolicy", "IfNotPresent");
   const auto now = context_.clock.now();
   if (!valid_image_name(image)) {
-    const auto message = fmt::format("Failed to apply default image tag \"{}\": couldn't parse image name: invalid reference format", image);
+    const auto message = fmt::format(
+        "Failed to apply default image tag \"{}\": couldn't parse image name: invalid reference format",
+        image);
     context_.events.pod(pod.json(), "Warning", "InspectFailed", message, container);
     co_return ImageWait{{"InvalidImageName", message}, now + std::chrono::minutes(5)};
   }
   auto present = context_.runtime.images->find(image);
   if (present && policy != "Always") {
-    context_.events.pod(pod.json(), "Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine and can be accessed by the pod", image), container);
+    context_.events.pod(
+        pod.json(), "Normal", "Pulled",
+        fmt::format("Container image \"{}\" already present on machine and can be accessed by the pod",
+                    image),
+        container);
     co_return std::move(*present);
   }
   if (policy == "Never") {
-    const auto message = fmt::format("Container image \"{}\" is not present with pull policy of Never", image);
+    const auto message =
+        fmt::format("Container image \"{}\" is not present with pull policy of Never", image);
     context_.events.pod(pod.json(), "Warning", "ErrImageNeverPull", message, container);
     co_return ImageWait{{"ErrImageNeverPull", message}, now + std::chrono::seconds(30)};
   }
@@ -122,9 +134,12 @@ rt::Task<ImageAnswer> ImagePuller::pull(api::Object pod, std::string container, 
   auto pulled = co_await context_.runtime.images->pull(image, std::move(auths));
   if (pulled.ok()) {
     backoff_.forget(image);
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(context_.clock.mono() - began).count();
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(context_.clock.mono() - began).count();
     context_.events.pod(pod.json(), "Normal", "Pulled",
-                        fmt::format("Successfully pulled image \"{}\" in {}ms. Image size: {} bytes.", image, ms, pulled->size), container);
+                        fmt::format("Successfully pulled image \"{}\" in {}ms. Image size: {} bytes.", image,
+                                    ms, pulled->size),
+                        container);
     co_return std::move(*pulled);
   }
   const auto now = context_.clock.now();

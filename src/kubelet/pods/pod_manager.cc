@@ -36,7 +36,8 @@ std::vector<std::string> directories(const std::string& path) {
 
 PodManager::PodManager(Context& context)
     : context_(context),
-      pods_(context.client, context.clock, context.random, api::resources::kPods, "", of_node(context.options.node_name)),
+      pods_(context.client, context.clock, context.random, api::resources::kPods, "",
+            of_node(context.options.node_name)),
       tasks_(context.loop.executor()) {}
 
 rt::Task<> PodManager::start(std::function<const Json&()> node) {
@@ -49,11 +50,13 @@ rt::Task<> PodManager::start(std::function<const Json&()> node) {
   // What runs already is admitted before what is new, the older pods first.
   auto pods = pods_.all();
   std::map<std::string, bool> running;
-  for (const auto& snapshot : co_await context_.runtime.containers->snapshot()) running[snapshot.sandbox.pod_uid] = true;
+  for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
+    running[snapshot.sandbox.pod_uid] = true;
   std::stable_sort(pods.begin(), pods.end(), [&](const api::Object& a, const api::Object& b) {
     const bool ra = running.count(std::string(a.uid())) != 0, rb = running.count(std::string(b.uid())) != 0;
     if (ra != rb) return ra;
-    return api::str(a.json(), "metadata.creationTimestamp") < api::str(b.json(), "metadata.creationTimestamp");
+    return api::str(a.json(), "metadata.creationTimestamp") <
+           api::str(b.json(), "metadata.creationTimestamp");
   });
   started_ = true;
   for (const auto& pod : pods) add(pod);
@@ -68,18 +71,22 @@ void PodManager::on_pod(const api::Object& before, const api::Object& after) {
   }
   if (!after) return;
   const auto known = workers_.find(std::string(after.uid()));
-  if (known != workers_.end()) known->second->update(after);
-  else add(after);
+  if (known != workers_.end())
+    known->second->update(after);
+  else
+    add(after);
 }
 
 void PodManager::add(const api::Object& pod) {
   const std::string uid(pod.uid());
   if (uid.empty() || workers_.count(uid) != 0) return;
   auto worker = std::make_shared<PodWorker>(context_, pod);
-  if (!terminal_phase(pod.json()) && !pod.deleting() && api::list(pod.json(), "status.containerStatuses").empty()) {
+  if (!terminal_phase(pod.json()) && !pod.deleting() &&
+      api::list(pod.json(), "status.containerStatuses").empty()) {
     std::vector<api::Object> held;
     for (const auto& [other, running] : workers_)
-      if (running->holds_resources() && !terminal_phase(running->pod().json())) held.push_back(running->pod());
+      if (running->holds_resources() && !terminal_phase(running->pod().json()))
+        held.push_back(running->pod());
     std::vector<const Json*> others;
     for (const auto& object : held) others.push_back(&object.json());
     if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {
@@ -100,7 +107,8 @@ rt::Task<> PodManager::work(std::shared_ptr<PodWorker> worker, std::string uid) 
 // What runs without a pod in the API: deleted while this kubelet was down.
 rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
   const auto& uid = orphan.sandbox.pod_uid;
-  kLog.info("stopping a pod that the API no longer has", "pod", orphan.sandbox.pod_ns + "/" + orphan.sandbox.pod_name, "uid", uid);
+  kLog.info("stopping a pod that the API no longer has", "pod",
+            orphan.sandbox.pod_ns + "/" + orphan.sandbox.pod_name, "uid", uid);
   auto& runtime = *context_.runtime.containers;
   for (const auto& container : orphan.containers)
     if (!ended(container)) (void)co_await runtime.stop_container(container.id, std::chrono::seconds(10));
@@ -115,7 +123,8 @@ rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
 
 rt::Task<> PodManager::clean_up() {
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
-    if (workers_.count(snapshot.sandbox.pod_uid) == 0) tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
+    if (workers_.count(snapshot.sandbox.pod_uid) == 0)
+      tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
   auto list = [path = context_.options.data_dir + "/pods"] { return directories(path); };
   const auto found = co_await context_.pool.run(std::move(list));
   for (const auto& uid : found) {
@@ -150,7 +159,9 @@ void PodManager::wake_all() {
 const PodWorker* PodManager::find(const std::string& ns, const std::string& name) const {
   const PodWorker* out = nullptr;
   for (const auto& [uid, worker] : workers_)
-    if (worker->pod().ns() == ns && worker->pod().name() == name && (out == nullptr || !worker->terminating())) out = worker.get();
+    if (worker->pod().ns() == ns && worker->pod().name() == name &&
+        (out == nullptr || !worker->terminating()))
+      out = worker.get();
   return out;
 }
 

@@ -9,13 +9,14 @@
 
 namespace mk::kubelet {
 
-// The pods of this node: one worker for each uid, made when the pod arrives and dropped when nothing of it is left.
+// The pods of this node: one worker for each uid, made when the pod arrives and dropped when nothing of it is
+// left.
 class PodManager {
  public:
   explicit PodManager(Context& context);
 
-  // Watches the node's pods, adopts what runs and cleans up what no longer has a pod. `node` gives the Node as the API
-  // has it.
+  // Watches the node's pods, adopts what runs and cleans up what no longer has a pod. `node` gives the Node
+  // as the API has it.
   rt::Task<> start(std::function<const Json&()> node);
   rt::Task<> stop();
   rt::Task<> drain();  // stops every pod and waits

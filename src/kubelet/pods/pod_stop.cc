@@ -66,8 +66,9 @@ rt::Task<> PodWorker::stop_all() {
   auto left = std::make_shared<std::size_t>(0);
   const auto sidecars_later = init_containers(spec());
   const auto is_sidecar = [&](const std::string& name) {
-    return std::any_of(sidecars_later.begin(), sidecars_later.end(),
-                       [&](const ContainerRef& c) { return c.kind == ContainerKind::kSidecar && c.name() == name; });
+    return std::any_of(sidecars_later.begin(), sidecars_later.end(), [&](const ContainerRef& c) {
+      return c.kind == ContainerKind::kSidecar && c.name() == name;
+    });
   };
   const auto containers = snapshot_->containers;
   for (const auto& status : containers) {
@@ -81,7 +82,8 @@ rt::Task<> PodWorker::stop_all() {
     if (it->kind != ContainerKind::kSidecar) continue;
     const std::string name(it->name());
     for (const auto& status : containers)
-      if (status.name == name && !ended(status)) co_await stop_one(status.id, name, "Stopping container " + name);
+      if (status.name == name && !ended(status))
+        co_await stop_one(status.id, name, "Stopping container " + name);
   }
 }
 
@@ -114,7 +116,8 @@ rt::Task<> PodWorker::run_pre_stop(std::string id, std::string name) {
     ActionResult result;
     const auto winner = co_await rt::race(run_hook(std::move(target), *hook, result), until_stop_deadline());
     if (winner == 0 && !result.success)
-      context_.events.pod(pod.json(), "Warning", "FailedPreStopHook", "PreStopHook failed: " + result.output, name);
+      context_.events.pod(pod.json(), "Warning", "FailedPreStopHook", "PreStopHook failed: " + result.output,
+                          name);
   }
 }
 
@@ -136,19 +139,22 @@ rt::Task<> PodWorker::stop_one(std::string id, std::string name, std::string mes
   while (!stopped) {
     const auto deadline = stop_deadline_;
     const bool forced = api::num(spec(), "metadata.deletionGracePeriodSeconds", 1) == 0 || removed_;
-    const rt::Duration least = forced ? rt::Duration(std::chrono::milliseconds(100)) : rt::Duration(kGraceLeast);
+    const rt::Duration least =
+        forced ? rt::Duration(std::chrono::milliseconds(100)) : rt::Duration(kGraceLeast);
     const auto grace = std::max(deadline - context_.clock.now(), least);
     auto nearer = [](PodWorker& self, rt::WallTime than) -> rt::Task<> {
       while (self.stop_deadline_ >= than) co_await self.deadline_changed_.wait();
     };
-    co_await rt::race(stop_container(*context_.runtime.containers, id, grace, stopped), nearer(*this, deadline));
+    co_await rt::race(stop_container(*context_.runtime.containers, id, grace, stopped),
+                      nearer(*this, deadline));
   }
 }
 
 rt::Task<> PodWorker::reclaim() {
   auto result = co_await volumes_.tear_down();
   if (!result.ok()) {
-    kLog.warn("cannot remove the pod's files, will retry", "pod", pod_key(spec()), "error", result.error().message());
+    kLog.warn("cannot remove the pod's files, will retry", "pod", pod_key(spec()), "error",
+              result.error().message());
     wake_at(context_.clock.now() + std::chrono::seconds(5));
     co_return;
   }
@@ -160,8 +166,10 @@ rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
   std::set<std::string> ids;
   for (const auto& status : snapshot_->containers) ids.insert(status.sandbox_id);
   const std::string newest = snapshot_->sandbox.id;
-  if (keep_newest) ids.erase(newest);
-  else ids.insert(newest);
+  if (keep_newest)
+    ids.erase(newest);
+  else
+    ids.insert(newest);
   for (const auto& id : ids) (void)co_await context_.runtime.containers->remove_sandbox(id);
 }
 
@@ -173,7 +181,8 @@ rt::Task<> PodWorker::delete_from_api() {
     options.grace_period_seconds = 0;
     auto result = co_await context_.client.remove(api::resources::kPods, pod().key(), options);
     if (!result.ok() && !result.error().is(Reason::kNotFound) && !result.error().is(Reason::kConflict)) {
-      kLog.warn("cannot delete the stopped pod, will retry", "pod", pod_key(spec()), "error", result.error().message());
+      kLog.warn("cannot delete the stopped pod, will retry", "pod", pod_key(spec()), "error",
+                result.error().message());
       wake_at(context_.clock.now() + std::chrono::seconds(1));
       co_return;
     }
@@ -181,7 +190,8 @@ rt::Task<> PodWorker::delete_from_api() {
   // Finalizers may keep the object; the node has nothing more to do with it.
   if (snapshot_) {
     const auto containers = snapshot_->containers;
-    for (const auto& status : containers) (void)co_await context_.runtime.containers->remove_container(status.id);
+    for (const auto& status : containers)
+      (void)co_await context_.runtime.containers->remove_container(status.id);
     co_await remove_sandboxes(false);
   }
   auto work = [logs = volumes_.paths().logs] { (void)remove_tree(logs); };

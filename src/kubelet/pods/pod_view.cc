@@ -49,7 +49,9 @@ bool terminal_phase(const Json& pod) {
   return phase == "Succeeded" || phase == "Failed";
 }
 
-bool host_network(const Json& pod) { return api::flag(pod, "spec.hostNetwork"); }
+bool host_network(const Json& pod) {
+  return api::flag(pod, "spec.hostNetwork");
+}
 
 std::chrono::seconds grace_period(const Json& pod) {
   const auto wanted = api::num(pod, "spec.terminationGracePeriodSeconds", 30);
@@ -65,7 +67,9 @@ std::string full_name(const Json& pod) {
                      api::str(pod, "metadata.uid"));
 }
 
-Json text(std::string_view value) { return Json(boost::json::string(value)); }
+Json text(std::string_view value) {
+  return Json(boost::json::string(value));
+}
 
 std::string text_of(const Json* value) {
   if (value == nullptr || value->is_null()) return {};

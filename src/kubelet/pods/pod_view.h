@@ -38,7 +38,7 @@ std::chrono::seconds grace_period(const Json& pod);  // of the deletion if there
 std::string pod_key(const Json& pod);                // "ns/name"
 std::string full_name(const Json& pod);              // "name_ns(uid)", as Kubernetes' messages spell a pod
 
-Json text(std::string_view value);  // a JSON string
+Json text(std::string_view value);       // a JSON string
 std::string text_of(const Json* value);  // a scalar as text; "" for none
 
 }  // namespace mk::kubelet

@@ -37,11 +37,12 @@ PodWorker::PodWorker(Context& context, api::Object pod)
       tasks_(context.loop.executor()),
       volume_tasks_(context.loop.executor()),
       writer_(context, pod, [this](const Json& current) { return make_status(current); }),
-      volumes_(context, pod.json(), [this] {
-        volumes_dirty_ = true;
-        volumes_changed_.notify_all();
-        wake();
-      }),
+      volumes_(context, pod.json(),
+               [this] {
+                 volumes_dirty_ = true;
+                 volumes_changed_.notify_all();
+                 wake();
+               }),
       prober_(context, [this] { wake(); }),
       puller_(context) {}
 
@@ -102,8 +103,10 @@ rt::Task<> PodWorker::wait_for_work() {
   while (!dirty_) {
     const auto now = context_.clock.now();
     if (wake_at_ && *wake_at_ <= now) co_return;
-    if (wake_at_) co_await rt::race(changed_.wait(), context_.clock.sleep_for(*wake_at_ - now));
-    else co_await changed_.wait();
+    if (wake_at_)
+      co_await rt::race(changed_.wait(), context_.clock.sleep_for(*wake_at_ - now));
+    else
+      co_await changed_.wait();
   }
 }
 
@@ -138,9 +141,14 @@ rt::Task<bool> PodWorker::sync_running() {
     inputs.now = context_.clock.now();
     PodActions actions = compute_actions(spec(), inputs);
     for (const auto& backoff : actions.backoffs) {
-      const auto message = fmt::format("back-off {} restarting failed container={} pod={}", seconds_text(restarts_.delay(backoff.name)), backoff.name, full_name(spec()));
+      const auto message =
+          fmt::format("back-off {} restarting failed container={} pod={}",
+                      seconds_text(restarts_.delay(backoff.name)), backoff.name, full_name(spec()));
       if (waiting_.count(backoff.name) == 0 || waiting_[backoff.name].reason != "CrashLoopBackOff")
-        context_.events.pod(spec(), "Warning", "BackOff", fmt::format("Back-off restarting failed container {} in pod {}", backoff.name, full_name(spec())), backoff.name);
+        context_.events.pod(
+            spec(), "Warning", "BackOff",
+            fmt::format("Back-off restarting failed container {} in pod {}", backoff.name, full_name(spec())),
+            backoff.name);
       waiting_[backoff.name] = {"CrashLoopBackOff", message};
       wake_at(backoff.until);
     }
@@ -174,8 +182,8 @@ rt::Task<bool> PodWorker::sync_volumes() {
   co_return false;
 }
 
-// After the first set-up the volumes have a task of their own, so that new contents reach the containers while the
-// worker waits for a pull or a hook.
+// After the first set-up the volumes have a task of their own, so that new contents reach the containers
+// while the worker waits for a pull or a hook.
 rt::Task<> PodWorker::run_volume_updates() {
   while (true) {
     const auto now = context_.clock.now();
@@ -202,8 +210,10 @@ rt::Task<bool> PodWorker::perform(PodActions actions) {
   bool progress = false;
   for (const auto& kill : actions.kills) {
     const auto why = prober_.unhealthy().find(kill.id);
-    const auto message = why == prober_.unhealthy().end() ? kill.message
-                                                           : fmt::format("Container {} failed {}, will be restarted", kill.name, why->second);
+    const auto message =
+        why == prober_.unhealthy().end()
+            ? kill.message
+            : fmt::format("Container {} failed {}, will be restarted", kill.name, why->second);
     stop_deadline_ = context_.clock.now() + grace_period(spec());
     co_await stop_one(kill.id, kill.name, message);
     stop_deadline_ = {};
@@ -224,12 +234,14 @@ rt::Task<bool> PodWorker::create_sandbox() {
     co_return false;
   }
   if (!host_network(spec()) && !context_.runtime.network->ready()) {
-    context_.events.pod(spec(), "Warning", "NetworkNotReady", "network is not ready: the node's pod network has not been set up yet");
+    context_.events.pod(spec(), "Warning", "NetworkNotReady",
+                        "network is not ready: the node's pod network has not been set up yet");
     wake_at(now + kSandboxRetry);
     co_return false;
   }
   if (snapshot_) {
-    context_.events.pod(spec(), "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+    context_.events.pod(spec(), "Normal", "SandboxChanged",
+                        "Pod sandbox changed, it will be killed and re-created.");
     (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
     co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
   }
@@ -239,13 +251,15 @@ rt::Task<bool> PodWorker::create_sandbox() {
     retry_.erase("");
     co_return true;
   }
-  context_.events.pod(spec(), "Warning", "FailedCreatePodSandBox", "Failed to create pod sandbox: " + made.error().message());
+  context_.events.pod(spec(), "Warning", "FailedCreatePodSandBox",
+                      "Failed to create pod sandbox: " + made.error().message());
   retry_[""] = now + kSandboxRetry;
   wake_at(retry_[""]);
   co_return false;
 }
 
-void PodWorker::wait_because(const std::string& name, std::string reason, std::string message, rt::WallTime retry) {
+void PodWorker::wait_because(const std::string& name, std::string reason, std::string message,
+                             rt::WallTime retry) {
   waiting_[name] = {std::move(reason), std::move(message)};
   retry_[name] = retry;
   wake_at(retry);
@@ -258,21 +272,25 @@ rt::Task<bool> PodWorker::start(StartAction action) {
     auto& why = waiting_[action.name];
     if (why.reason == "ErrImagePull") {
       const auto image = api::str(*find_spec(spec(), action.name), "image");
-      context_.events.pod(spec(), "Normal", "BackOff", fmt::format("Back-off pulling image \"{}\"", image), action.name);
-      why = {"ImagePullBackOff", fmt::format("Back-off pulling image \"{}\": ErrImagePull: {}", image, why.message)};
+      context_.events.pod(spec(), "Normal", "BackOff", fmt::format("Back-off pulling image \"{}\"", image),
+                          action.name);
+      why = {"ImagePullBackOff",
+             fmt::format("Back-off pulling image \"{}\": ErrImagePull: {}", image, why.message)};
       writer_.request();
     }
     wake_at(retry->second);
     co_return false;
   }
   std::optional<ImageAnswer> answer;
-  auto get_image = [](ImagePuller& puller, api::Object pod, std::string name, std::optional<ImageAnswer>& out) -> rt::Task<> {
+  auto get_image = [](ImagePuller& puller, api::Object pod, std::string name,
+                      std::optional<ImageAnswer>& out) -> rt::Task<> {
     out.emplace(co_await puller.ensure(std::move(pod), std::move(name)));
   };
   if (!co_await interruptible(get_image(puller_, pod(), action.name, answer))) co_return false;
   if (const auto* wait = std::get_if<ImageWait>(&*answer)) {
     wait_because(action.name, wait->why.reason, wait->why.message, wait->retry);
-    if (wait->why.reason == "ErrImagePull") wake_at(now + std::chrono::seconds(1));  // then it is ImagePullBackOff
+    if (wait->why.reason == "ErrImagePull")
+      wake_at(now + std::chrono::seconds(1));  // then it is ImagePullBackOff
     co_return false;
   }
   co_return co_await create_and_start(std::move(action), std::get<ImageInfo>(std::move(*answer)));
@@ -282,19 +300,24 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   const std::string name = action.name;
   auto& runtime = *context_.runtime.containers;
   if (!snapshot_) co_return false;
-  images_[image.id] = {image.names.empty() ? std::string() : image.names.front(), image.digests.empty() ? image.id : image.digests.front()};
-  if (const auto* old = latest(*snapshot_, name); old != nullptr && ended(*old)) restarts_.next(name, context_.clock.now());
+  images_[image.id] = {image.names.empty() ? std::string() : image.names.front(),
+                       image.digests.empty() ? image.id : image.digests.front()};
+  if (const auto* old = latest(*snapshot_, name); old != nullptr && ended(*old))
+    restarts_.next(name, context_.clock.now());
   std::string id = action.existing_id;
   if (start_sent_.count(id) != 0) co_return false;  // the runtime will tell when it runs
   if (id.empty()) {
-    auto config = co_await make_container_config(context_, volumes_, pod(), name, action.attempt, std::move(image), pod_ips());
+    auto config = co_await make_container_config(context_, volumes_, pod(), name, action.attempt,
+                                                 std::move(image), pod_ips());
     if (!config.ok()) {
-      wait_because(name, "CreateContainerConfigError", config.error().message(), context_.clock.now() + kRetry);
+      wait_because(name, "CreateContainerConfigError", config.error().message(),
+                   context_.clock.now() + kRetry);
       context_.events.pod(spec(), "Warning", "Failed", "Error: " + config.error().message(), name);
       co_return false;
     }
     auto created = co_await runtime.create_container(snapshot_->sandbox.id, std::move(*config));
-    if (!created.ok() && created.error().message().find("unable to start container process") != std::string::npos) {
+    if (!created.ok() &&
+        created.error().message().find("unable to start container process") != std::string::npos) {
       record_failed_start(name, action.attempt, created.error().message());
       co_return true;
     }
@@ -321,7 +344,8 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   co_return true;
 }
 
-// What could not be executed counts as a container that ended with 128: the restart policy decides what follows.
+// What could not be executed counts as a container that ended with 128: the restart policy decides what
+// follows.
 void PodWorker::record_failed_start(const std::string& name, std::uint32_t attempt, std::string message) {
   context_.events.pod(spec(), "Warning", "Failed", "Error: " + message, name);
   std::erase_if(failed_starts_, [&](const ContainerStatus& old) { return old.name == name; });
@@ -349,7 +373,8 @@ rt::Task<bool> PodWorker::run_post_start(std::string name, std::string id) {
   ActionResult result;
   if (!co_await interruptible(run_hook(std::move(target), *hook, result))) co_return false;
   if (result.success) co_return true;
-  context_.events.pod(spec(), "Warning", "FailedPostStartHook", "PostStartHook failed: " + result.output, name);
+  context_.events.pod(spec(), "Warning", "FailedPostStartHook", "PostStartHook failed: " + result.output,
+                      name);
   stop_deadline_ = context_.clock.now() + grace_period(spec());
   co_await stop_one(id, name, "FailedPostStartHook");
   stop_deadline_ = {};
@@ -383,7 +408,8 @@ rt::Task<> PodWorker::refresh() {
     if (status == nullptr || images_.count(status->image_id) != 0) continue;
     const auto image = context_.runtime.images->find(std::string(api::str(*container.spec, "image")));
     if (image && image->id == status->image_id)
-      images_[image->id] = {image->names.empty() ? std::string() : image->names.front(), image->digests.empty() ? image->id : image->digests.front()};
+      images_[image->id] = {image->names.empty() ? std::string() : image->names.front(),
+                            image->digests.empty() ? image->id : image->digests.front()};
   }
   co_await read_termination_messages();
   prober_.update(pod(), *snapshot_, must_stop() || finished_);
@@ -394,8 +420,11 @@ rt::Task<> PodWorker::read_termination_messages() {
   for (const auto& container : all_containers(spec())) {
     for (const auto& status : snapshot_->containers) {
       if (status.name != container.name() || !ended(status) || messages_.count(status.id) != 0) continue;
-      const bool from_log = api::str(*container.spec, "terminationMessagePolicy") == "FallbackToLogsOnError" && status.exit_code != 0;
-      wanted.push_back({status.id, volumes_.paths().termination(status.name, status.attempt), from_log ? status.log_path : ""});
+      const bool from_log =
+          api::str(*container.spec, "terminationMessagePolicy") == "FallbackToLogsOnError" &&
+          status.exit_code != 0;
+      wanted.push_back({status.id, volumes_.paths().termination(status.name, status.attempt),
+                        from_log ? status.log_path : ""});
     }
   }
   if (wanted.empty()) co_return;

@@ -18,19 +18,19 @@
 
 namespace mk::kubelet {
 
-// One pod on this node, from its arrival until nothing of it is left. Level-triggered: whatever woke it (the API,
-// the runtime, a probe, a timer), it looks at everything again and moves towards what the spec asks for. Only this
-// task touches the pod's containers.
+// One pod on this node, from its arrival until nothing of it is left. Level-triggered: whatever woke it (the
+// API, the runtime, a probe, a timer), it looks at everything again and moves towards what the spec asks for.
+// Only this task touches the pod's containers.
 class PodWorker {
  public:
   PodWorker(Context& context, api::Object pod);
 
-  void update(api::Object pod);          // what the watch delivered
-  void removed();                        // the API no longer has the pod: stop it and clean up
+  void update(api::Object pod);  // what the watch delivered
+  void removed();                // the API no longer has the pod: stop it and clean up
   void reject(std::string reason, std::string message);  // the node cannot take it: phase Failed
-  void wake();                           // look again
+  void wake();                                           // look again
   rt::Task<> run();
-  rt::Task<> stop();                     // ends the worker's own tasks; containers go on
+  rt::Task<> stop();  // ends the worker's own tasks; containers go on
 
   bool done() const { return done_; }
   bool terminating() const { return must_stop(); }
@@ -49,7 +49,7 @@ class PodWorker {
 
   rt::Task<> wait_for_work();
   rt::Task<> sync();
-  rt::Task<bool> sync_running();             // false: the pod has ended or must stop
+  rt::Task<bool> sync_running();  // false: the pod has ended or must stop
   rt::Task<bool> sync_volumes();
   rt::Task<bool> perform(PodActions actions);  // true: something changed
   rt::Task<bool> create_sandbox();
@@ -87,12 +87,13 @@ class PodWorker {
   ImagePuller puller_;
   Backoff restarts_;
   std::optional<PodSnapshot> snapshot_;
-  std::map<std::string, ReasonMessage> waiting_;     // container name to why it does not run
-  std::map<std::string, rt::WallTime> retry_;        // container name (or "" for the sandbox) to when it may be tried again
-  std::map<std::string, std::string> messages_;      // container id to termination message
+  std::map<std::string, ReasonMessage> waiting_;  // container name to why it does not run
+  std::map<std::string, rt::WallTime>
+      retry_;  // container name (or "" for the sandbox) to when it may be tried again
+  std::map<std::string, std::string> messages_;  // container id to termination message
   std::map<std::string, ImageNames> images_;
-  std::set<std::string> start_sent_;                 // container ids that were started, seen running or not
-  std::vector<ContainerStatus> failed_starts_;       // by container: the newest attempt that never ran
+  std::set<std::string> start_sent_;            // container ids that were started, seen running or not
+  std::vector<ContainerStatus> failed_starts_;  // by container: the newest attempt that never ran
   std::optional<ReasonMessage> failure_;
   std::string last_ip_;
   std::string mount_problem_;

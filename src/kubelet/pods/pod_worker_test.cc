@@ -64,8 +64,10 @@ class TestNode {
   // Everything that can happen without time passing; blocking work runs on threads, so it gets real time.
   void settle() {
     for (int quiet = 0; quiet < 40;) {
-      if (loop.poll() != 0) quiet = 0;
-      else ++quiet, ::usleep(1000);
+      if (loop.poll() != 0)
+        quiet = 0;
+      else
+        ++quiet, ::usleep(1000);
     }
   }
   void advance(rt::Duration by) {
@@ -74,8 +76,9 @@ class TestNode {
   }
 
   void create(const std::string& name, const std::string& spec, const std::string& extra = "") {
-    const std::string text = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","namespace":"default","uid":"uid-)" + name +
-                             "\"" + extra + R"(},"spec":)" + spec + R"(,"status":{"phase":"Pending"}})";
+    const std::string text = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
+                             R"(","namespace":"default","uid":"uid-)" + name + "\"" + extra + R"(},"spec":)" +
+                             spec + R"(,"status":{"phase":"Pending"}})";
     auto pod = api::parse_json(text);
     REQUIRE(pod.ok());
     api::set(*pod, "spec.nodeName", "n1");
@@ -83,7 +86,9 @@ class TestNode {
     settle();
   }
   api::Object get(const std::string& name) { return api.find(res::kPods, api::Key("default", name)); }
-  std::string phase(const std::string& name) { return std::string(api::str(get(name).json(), "status.phase")); }
+  std::string phase(const std::string& name) {
+    return std::string(api::str(get(name).json(), "status.phase"));
+  }
   Json status_of(const std::string& pod, std::size_t index = 0) {
     const api::Object object = get(pod);
     const auto& list = api::list(object.json(), "status.containerStatuses");
@@ -98,7 +103,9 @@ class TestNode {
   void remove(const std::string& name, std::int64_t grace) {
     client::DeleteOptions how;
     how.grace_period_seconds = grace;
-    auto call = [&]() -> rt::Task<> { (void)co_await api.remove(res::kPods, api::Key("default", name), how); };
+    auto call = [&]() -> rt::Task<> {
+      (void)co_await api.remove(res::kPods, api::Key("default", name), how);
+    };
     rt::run_until_done(loop, call());
     settle();
   }
@@ -218,11 +225,15 @@ TEST_CASE("images are pulled by policy, and failures back off") {
 
 TEST_CASE("a volume waits for its ConfigMap and follows it") {
   TestNode node;
-  node.create("web", R"({"containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/v"}]}],
+  node.create("web",
+              R"({"containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/v"}]}],
                          "volumes":[{"name":"v","configMap":{"name":"c","defaultMode":420}}]})");
   CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "ContainerCreating");
   const auto config = [](const char* value) {
-    return *api::parse_json(std::string(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":")") + value + "\"}}");
+    return *api::parse_json(
+        std::string(
+            R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":")") +
+        value + "\"}}");
   };
   node.api.put(res::kConfigMaps, config("one"));
   node.settle();
@@ -267,7 +278,9 @@ TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
   CHECK(node.phase("web") == "Running");
   node.remove("web", 30);
   CHECK(!node.get("web"));
-  CHECK(node.containers().calls == std::vector<std::string>{"sandbox web", "start s", "start a", "exec a up", "exec a down", "stop a", "stop s", "stop sandbox"});
+  CHECK(node.containers().calls == std::vector<std::string>{"sandbox web", "start s", "start a", "exec a up",
+                                                            "exec a down", "stop a", "stop s",
+                                                            "stop sandbox"});
 }
 
 TEST_CASE("a pod past its deadline fails") {
@@ -291,9 +304,14 @@ TEST_CASE("what does not fit the node is refused") {
 
 TEST_CASE("a missing ConfigMap in the environment holds the container back") {
   TestNode node;
-  node.create("web", R"({"containers":[{"name":"a","image":"img","env":[{"name":"X","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"}}}]}]})");
+  node.create(
+      "web",
+      R"({"containers":[{"name":"a","image":"img","env":[{"name":"X","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"}}}]}]})");
   CHECK(api::str(node.status_of("web"), "state.waiting.reason") == "CreateContainerConfigError");
-  node.api.put(res::kConfigMaps, *api::parse_json(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":"v"}})"));
+  node.api.put(
+      res::kConfigMaps,
+      *api::parse_json(
+          R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","namespace":"default"},"data":{"k":"v"}})"));
   node.advance(11s);
   CHECK(node.phase("web") == "Running");
   const auto& env = node.containers().configs["a"].env;

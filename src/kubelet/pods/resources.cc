@@ -20,7 +20,9 @@ std::int64_t amount_in(const JsonObject& amounts, std::string_view resource) {
   return resource == "cpu" ? quantity->milli_value() : quantity->value();
 }
 
-std::int64_t shares_of(std::int64_t milli) { return std::max(kMinShares, milli * 1024 / 1000); }
+std::int64_t shares_of(std::int64_t milli) {
+  return std::max(kMinShares, milli * 1024 / 1000);
+}
 
 std::int64_t quota_of(std::int64_t milli, std::int64_t period) {
   return milli == 0 ? 0 : std::max(kMinQuotaUs, milli * period / 1000);
@@ -49,8 +51,10 @@ std::int64_t pod_limit(const Json& pod, std::string_view resource) {
   for (const auto& container : init_containers(pod)) {
     const auto limit = container_amount(*container.spec, "limits", resource);
     if (limit == 0) return 0;
-    if (container.kind == ContainerKind::kSidecar) sidecars += limit;
-    else peak = std::max(peak, sidecars + limit);
+    if (container.kind == ContainerKind::kSidecar)
+      sidecars += limit;
+    else
+      peak = std::max(peak, sidecars + limit);
   }
   for (const auto& container : regular_containers(pod)) {
     const auto limit = container_amount(*container.spec, "limits", resource);
@@ -64,9 +68,12 @@ std::int64_t pod_limit(const Json& pod, std::string_view resource) {
 
 std::string_view to_string(QosClass qos) {
   switch (qos) {
-    case QosClass::kGuaranteed: return "Guaranteed";
-    case QosClass::kBurstable: return "Burstable";
-    case QosClass::kBestEffort: return "BestEffort";
+    case QosClass::kGuaranteed:
+      return "Guaranteed";
+    case QosClass::kBurstable:
+      return "Burstable";
+    case QosClass::kBestEffort:
+      return "BestEffort";
   }
   return "";
 }
@@ -99,8 +106,10 @@ std::int64_t pod_request(const Json& pod, std::string_view resource) {
   std::int64_t sum = 0, sidecars = 0, peak = 0;
   for (const auto& container : init_containers(pod)) {
     const auto request = container_amount(*container.spec, "requests", resource);
-    if (container.kind == ContainerKind::kSidecar) sidecars += request;
-    else peak = std::max(peak, sidecars + request);
+    if (container.kind == ContainerKind::kSidecar)
+      sidecars += request;
+    else
+      peak = std::max(peak, sidecars + request);
   }
   for (const auto& container : regular_containers(pod))
     sum += container_amount(*container.spec, "requests", resource);
@@ -110,9 +119,12 @@ std::int64_t pod_request(const Json& pod, std::string_view resource) {
 std::string pod_cgroup(const Json& pod) {
   const std::string leaf = "pod" + std::string(api::str(pod, "metadata.uid"));
   switch (qos_class(pod)) {
-    case QosClass::kGuaranteed: return "kubepods/" + leaf;
-    case QosClass::kBurstable: return "kubepods/burstable/" + leaf;
-    case QosClass::kBestEffort: return "kubepods/besteffort/" + leaf;
+    case QosClass::kGuaranteed:
+      return "kubepods/" + leaf;
+    case QosClass::kBurstable:
+      return "kubepods/burstable/" + leaf;
+    case QosClass::kBestEffort:
+      return "kubepods/besteffort/" + leaf;
   }
   return {};
 }
@@ -142,7 +154,8 @@ int oom_score_adj(const Json& pod, const Json& container, const NodeCapacity& no
   if (qos == QosClass::kGuaranteed) return kGuaranteed;
   if (qos == QosClass::kBestEffort || node.memory == 0) return kBestEffort;
   const auto request = container_amount(container, "requests", "memory");
-  const auto score = 1000 - static_cast<std::int64_t>(1000.0 * static_cast<double>(request) / static_cast<double>(node.memory));
+  const auto score = 1000 - static_cast<std::int64_t>(1000.0 * static_cast<double>(request) /
+                                                      static_cast<double>(node.memory));
   // Burstable stays between the classes whatever it asks for.
   return static_cast<int>(std::clamp<std::int64_t>(score, 1000 + kGuaranteed, kBestEffort - 1));
 }

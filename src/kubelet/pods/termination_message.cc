@@ -62,7 +62,8 @@ std::string strip_log_prefixes(const std::string& lines) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>> read_messages(const std::vector<TerminationSource>& sources) {
+std::vector<std::pair<std::string, std::string>> read_messages(
+    const std::vector<TerminationSource>& sources) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& source : sources) {
     std::string message = read_part(source.file, kFileMax, false);

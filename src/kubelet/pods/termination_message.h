@@ -12,7 +12,8 @@ struct TerminationSource {
   std::string log;  // fallback, "" for none
 };
 
-// Container id to message: 4096 bytes of the file at most, else the last 80 lines or 2048 bytes of the log. Blocking.
+// Container id to message: 4096 bytes of the file at most, else the last 80 lines or 2048 bytes of the log.
+// Blocking.
 std::vector<std::pair<std::string, std::string>> read_messages(const std::vector<TerminationSource>& sources);
 void remove_container_files(const std::string& log, const std::string& termination);
 

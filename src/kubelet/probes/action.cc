@@ -9,13 +9,16 @@ namespace mk::kubelet {
 
 namespace {
 
-rt::Task<ActionResult> run_exec(Context& context, ActionTarget target, const Json& exec, rt::Duration timeout) {
+rt::Task<ActionResult> run_exec(Context& context, ActionTarget target, const Json& exec,
+                                rt::Duration timeout) {
   std::vector<std::string> argv;
   for (const Json& word : api::list(exec, "command")) argv.push_back(text_of(&word));
   auto result = co_await context.runtime.containers->exec_sync(target.container_id, std::move(argv), timeout);
   if (!result.ok()) co_return ActionResult{false, result.error().message()};
   if (result->timed_out)
-    co_return ActionResult{false, fmt::format("command timed out after {}s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count())};
+    co_return ActionResult{false,
+                           fmt::format("command timed out after {}s",
+                                       std::chrono::duration_cast<std::chrono::seconds>(timeout).count())};
   co_return ActionResult{result->exit_code == 0, result->out + result->err};
 }
 
@@ -30,13 +33,16 @@ net::Request http_request(const Json& get) {
   return request;
 }
 
-rt::Task<ActionResult> run_http(Context& context, ActionTarget target, const Json& get, rt::Duration timeout) {
+rt::Task<ActionResult> run_http(Context& context, ActionTarget target, const Json& get,
+                                rt::Duration timeout) {
   const int port = resolve_port(api::find(get, "port"), *target.container);
-  if (port == 0) co_return ActionResult{false, fmt::format("invalid port {}", text_of(api::find(get, "port")))};
+  if (port == 0)
+    co_return ActionResult{false, fmt::format("invalid port {}", text_of(api::find(get, "port")))};
   const auto host = api::str(get, "host", target.pod_ip);
   const bool v6 = host.find(':') != std::string_view::npos;
   net::ClientOptions options;
-  options.base_url = fmt::format("{}://{}:{}", to_lower(api::str(get, "scheme", "HTTP")), v6 ? fmt::format("[{}]", host) : std::string(host), port);
+  options.base_url = fmt::format("{}://{}:{}", to_lower(api::str(get, "scheme", "HTTP")),
+                                 v6 ? fmt::format("[{}]", host) : std::string(host), port);
   options.insecure = true;
   options.connect_timeout = options.request_timeout = timeout;
   options.body_max = 10 << 10;
@@ -45,7 +51,9 @@ rt::Task<ActionResult> run_http(Context& context, ActionTarget target, const Jso
   net::Request request = http_request(get);
   // Only the head counts; a probe never reads more of a body than the message shows.
   auto answer = co_await (*client)->stream(std::move(request));
-  if (!answer.ok()) co_return ActionResult{false, fmt::format("Get \"{}{}\": {}", options.base_url, api::str(get, "path"), answer.error().message())};
+  if (!answer.ok())
+    co_return ActionResult{false, fmt::format("Get \"{}{}\": {}", options.base_url, api::str(get, "path"),
+                                              answer.error().message())};
   const int status = (*answer)->head().status;
   if (status >= 200 && status < 400) co_return ActionResult{true, ""};
   co_return ActionResult{false, fmt::format("HTTP probe failed with statuscode: {}", status)};
@@ -53,7 +61,8 @@ rt::Task<ActionResult> run_http(Context& context, ActionTarget target, const Jso
 
 rt::Task<ActionResult> run_tcp(Context& context, ActionTarget target, const Json& tcp, rt::Duration timeout) {
   const int port = resolve_port(api::find(tcp, "port"), *target.container);
-  if (port == 0) co_return ActionResult{false, fmt::format("invalid port {}", text_of(api::find(tcp, "port")))};
+  if (port == 0)
+    co_return ActionResult{false, fmt::format("invalid port {}", text_of(api::find(tcp, "port")))};
   std::string host(api::str(tcp, "host", target.pod_ip));
   auto stream = co_await net::connect_tcp(context.clock, std::move(host), port, timeout);
   if (!stream.ok()) co_return ActionResult{false, stream.error().message()};
@@ -61,10 +70,14 @@ rt::Task<ActionResult> run_tcp(Context& context, ActionTarget target, const Json
   co_return ActionResult{true, ""};
 }
 
-rt::Task<> dispatch(Context& context, ActionTarget target, const Json& action, rt::Duration timeout, ActionResult& out) {
-  if (const Json* exec = api::find(action, "exec")) out = co_await run_exec(context, target, *exec, timeout);
-  else if (const Json* http = api::find(action, "httpGet")) out = co_await run_http(context, target, *http, timeout);
-  else if (const Json* tcp = api::find(action, "tcpSocket")) out = co_await run_tcp(context, target, *tcp, timeout);
+rt::Task<> dispatch(Context& context, ActionTarget target, const Json& action, rt::Duration timeout,
+                    ActionResult& out) {
+  if (const Json* exec = api::find(action, "exec"))
+    out = co_await run_exec(context, target, *exec, timeout);
+  else if (const Json* http = api::find(action, "httpGet"))
+    out = co_await run_http(context, target, *http, timeout);
+  else if (const Json* tcp = api::find(action, "tcpSocket"))
+    out = co_await run_tcp(context, target, *tcp, timeout);
   else if (const Json* sleep = api::find(action, "sleep")) {
     co_await context.clock.sleep_for(std::chrono::seconds(api::num(*sleep, "seconds")));
     out = ActionResult{true, ""};
@@ -75,9 +88,11 @@ rt::Task<> dispatch(Context& context, ActionTarget target, const Json& action, r
 
 }  // namespace
 
-rt::Task<ActionResult> run_action(Context& context, ActionTarget target, const Json& action, rt::Duration timeout) {
+rt::Task<ActionResult> run_action(Context& context, ActionTarget target, const Json& action,
+                                  rt::Duration timeout) {
   ActionResult result;
-  const auto winner = co_await rt::race(dispatch(context, std::move(target), action, timeout, result), context.clock.sleep_for(timeout));
+  const auto winner = co_await rt::race(dispatch(context, std::move(target), action, timeout, result),
+                                        context.clock.sleep_for(timeout));
   if (winner == 1) co_return ActionResult{false, "timed out"};
   co_return result;
 }

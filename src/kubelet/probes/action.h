@@ -19,9 +19,10 @@ struct ActionTarget {
   const Json* container = nullptr;  // for named ports
 };
 
-// Runs the exec, httpGet, tcpSocket, grpc or sleep of a probe or lifecycle handler. HTTP follows no redirect and takes any
-// 2xx or 3xx; HTTPS is not verified.
-rt::Task<ActionResult> run_action(Context& context, ActionTarget target, const Json& action, rt::Duration timeout);
+// Runs the exec, httpGet, tcpSocket, grpc or sleep of a probe or lifecycle handler. HTTP follows no redirect
+// and takes any 2xx or 3xx; HTTPS is not verified.
+rt::Task<ActionResult> run_action(Context& context, ActionTarget target, const Json& action,
+                                  rt::Duration timeout);
 
 // A port number or the name of a container's port; 0: no such port.
 int resolve_port(const Json* port, const Json& container);

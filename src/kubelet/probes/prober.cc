@@ -36,7 +36,8 @@ void Prober::update(const api::Object& pod, const PodSnapshot& snapshot, bool te
   }
 }
 
-void Prober::begin(const api::Object& pod, const Json& container, const ContainerStatus& status, const std::string& pod_ip) {
+void Prober::begin(const api::Object& pod, const Json& container, const ContainerStatus& status,
+                   const std::string& pod_ip) {
   // A container that an earlier kubelet saw started or ready stays so until a probe says otherwise.
   bool was_started = false, was_ready = false;
   for (std::string_view field : {"status.containerStatuses", "status.initContainerStatuses"}) {
@@ -46,12 +47,14 @@ void Prober::begin(const api::Object& pod, const Json& container, const Containe
       was_ready = api::flag(seen, "ready");
     }
   }
-  Probe base{ProbeType::kReadiness, pod, status.name, status.id, pod_ip, nullptr, &container, status.started_at};
+  Probe base{ProbeType::kReadiness, pod, status.name, status.id, pod_ip, nullptr, &container,
+             status.started_at};
   const Json* startup = api::find(container, "startupProbe");
   const Json* readiness = api::find(container, "readinessProbe");
   if (startup == nullptr || was_started) started_.insert(status.id);
   if (readiness == nullptr || was_ready) ready_.insert(status.id);
-  for (const auto& [type, spec] : {std::pair{ProbeType::kStartup, startup}, {ProbeType::kReadiness, readiness},
+  for (const auto& [type, spec] : {std::pair{ProbeType::kStartup, startup},
+                                   {ProbeType::kReadiness, readiness},
                                    {ProbeType::kLiveness, api::find(container, "livenessProbe")}}) {
     if (spec == nullptr || (type == ProbeType::kStartup && was_started)) continue;
     base.type = type;
@@ -73,8 +76,11 @@ rt::Task<> Prober::run(Probe probe, bool adopted) {
   const auto failures_max = std::max<std::int64_t>(1, api::num(*probe.spec, "failureThreshold", 3));
   const auto successes_min = std::max<std::int64_t>(1, api::num(*probe.spec, "successThreshold", 1));
   // After a restart of the kubelet all probes of the node start together: spread them.
-  if (adopted) co_await context_.clock.sleep_for(rt::Duration(context_.random.below(static_cast<std::uint64_t>(period.count()))));
-  const auto first = probe.container_started + std::chrono::seconds(api::num(*probe.spec, "initialDelaySeconds"));
+  if (adopted)
+    co_await context_.clock.sleep_for(
+        rt::Duration(context_.random.below(static_cast<std::uint64_t>(period.count()))));
+  const auto first =
+      probe.container_started + std::chrono::seconds(api::num(*probe.spec, "initialDelaySeconds"));
   if (const auto now = context_.clock.now(); first > now) co_await context_.clock.sleep_for(first - now);
   std::int64_t failures = 0, successes = 0;
   while (known_.count(probe.container_id) != 0) {
@@ -91,7 +97,9 @@ rt::Task<> Prober::run(Probe probe, bool adopted) {
       (result.success ? successes : failures)++;
       (result.success ? failures : successes) = 0;
       if (!result.success)
-        context_.events.pod(probe.pod.json(), "Warning", "Unhealthy", fmt::format("{} probe failed: {}", name_of(probe.type), result.output), probe.container);
+        context_.events.pod(probe.pod.json(), "Warning", "Unhealthy",
+                            fmt::format("{} probe failed: {}", name_of(probe.type), result.output),
+                            probe.container);
       if (successes >= successes_min || failures >= failures_max) report(probe, result.success);
       if (startup && result.success && started_.count(probe.container_id) != 0) co_return;
     }
@@ -107,7 +115,10 @@ void Prober::report(const Probe& probe, bool success) {
   } else if (success) {
     if (probe.type == ProbeType::kStartup) changed = started_.insert(id).second;
   } else {
-    changed = unhealthy_.emplace(id, fmt::format("{} probe", probe.type == ProbeType::kStartup ? "startup" : "liveness")).second;
+    changed =
+        unhealthy_
+            .emplace(id, fmt::format("{} probe", probe.type == ProbeType::kStartup ? "startup" : "liveness"))
+            .second;
   }
   if (!changed) return;
   progress_.notify_all();
@@ -122,6 +133,8 @@ void Prober::forget(const std::string& id) {
   progress_.notify_all();
 }
 
-rt::Task<> Prober::stop() { co_await tasks_.stop(); }
+rt::Task<> Prober::stop() {
+  co_await tasks_.stop();
+}
 
 }  // namespace mk::kubelet

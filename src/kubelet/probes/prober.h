@@ -21,8 +21,8 @@ class Prober {
   // `changed` runs when a result changed what ready(), started() or unhealthy() say.
   Prober(Context& context, std::function<void()> changed);
 
-  // Starts probes of containers that run, ends those of containers that do not. `terminating`: startup and liveness
-  // no longer matter; readiness goes on.
+  // Starts probes of containers that run, ends those of containers that do not. `terminating`: startup and
+  // liveness no longer matter; readiness goes on.
   void update(const api::Object& pod, const PodSnapshot& snapshot, bool terminating);
   rt::Task<> stop();
 
@@ -41,7 +41,8 @@ class Prober {
     rt::WallTime container_started;
   };
 
-  void begin(const api::Object& pod, const Json& container, const ContainerStatus& status, const std::string& pod_ip);
+  void begin(const api::Object& pod, const Json& container, const ContainerStatus& status,
+             const std::string& pod_ip);
   void spawn(Probe probe, bool adopted);
   rt::Task<> run(Probe probe, bool adopted);
   void report(const Probe& probe, bool success);

@@ -72,7 +72,8 @@ rt::Task<> RuncRuntime::adopt(std::string folder) {
     std::vector<Container> unknown;
     for (const auto& [id, container] : sandbox->containers)
       if (container->status.state == ContainerState::kUnknown) unknown.push_back(container);
-    for (const auto& container : unknown) co_await drop_container(sandbox, container);  // never got as far as runc
+    for (const auto& container : unknown)
+      co_await drop_container(sandbox, container);  // never got as far as runc
     if (listed.ok()) co_return;
   }
   co_await supervisor_lost(sandbox);
@@ -120,7 +121,8 @@ void RuncRuntime::on_event(const Sandbox& sandbox, const std::vector<std::string
 // Without its supervisor nobody keeps a pod's logs and exit codes: what is left of it ends.
 rt::Task<> RuncRuntime::supervisor_lost(Sandbox sandbox) {
   sandbox->link.reset();
-  if (sandbox->status.ready) kLog.error("a pod's supervisor died, its containers are killed", "sandbox", sandbox->status.id);
+  if (sandbox->status.ready)
+    kLog.error("a pod's supervisor died, its containers are killed", "sandbox", sandbox->status.id);
   sandbox->status.ready = false;
   std::vector<std::string> groups;
   for (const auto& [id, container] : sandbox->containers) groups.push_back(container->cgroup);
@@ -130,7 +132,8 @@ rt::Task<> RuncRuntime::supervisor_lost(Sandbox sandbox) {
   co_await pool_.run(std::move(work));
   for (const auto& [id, container] : sandbox->containers) {
     auto& status = container->status;
-    if (status.state == ContainerState::kExited || read_exit_record(container_folder(*sandbox, id), status)) continue;
+    if (status.state == ContainerState::kExited || read_exit_record(container_folder(*sandbox, id), status))
+      continue;
     status.state = ContainerState::kExited;
     status.exit_code = kExitUnknown;
     status.signal = 9;

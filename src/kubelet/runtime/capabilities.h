@@ -9,7 +9,8 @@
 
 namespace mk::kubelet {
 
-// What this process may hand on. Asking runc for more fails the container's start, so everything is cut to it.
+// What this process may hand on. Asking runc for more fails the container's start, so everything is cut to
+// it.
 struct HostLimits {
   std::uint64_t capabilities = 0;  // our bounding set
   bool may_raise_limits = true;    // CAP_SYS_RESOURCE
@@ -17,8 +18,9 @@ struct HostLimits {
 };
 HostLimits read_host_limits();
 
-// "CAP_NET_ADMIN", ... for a container: the default set, plus and minus what its security context says, within
-// what the host has. kInvalid for a name that is no capability.
-Result<std::vector<std::string>> container_capabilities(const SecurityContext& security, const HostLimits& host);
+// "CAP_NET_ADMIN", ... for a container: the default set, plus and minus what its security context says,
+// within what the host has. kInvalid for a name that is no capability.
+Result<std::vector<std::string>> container_capabilities(const SecurityContext& security,
+                                                        const HostLimits& host);
 
 }  // namespace mk::kubelet

@@ -20,7 +20,8 @@ constexpr int kKillRounds = 200;
 
 Result<void> set(const std::string& file, const std::string& value) {
   const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || ::write(fd.get(), value.data(), value.size()) < 0) return sys_error("write " + value + " to", file);
+  if (!fd || ::write(fd.get(), value.data(), value.size()) < 0)
+    return sys_error("write " + value + " to", file);
   return ok();
 }
 
@@ -28,7 +29,8 @@ Result<void> set(const std::string& file, const std::string& value) {
 void remove_groups(const std::string& folder) {
   struct stat info;
   for (const auto& name : names_in(folder))
-    if (::lstat((folder + "/" + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode)) remove_groups(folder + "/" + name);
+    if (::lstat((folder + "/" + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+      remove_groups(folder + "/" + name);
   ::rmdir(folder.c_str());
 }
 
@@ -36,15 +38,19 @@ std::size_t kill_below(const std::string& folder) {
   std::size_t found = 0;
   if (const auto processes = read_file(folder + "/cgroup.procs"); processes.ok())
     for (const auto line : split(*processes, '\n'))
-      if (const auto pid = parse_int(line); pid && *pid > 1) ::kill(static_cast<pid_t>(*pid), SIGKILL), ++found;
+      if (const auto pid = parse_int(line); pid && *pid > 1)
+        ::kill(static_cast<pid_t>(*pid), SIGKILL), ++found;
   struct stat info;
   for (const auto& name : names_in(folder))
-    if (::lstat((folder + "/" + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode)) found += kill_below(folder + "/" + name);
+    if (::lstat((folder + "/" + name).c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+      found += kill_below(folder + "/" + name);
   return found;
 }
 
 // The v2 weight (1..10000) that runc and the kubelet use for a v1 share (2..262144).
-std::int64_t weight_of(std::int64_t shares) { return 1 + (std::clamp<std::int64_t>(shares, 2, 262144) - 2) * 9999 / 262142; }
+std::int64_t weight_of(std::int64_t shares) {
+  return 1 + (std::clamp<std::int64_t>(shares, 2, 262144) - 2) * 9999 / 262142;
+}
 
 }  // namespace
 
@@ -53,7 +59,8 @@ Result<Cgroups> Cgroups::detect(const std::string& root_cgroup) {
   std::string root = root_cgroup;
   while (root.starts_with('/')) root.erase(0, 1);
   while (root.ends_with('/')) root.pop_back();
-  if (("/" + root + "/").find("/../") != std::string::npos) return Error(Reason::kInvalid, "--root-cgroup must not contain ..");
+  if (("/" + root + "/").find("/../") != std::string::npos)
+    return Error(Reason::kInvalid, "--root-cgroup must not contain ..");
   out.root_ = root.empty() ? "" : "/" + root;
   MK_ASSIGN(const std::string mounts, read_file("/proc/self/mounts"));
   for (const auto line : split(mounts, '\n')) {
@@ -66,14 +73,16 @@ Result<Cgroups> Cgroups::detect(const std::string& root_cgroup) {
     out.trees_.push_back(std::move(tree));
   }
   if (out.trees_.empty())
-    return Error(Reason::kNotFound, "no cgroups are mounted: mount cgroup2 on /sys/fs/cgroup (or start systemd)");
+    return Error(Reason::kNotFound,
+                 "no cgroups are mounted: mount cgroup2 on /sys/fs/cgroup (or start systemd)");
   return out;
 }
 
 const Cgroups::Tree* Cgroups::tree_of(const std::string& controller) const {
   if (v2_) return &trees_.front();
   for (const auto& tree : trees_)
-    if (std::find(tree.controllers.begin(), tree.controllers.end(), controller) != tree.controllers.end()) return &tree;
+    if (std::find(tree.controllers.begin(), tree.controllers.end(), controller) != tree.controllers.end())
+      return &tree;
   return nullptr;
 }
 
@@ -100,13 +109,16 @@ Result<void> Cgroups::make_v2(const std::string& path, const LinuxResources& res
   std::string so_far = trees_.front().mount;
   for (const auto part : split(path.substr(1), '/')) {
     for (const char* controller : {"cpu", "cpuset", "memory", "pids", "io"})
-      (void)set(so_far + "/cgroup.subtree_control", std::string("+") + controller);  // absent ones are refused
+      (void)set(so_far + "/cgroup.subtree_control",
+                std::string("+") + controller);  // absent ones are refused
     so_far += "/" + std::string(part);
     MK_TRY(make_dirs(so_far));
   }
-  if (resources.cpu_shares > 0) MK_TRY(set(so_far + "/cpu.weight", std::to_string(weight_of(resources.cpu_shares))));
+  if (resources.cpu_shares > 0)
+    MK_TRY(set(so_far + "/cpu.weight", std::to_string(weight_of(resources.cpu_shares))));
   if (resources.cpu_quota_us > 0)
-    MK_TRY(set(so_far + "/cpu.max", std::to_string(resources.cpu_quota_us) + " " + std::to_string(resources.cpu_period_us)));
+    MK_TRY(set(so_far + "/cpu.max",
+               std::to_string(resources.cpu_quota_us) + " " + std::to_string(resources.cpu_period_us)));
   if (resources.memory_limit > 0) MK_TRY(set(so_far + "/memory.max", std::to_string(resources.memory_limit)));
   if (resources.pids_limit > 0) MK_TRY(set(so_far + "/pids.max", std::to_string(resources.pids_limit)));
   return ok();

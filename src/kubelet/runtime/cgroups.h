@@ -8,8 +8,8 @@
 
 namespace mk::kubelet {
 
-// The node's part of the cgroup tree, v1 (one tree per controller) or v2. runc makes and removes the containers'
-// own groups; the groups above them are ours. Blocking, quick.
+// The node's part of the cgroup tree, v1 (one tree per controller) or v2. runc makes and removes the
+// containers' own groups; the groups above them are ours. Blocking, quick.
 class Cgroups {
  public:
   // kNotFound when no cgroups are mounted.

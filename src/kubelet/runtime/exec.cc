@@ -31,8 +31,8 @@ struct Pipe {
   }
 };
 
-// A program in a container, or a container's own streams. It owns a connection to the supervisor; closing that
-// ends an exec'ed program.
+// A program in a container, or a container's own streams. It owns a connection to the supervisor; closing
+// that ends an exec'ed program.
 class StreamSession final : public ExecSession {
  public:
   explicit StreamSession(std::unique_ptr<PodLink> link) : link_(std::move(link)) {}
@@ -129,7 +129,9 @@ struct ConsoleSocket {
   }
 };
 
-Error not_running(const std::string& id) { return Error(Reason::kConflict, "container " + id + " is not running"); }
+Error not_running(const std::string& id) {
+  return Error(Reason::kConflict, "container " + id + " is not running");
+}
 
 rt::Task<> read_all(rt::AsyncFd* stream, std::shared_ptr<std::string> kept) {
   while (stream != nullptr) {
@@ -139,8 +141,8 @@ rt::Task<> read_all(rt::AsyncFd* stream, std::shared_ptr<std::string> kept) {
   }
 }
 
-rt::Task<> read_both(rt::AsyncFd* out, std::shared_ptr<std::string> out_text, rt::AsyncFd* err, std::shared_ptr<std::string> err_text,
-                     rt::Executor executor) {
+rt::Task<> read_both(rt::AsyncFd* out, std::shared_ptr<std::string> out_text, rt::AsyncFd* err,
+                     std::shared_ptr<std::string> err_text, rt::Executor executor) {
   rt::Group group(executor);
   group.spawn("exec output", read_all(out, out_text));
   co_await read_all(err, err_text);
@@ -225,7 +227,8 @@ rt::Task<Result<std::unique_ptr<ExecSession>>> RuncRuntime::exec(std::string id,
   co_return opened;
 }
 
-rt::Task<Result<ExecResult>> RuncRuntime::exec_sync(std::string id, std::vector<std::string> argv, rt::Duration timeout) {
+rt::Task<Result<ExecResult>> RuncRuntime::exec_sync(std::string id, std::vector<std::string> argv,
+                                                    rt::Duration timeout) {
   ExecOptions options;
   options.argv = std::move(argv);
   const auto deadline = clock_.mono() + (timeout > rt::Duration::zero() ? timeout : std::chrono::hours(24));
@@ -241,7 +244,8 @@ rt::Task<Result<ExecResult>> RuncRuntime::exec_sync(std::string id, std::vector<
   if (code && code->ok()) result.exit_code = **code;
   // What it wrote is in the pipes; who inherited them may keep them open for ever.
   const auto drained_by = clock_.mono() + kDrainTime;
-  while (code && readers.size() > 0 && clock_.mono() < drained_by) co_await clock_.sleep_for(std::chrono::milliseconds(1));
+  while (code && readers.size() > 0 && clock_.mono() < drained_by)
+    co_await clock_.sleep_for(std::chrono::milliseconds(1));
   co_await readers.stop();
   if (code && !code->ok()) co_return std::move(*code).error();
   result.out = *out;
@@ -271,13 +275,15 @@ rt::Task<Result<std::unique_ptr<ExecSession>>> RuncRuntime::attach(std::string i
     if (container->tty) session->set_terminal(std::move(answer->fd));
   }
   // The session ends with the container.
-  group_.spawn("attach end", [](RuncRuntime* self, Container watched, std::shared_ptr<StreamSession::Exit> exit) -> rt::Task<> {
-    while (!co_await self->wait_exit(watched, std::chrono::hours(1))) {
-      if (exit.use_count() == 1) co_return;
-    }
-    exit->code = watched->status.exit_code;
-    exit->changed.notify_all();
-  }(this, container, session->exit_));
+  group_.spawn(
+      "attach end",
+      [](RuncRuntime* self, Container watched, std::shared_ptr<StreamSession::Exit> exit) -> rt::Task<> {
+        while (!co_await self->wait_exit(watched, std::chrono::hours(1))) {
+          if (exit.use_count() == 1) co_return;
+        }
+        exit->code = watched->status.exit_code;
+        exit->changed.notify_all();
+      }(this, container, session->exit_));
   std::unique_ptr<ExecSession> opened = std::move(session);
   co_return opened;
 }
@@ -286,7 +292,9 @@ rt::Task<Result<rt::AsyncFd>> RuncRuntime::dial(std::string sandbox_id, int port
   const auto found = sandboxes_.find(sandbox_id);
   if (found == sandboxes_.end() || !found->second->status.ready)
     co_return Error(Reason::kNotFound, "sandbox " + sandbox_id + " is not running");
-  auto work = [path = "/proc/" + std::to_string(found->second->supervisor) + "/ns/net", port] { return dial_in_namespace(path, port); };
+  auto work = [path = "/proc/" + std::to_string(found->second->supervisor) + "/ns/net", port] {
+    return dial_in_namespace(path, port);
+  };
   auto fd = co_await pool_.run(std::move(work));
   if (!fd.ok()) co_return std::move(fd).error();
   co_return rt::AsyncFd(loop_.executor(), *fd);

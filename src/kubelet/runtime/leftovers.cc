@@ -17,7 +17,8 @@ std::string unescape(std::string_view field) {
   std::string out;
   for (std::size_t i = 0; i < field.size(); ++i) {
     if (field[i] == '\\' && i + 3 < field.size()) {
-      out.push_back(static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0')));
+      out.push_back(
+          static_cast<char>((field[i + 1] - '0') * 64 + (field[i + 2] - '0') * 8 + (field[i + 3] - '0')));
       i += 3;
     } else {
       out.push_back(field[i]);
@@ -44,7 +45,8 @@ Result<void> unmount_below(const std::string& folder) {
   // What was mounted last lies on top, and the table is in the order of mounting.
   std::reverse(points.begin(), points.end());
   for (const auto& point : points) {
-    if (::umount2(point.c_str(), MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) return sys_error("unmount", point);
+    if (::umount2(point.c_str(), MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT)
+      return sys_error("unmount", point);
   }
   return ok();
 }

@@ -21,21 +21,27 @@ Result<std::string> find_program(const std::string& name) {
     return Error(Reason::kNotFound, "cannot run " + name + ": give an absolute path of an executable");
   }
   const char* path = std::getenv("PATH");
-  const std::string folders = std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+  const std::string folders =
+      std::string(path == nullptr ? "" : path) + ":/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
   for (const auto folder : split(folders, ':')) {
     std::string candidate = std::string(folder) + "/" + name;
     if (folder.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
-  return Error(Reason::kNotFound, name + " is not installed: install it (Debian: apt install " + name + ") to run containers on this node");
+  return Error(Reason::kNotFound, name + " is not installed: install it (Debian: apt install " + name +
+                                      ") to run containers on this node");
 }
 
 Result<void> check_node(const NodeRuntimeOptions& options) {
   if (::geteuid() != 0) return Error(Reason::kInvalid, "running containers needs root");
   const auto filesystems = read_file("/proc/filesystems");
-  if (filesystems.ok() && filesystems->find("\toverlay\n") == std::string::npos && !file_exists("/sys/module/overlay"))
-    return Error(Reason::kNotFound, "this kernel has no overlayfs (yet): run `modprobe overlay`, or use a kernel with CONFIG_OVERLAY_FS");
+  if (filesystems.ok() && filesystems->find("\toverlay\n") == std::string::npos &&
+      !file_exists("/sys/module/overlay"))
+    return Error(
+        Reason::kNotFound,
+        "this kernel has no overlayfs (yet): run `modprobe overlay`, or use a kernel with CONFIG_OVERLAY_FS");
   for (const auto& folder : {options.data_dir, options.run_dir}) {
-    if (!folder.starts_with('/')) return Error(Reason::kInvalid, "the folder \"" + folder + "\" must be an absolute path");
+    if (!folder.starts_with('/'))
+      return Error(Reason::kInvalid, "the folder \"" + folder + "\" must be an absolute path");
     // Parts of them end up in mount options and socket addresses.
     if (folder.find_first_of(":, ") != std::string::npos)
       return Error(Reason::kInvalid, "the folder \"" + folder + "\" must not contain ':', ',' or blanks");
@@ -47,7 +53,8 @@ Result<void> check_node(const NodeRuntimeOptions& options) {
 
 }  // namespace
 
-Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool, NodeRuntimeOptions options) {
+Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool,
+                                      NodeRuntimeOptions options) {
   MK_TRY(check_node(options));
   MK_ASSIGN(const std::string runc, find_program(options.runc));
   MK_ASSIGN(Cgroups cgroups, Cgroups::detect(options.root_cgroup));
@@ -57,7 +64,8 @@ Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::Bloc
   auto network = std::make_unique<BridgeNetwork>(pool, options.data_dir);
   RuncRuntime::Settings settings{std::move(options), runc, std::move(cgroups)};
   NodeRuntime out;
-  out.containers = std::make_unique<RuncRuntime>(loop, clock, pool, *images, network.get(), std::move(settings));
+  out.containers =
+      std::make_unique<RuncRuntime>(loop, clock, pool, *images, network.get(), std::move(settings));
   out.images = std::move(images);
   out.network = std::move(network);
   return out;

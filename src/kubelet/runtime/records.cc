@@ -8,8 +8,12 @@
 namespace mk::kubelet {
 namespace {
 
-std::int64_t to_number(rt::WallTime time) { return time.time_since_epoch().count(); }
-rt::WallTime to_time(std::int64_t nanoseconds) { return rt::WallTime(rt::Duration(nanoseconds)); }
+std::int64_t to_number(rt::WallTime time) {
+  return time.time_since_epoch().count();
+}
+rt::WallTime to_time(std::int64_t nanoseconds) {
+  return rt::WallTime(rt::Duration(nanoseconds));
+}
 
 Result<api::Json> load(const std::string& path) {
   MK_ASSIGN(const std::string text, read_file(path));
@@ -64,7 +68,8 @@ Result<SandboxRecord> load_sandbox(const std::string& folder) {
   out.supervisor = static_cast<int>(api::num(json, "supervisor"));
   out.pid_namespace = static_cast<int>(api::num(json, "pidNamespace"));
   out.networked = api::flag(json, "networked");
-  if (status.id.empty() || config.cgroup_parent.empty()) return Error(Reason::kInvalid, folder + ": no sandbox record");
+  if (status.id.empty() || config.cgroup_parent.empty())
+    return Error(Reason::kInvalid, folder + ": no sandbox record");
   return out;
 }
 

@@ -22,7 +22,9 @@ struct ContainerRecord {
   int pid = 0;
   rt::Event changed;  // its state
 
-  bool running() const { return status.state == ContainerState::kCreated || status.state == ContainerState::kRunning; }
+  bool running() const {
+    return status.state == ContainerState::kCreated || status.state == ContainerState::kRunning;
+  }
 };
 
 struct SandboxRecord {
@@ -30,7 +32,7 @@ struct SandboxRecord {
   SandboxConfig config;
   std::string folder;  // <run dir>/pods/<id>
   int supervisor = 0, pid_namespace = 0;
-  bool networked = false;  // has an address of the pod network
+  bool networked = false;         // has an address of the pod network
   std::unique_ptr<PodLink> link;  // nullptr: its supervisor is gone or was stopped
   std::map<std::string, std::shared_ptr<ContainerRecord>> containers;
 };

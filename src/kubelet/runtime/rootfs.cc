@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::size_t kOptionsMax = 4000;  // the kernel cuts at a page
 
-// By the old interface, whose options must fit a page: relative names, seen from the layers' folder. The working
-// directory belongs to the thread alone while it runs (CLONE_FS), so the process does not notice.
+// By the old interface, whose options must fit a page: relative names, seen from the layers' folder. The
+// working directory belongs to the thread alone while it runs (CLONE_FS), so the process does not notice.
 int mount_short(const std::string& layers_dir, const std::string& target, const std::string& options) {
   int code = 0;
   std::thread worker([&] {
@@ -43,18 +43,21 @@ int mount_long(const std::string& layers_dir, const std::string& target, const s
   if (!put("upperdir", folder + "/upper") || !put("workdir", folder + "/work")) return errno;
   if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return errno;
   const UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, 0));
-  if (!mount || ::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) return errno;
+  if (!mount || ::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return errno;
   return 0;
 }
 
 }  // namespace
 
-Result<void> mount_rootfs(const std::string& folder, const std::string& layers_dir, const std::vector<std::string>& layers) {
+Result<void> mount_rootfs(const std::string& folder, const std::string& layers_dir,
+                          const std::vector<std::string>& layers) {
   for (const char* name : {"upper", "work", "rootfs"}) MK_TRY(make_dirs(folder + "/" + name));
   if (::chmod((folder + "/upper").c_str(), 0755) != 0) return sys_error("chmod", folder);
   const std::string target = folder + "/rootfs";
   if (layers.empty()) return Error(Reason::kInvalid, "the image has no layers");
-  const std::string options = "lowerdir=" + join(layers, ":") + ",upperdir=" + folder + "/upper,workdir=" + folder + "/work";
+  const std::string options =
+      "lowerdir=" + join(layers, ":") + ",upperdir=" + folder + "/upper,workdir=" + folder + "/work";
   int code = 0;
   if (options.size() < kOptionsMax) {
     // volatile: no syncing of what a power cut voids anyway (containers do not outlive a boot). Linux 5.10.

@@ -10,7 +10,8 @@ namespace mk::kubelet {
 // A container's root file system: overlayfs over the image's layers. Blocking.
 // Mounts it at <folder>/rootfs, with what the container writes in <folder>/upper. `layers` are folders within
 // `layers_dir`, topmost first.
-Result<void> mount_rootfs(const std::string& folder, const std::string& layers_dir, const std::vector<std::string>& layers);
+Result<void> mount_rootfs(const std::string& folder, const std::string& layers_dir,
+                          const std::vector<std::string>& layers);
 // Unmounts and deletes the folder; fine when it is not there.
 Result<void> remove_rootfs(const std::string& folder);
 // A pod's /dev/shm.

@@ -17,7 +17,9 @@ namespace {
 
 constexpr Log kLog("kubelet");
 
-Error no_container(const std::string& id) { return Error(Reason::kNotFound, "no container " + id); }
+Error no_container(const std::string& id) {
+  return Error(Reason::kNotFound, "no container " + id);
+}
 
 // "msg" of the last error in runc's JSON log.
 std::string last_message(const std::string& log_file) {
@@ -61,8 +63,14 @@ struct BundleWork {
 
 RuncRuntime::RuncRuntime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool, LocalImages& images,
                          PodAttachments* network, Settings settings)
-    : loop_(loop), clock_(clock), pool_(pool), images_(images), network_(network), settings_(std::move(settings)),
-      host_(read_host_limits()), group_(loop.executor()) {
+    : loop_(loop),
+      clock_(clock),
+      pool_(pool),
+      images_(images),
+      network_(network),
+      settings_(std::move(settings)),
+      host_(read_host_limits()),
+      group_(loop.executor()) {
   images_.in_use = [this](const std::string& image) {
     for (const auto& [id, sandbox] : sandboxes_)
       for (const auto& [container_id, container] : sandbox->containers)
@@ -80,14 +88,16 @@ RuncRuntime::~RuncRuntime() {
 
 RuncRuntime::Found RuncRuntime::find(const std::string& id) const {
   for (const auto& [sandbox_id, sandbox] : sandboxes_)
-    if (const auto found = sandbox->containers.find(id); found != sandbox->containers.end()) return {sandbox, found->second};
+    if (const auto found = sandbox->containers.find(id); found != sandbox->containers.end())
+      return {sandbox, found->second};
   return {};
 }
 
 RuncRuntime::Sandbox RuncRuntime::latest(const std::string& pod_uid) const {
   Sandbox out;
   for (const auto& [id, sandbox] : sandboxes_)
-    if (sandbox->status.pod_uid == pod_uid && (!out || sandbox->status.attempt > out->status.attempt)) out = sandbox;
+    if (sandbox->status.pod_uid == pod_uid && (!out || sandbox->status.attempt > out->status.attempt))
+      out = sandbox;
   return out;
 }
 
@@ -96,7 +106,8 @@ PodSnapshot RuncRuntime::snapshot_of(const SandboxRecord& newest) const {
   PodSnapshot out{newest.status, {}};
   for (const auto& [id, sandbox] : sandboxes_) {
     if (sandbox->status.pod_uid != newest.status.pod_uid) continue;
-    for (const auto& [container_id, container] : sandbox->containers) out.containers.push_back(container->status);
+    for (const auto& [container_id, container] : sandbox->containers)
+      out.containers.push_back(container->status);
   }
   return out;
 }
@@ -134,7 +145,8 @@ Error RuncRuntime::runc_error(const Error& error, const std::string& log_file) c
 
 // --- containers
 
-rt::Task<Result<void>> RuncRuntime::build_bundle(Sandbox sandbox, Container container, ContainerConfig config) {
+rt::Task<Result<void>> RuncRuntime::build_bundle(Sandbox sandbox, Container container,
+                                                 ContainerConfig config) {
   const auto layers = images_.layer_folders(config.image_id);
   if (!layers) co_return Error(Reason::kNotFound, "image " + config.image_id + " is not on this node");
   BundleWork work;
@@ -156,12 +168,15 @@ rt::Task<Result<std::string>> RuncRuntime::create_container(std::string sandbox_
   const auto found = sandboxes_.find(sandbox_id);
   if (found == sandboxes_.end()) co_return Error(Reason::kNotFound, "no sandbox " + sandbox_id);
   const Sandbox sandbox = found->second;
-  if (!sandbox->link) co_return Error(Reason::kServiceUnavailable, "sandbox " + sandbox_id + " is not running");
+  if (!sandbox->link)
+    co_return Error(Reason::kServiceUnavailable, "sandbox " + sandbox_id + " is not running");
   auto container = std::make_shared<ContainerRecord>();
   auto& status = container->status;
-  status.id = std::string(digest_hex(sha256_digest(sandbox_id + "/" + config.name + "/" + std::to_string(config.attempt))));
+  status.id = std::string(
+      digest_hex(sha256_digest(sandbox_id + "/" + config.name + "/" + std::to_string(config.attempt))));
   if (sandbox->containers.count(status.id) != 0)
-    co_return Error(Reason::kAlreadyExists, "container " + config.name + " attempt " + std::to_string(config.attempt) + " exists");
+    co_return Error(Reason::kAlreadyExists,
+                    "container " + config.name + " attempt " + std::to_string(config.attempt) + " exists");
   status.sandbox_id = sandbox_id;
   status.pod_uid = sandbox->status.pod_uid;
   status.name = config.name;
@@ -179,14 +194,18 @@ rt::Task<Result<std::string>> RuncRuntime::create_container(std::string sandbox_
   std::string flags;
   if (config.stdin) flags += config.stdin_once ? "io" : "i";
   if (config.tty) flags += "t";
-  std::vector<std::string> create = {"create", id, folder, config.log_path, flags, settings_.cgroups.oom_file(container->cgroup)};
+  std::vector<std::string> create = {"create",        id,    folder,
+                                     config.log_path, flags, settings_.cgroups.oom_file(container->cgroup)};
   auto result = co_await build_bundle(sandbox, container, std::move(config));
   if (result.ok()) result = save(*sandbox, *container);
-  if (result.ok() && !sandbox->link) result = Error(Reason::kServiceUnavailable, "the pod's supervisor is gone");
+  if (result.ok() && !sandbox->link)
+    result = Error(Reason::kServiceUnavailable, "the pod's supervisor is gone");
   if (result.ok()) {
     auto answer = co_await sandbox->link->request(std::move(create));
-    if (!answer.ok()) result = runc_error(answer.error(), folder + "/runc.log");
-    else if (!answer->results.empty()) container->pid = static_cast<int>(parse_int(answer->results[0]).value_or(0));
+    if (!answer.ok())
+      result = runc_error(answer.error(), folder + "/runc.log");
+    else if (!answer->results.empty())
+      container->pid = static_cast<int>(parse_int(answer->results[0]).value_or(0));
   }
   if (!result.ok()) {
     co_await drop_container(sandbox, container);
@@ -202,7 +221,8 @@ rt::Task<Result<void>> RuncRuntime::start_container(std::string id) {
   std::vector<std::string> request = {"start", id};
   auto answer = co_await sandbox->link->request(std::move(request));
   if (!answer.ok())
-    co_return runc_error(answer.error(), container_folder(*sandbox, id) + "/runc.log").wrap("start container " + container->status.name);
+    co_return runc_error(answer.error(), container_folder(*sandbox, id) + "/runc.log")
+        .wrap("start container " + container->status.name);
   co_return ok();
 }
 
@@ -218,7 +238,9 @@ rt::Task<bool> RuncRuntime::wait_exit(Container container, rt::Duration limit) {
 rt::Task<Result<void>> RuncRuntime::stop_container(std::string id, rt::Duration grace) {
   const auto [sandbox, container] = find(id);
   if (!container || !container->running()) co_return ok();
-  const auto signal_it = [&](int number) -> std::vector<std::string> { return {"kill", id, std::to_string(number)}; };
+  const auto signal_it = [&](int number) -> std::vector<std::string> {
+    return {"kill", id, std::to_string(number)};
+  };
   bool gone = false;
   if (grace > rt::Duration::zero() && sandbox->link) {
     auto request = signal_it(container->stop_signal);
@@ -231,7 +253,8 @@ rt::Task<Result<void>> RuncRuntime::stop_container(std::string id, rt::Duration 
   }
   // What of it lives in a shared pid namespace does not go with its main process.
   auto work = [cgroups = settings_.cgroups, group = container->cgroup] { cgroups.kill_all(group); };
-  if (!gone || sandbox->config.share_processes || sandbox->config.host_pid) co_await pool_.run(std::move(work));
+  if (!gone || sandbox->config.share_processes || sandbox->config.host_pid)
+    co_await pool_.run(std::move(work));
   if (!co_await wait_exit(container, std::chrono::seconds(30)))
     co_return Error(Reason::kTimeout, "container " + id + " does not end, even by SIGKILL");
   co_return ok();
@@ -240,8 +263,9 @@ rt::Task<Result<void>> RuncRuntime::stop_container(std::string id, rt::Duration 
 // Removes what there is of a container that does not run (any more).
 rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const std::string id = container->status.id;
-  auto work = [runc = settings_.runc, root = settings_.options.run_dir + "/runc", id, rootfs = rootfs_folder(id),
-               folder = container_folder(*sandbox, id), cgroups = settings_.cgroups, group = container->cgroup]() -> Result<void> {
+  auto work = [runc = settings_.runc, root = settings_.options.run_dir + "/runc", id,
+               rootfs = rootfs_folder(id), folder = container_folder(*sandbox, id),
+               cgroups = settings_.cgroups, group = container->cgroup]() -> Result<void> {
     if (file_exists(root + "/" + id)) {
       cgroups.kill_all(group);
       const rt::Command command({runc, "--root", root, "delete", "--force", id});
@@ -251,7 +275,8 @@ rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
     return remove_tree(folder);
   };
   const auto removed = co_await pool_.run(std::move(work));
-  if (!removed.ok()) kLog.warn("container not wholly removed", "container", id, "error", removed.error().message());
+  if (!removed.ok())
+    kLog.warn("container not wholly removed", "container", id, "error", removed.error().message());
   if (sandbox->link) {
     std::vector<std::string> request = {"forget", id};
     (void)co_await sandbox->link->request(std::move(request));
@@ -273,11 +298,14 @@ rt::Task<Result<void>> RuncRuntime::remove_container(std::string id) {
 rt::Task<Result<void>> RuncRuntime::update_resources(std::string id, LinuxResources resources) {
   const auto [sandbox, container] = find(id);
   if (!container) co_return no_container(id);
-  rt::Command command({settings_.runc, "--root", settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
+  rt::Command command(
+      {settings_.runc, "--root", settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
   command.input = api::to_json(resources_json(resources));
   auto result = co_await rt::run_process(pool_, std::move(command));
   if (!result.ok()) co_return std::move(result).error();
-  if (!result->success()) co_return Error(Reason::kInvalid, "change the resources of container " + id + ": " + std::string(trim(result->err)));
+  if (!result->success())
+    co_return Error(Reason::kInvalid,
+                    "change the resources of container " + id + ": " + std::string(trim(result->err)));
   co_return ok();
 }
 

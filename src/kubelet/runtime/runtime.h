@@ -18,8 +18,8 @@
 
 namespace mk::kubelet {
 
-// ContainerRuntime with runc, overlayfs and one supervisor per pod. All state lives in the supervisors and under
-// <run dir>/pods, so that this object can die at any instant and another one finds everything again:
+// ContainerRuntime with runc, overlayfs and one supervisor per pod. All state lives in the supervisors and
+// under <run dir>/pods, so that this object can die at any instant and another one finds everything again:
 //   <run dir>/boot_id, runc/ (runc's state), mk-supervisor-<hash>
 //   <run dir>/pods/<sandbox id>/{sandbox.json, supervisor.pid, s, shm/}
 //   <run dir>/pods/<sandbox id>/containers/<id>/{container.json, config.json, pid, exit, runc.log}
@@ -35,8 +35,8 @@ class RuncRuntime final : public ContainerRuntime {
     int log_files = 5;
   };
   // `images` and `network` (may be nullptr: pods get no address) outlive it.
-  RuncRuntime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool, LocalImages& images, PodAttachments* network,
-              Settings settings);
+  RuncRuntime(rt::Loop& loop, rt::Clock& clock, rt::BlockingPool& pool, LocalImages& images,
+              PodAttachments* network, Settings settings);
   ~RuncRuntime() override;
 
   rt::Task<Result<void>> start() override;
@@ -54,7 +54,8 @@ class RuncRuntime final : public ContainerRuntime {
   rt::Task<Result<void>> remove_container(std::string id) override;
   rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) override;
 
-  rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv, rt::Duration timeout) override;
+  rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
+                                         rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
@@ -97,7 +98,7 @@ class RuncRuntime final : public ContainerRuntime {
   PodAttachments* network_;
   Settings settings_;
   HostLimits host_;
-  std::string supervisor_;  // path of its program
+  std::string supervisor_;                    // path of its program
   std::map<std::string, Sandbox> sandboxes_;  // by id
   std::function<void(const std::string&)> changed_;
   std::uint64_t next_exec_ = 1;

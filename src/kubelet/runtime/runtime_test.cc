@@ -9,10 +9,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<std::string> sh(const std::string& text) { return {"/bin/sh", "-c", text}; }
+std::vector<std::string> sh(const std::string& text) {
+  return {"/bin/sh", "-c", text};
+}
 
 int supervisor_pid(const TestNode& node, const std::string& sandbox) {
-  return static_cast<int>(*parse_int(split(*read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid"), ' ')[0]));
+  return static_cast<int>(
+      *parse_int(split(*read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid"), ' ')[0]));
 }
 
 }  // namespace
@@ -22,7 +25,8 @@ TEST_CASE("containers run, end with their codes, and are logged", "[root]") {
   TestNode node;
   const auto pod = node.sandbox({});
   CHECK(pod.ready);
-  const auto good = node.script(pod.id, node.config("a", sh("echo out; echo err >&2; hostname; ls /gone; exit 7")));
+  const auto good =
+      node.script(pod.id, node.config("a", sh("echo out; echo err >&2; hostname; ls /gone; exit 7")));
   CHECK(good.exit_code == 7);
   CHECK(good.signal == 0);
   CHECK(good.finished_at >= good.started_at);
@@ -46,12 +50,15 @@ TEST_CASE("long lines are cut and logs rotate", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
-  node.script(pod.id, node.config("long", sh("head -c 20000 /dev/zero | busybox tr '\\0' x; echo; busybox printf end")));
+  node.script(
+      pod.id,
+      node.config("long", sh("head -c 20000 /dev/zero | busybox tr '\\0' x; echo; busybox printf end")));
   const auto log = node.log("long");
   CHECK(log.find("stdout P xxx") == 0);
   CHECK(log.find("\nstdout F xxx") != std::string::npos);
   CHECK(log.find("\nstdout F end\n") != std::string::npos);
-  node.script(pod.id, node.config("big", sh("i=0; while [ $i -lt 60 ]; do seq 1 2000; i=$((i+1)); done; echo last")));
+  node.script(pod.id,
+              node.config("big", sh("i=0; while [ $i -lt 60 ]; do seq 1 2000; i=$((i+1)); done; echo last")));
   const auto ls = rt::run_process_blocking(rt::Command({"/bin/sh", "-c", "ls " + node.dir + "/big.log*"}));
   CHECK(split(trim(ls->out), '\n').size() == 3);
   CHECK(node.log("big").ends_with("stdout F last\n"));
@@ -63,8 +70,10 @@ TEST_CASE("users, environment, mounts and limits arrive in the container", "[roo
   REQUIRE(make_dirs(node.dir + "/vol").ok());
   REQUIRE(write_file(node.dir + "/vol/x", "volume").ok());
   const auto pod = node.sandbox({});
-  auto config = node.config("u", sh("id; echo $A-$HOSTNAME; cat /data/x; echo; touch /data/y || echo ro; pwd; grep NoNewPrivs /proc/self/status; "
-                                    "grep Seccomp: /proc/self/status; grep CapEff /proc/self/status; cat /proc/1/oom_score_adj; unshare -U true || echo no-unshare"));
+  auto config = node.config("u", sh("id; echo $A-$HOSTNAME; cat /data/x; echo; touch /data/y || echo ro; "
+                                    "pwd; grep NoNewPrivs /proc/self/status; "
+                                    "grep Seccomp: /proc/self/status; grep CapEff /proc/self/status; cat "
+                                    "/proc/1/oom_score_adj; unshare -U true || echo no-unshare"));
   config.env = {"A=b"};
   config.working_dir = "/work/here";
   config.mounts.emplace_back(node.dir + "/vol", "/data", true);
@@ -149,8 +158,10 @@ TEST_CASE("stop: signal, grace, kill", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
   const auto pod = node.sandbox({});
-  const auto polite = node.start(pod.id, node.config("polite", sh("trap 'exit 4' TERM; echo ready; while true; do sleep 0.1; done")));
-  const auto deaf = node.start(pod.id, node.config("deaf", sh("trap '' TERM; echo ready; while true; do sleep 1; done")));
+  const auto polite = node.start(
+      pod.id, node.config("polite", sh("trap 'exit 4' TERM; echo ready; while true; do sleep 0.1; done")));
+  const auto deaf =
+      node.start(pod.id, node.config("deaf", sh("trap '' TERM; echo ready; while true; do sleep 1; done")));
   while (node.log("polite").empty() || node.log("deaf").empty()) node.loop.poll();
   CHECK(run(node.loop, node.runtime->stop_container(polite, 10s)).ok());
   CHECK(node.status(polite).exit_code == 4);
@@ -200,7 +211,8 @@ TEST_CASE("a pod whose supervisor dies is ended", "[root]") {
   const auto status = node.wait_exit(id);
   CHECK(status.exit_code == 137);
   CHECK_FALSE(run(node.loop, node.runtime->pod(pod.pod_uid))->sandbox.ready);
-  const auto left = rt::run_process_blocking(rt::Command({"/usr/sbin/runc", "--root", node.dir + "/run/runc", "state", id}));
+  const auto left = rt::run_process_blocking(
+      rt::Command({"/usr/sbin/runc", "--root", node.dir + "/run/runc", "state", id}));
   if (left.ok()) CHECK(left->out.find("running") == std::string::npos);
 }
 
@@ -280,7 +292,7 @@ TEST_CASE("how long a pod takes to start", "[root][.measure]") {
     const auto started = now();
     const auto ms = [](auto d) { return std::chrono::duration<double, std::milli>(d).count(); };
     const auto memory = *read_file("/proc/" + std::to_string(supervisor_pid(node, pod.id)) + "/smaps_rollup");
-    WARN("sandbox " << ms(made - start) << " create " << ms(created - made) << " start " << ms(started - created) << " ms; "
-                    << memory.substr(memory.find("Rss"), 60));
+    WARN("sandbox " << ms(made - start) << " create " << ms(created - made) << " start "
+                    << ms(started - created) << " ms; " << memory.substr(memory.find("Rss"), 60));
   }
 }

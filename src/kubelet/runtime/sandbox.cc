@@ -23,8 +23,12 @@ struct SandboxWork {
   Cgroups cgroups;
 
   std::vector<std::string> arguments() const {
-    std::vector<std::string> out = {program, "--folder=" + folder, "--runc=" + runc, "--root=" + root,
-                                    "--log-size=" + std::to_string(log_size), "--log-files=" + std::to_string(log_files)};
+    std::vector<std::string> out = {program,
+                                    "--folder=" + folder,
+                                    "--runc=" + runc,
+                                    "--root=" + root,
+                                    "--log-size=" + std::to_string(log_size),
+                                    "--log-files=" + std::to_string(log_files)};
     if (!config.host_network) {
       out.insert(out.end(), {"--net", "--uts", "--hostname=" + config.hostname});
       // As containerd does: no capability is needed for low ports and for ping.
@@ -45,7 +49,8 @@ struct SandboxWork {
     command.timeout = std::chrono::seconds(20);
     MK_ASSIGN(const auto result, rt::run_process_blocking(command));
     if (!result.success())
-      return Error(Reason::kInternalError, "the pod's supervisor did not start: " + std::string(trim(result.err)));
+      return Error(Reason::kInternalError,
+                   "the pod's supervisor did not start: " + std::string(trim(result.err)));
     return ok();
   }
 };
@@ -54,7 +59,8 @@ struct SandboxWork {
 Result<void> check_sysctls(const SandboxConfig& config) {
   for (const auto& [name, value] : config.sysctls) {
     const bool net = name.starts_with("net.") || name.starts_with("net/");
-    const bool ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") || name == "kernel.sem" || name.starts_with("fs.mqueue.");
+    const bool ipc = name.starts_with("kernel.shm") || name.starts_with("kernel.msg") ||
+                     name == "kernel.sem" || name.starts_with("fs.mqueue.");
     if (!net && !ipc) return Error(Reason::kInvalid, "sysctl \"" + name + "\" is not separate for each pod");
     if ((net && config.host_network) || (ipc && config.host_ipc))
       return Error(Reason::kInvalid, "sysctl \"" + name + "\" is not allowed with the host's namespace");
@@ -74,8 +80,8 @@ Result<void> read_pids(SandboxRecord& sandbox) {
 
 rt::Task<Result<void>> RuncRuntime::make_sandbox(Sandbox sandbox) {
   const auto& options = settings_.options;
-  SandboxWork work{sandbox->config, sandbox->folder,     supervisor_,         settings_.runc, options.run_dir + "/runc",
-                   settings_.log_size, settings_.log_files, settings_.cgroups};
+  SandboxWork work{sandbox->config,           sandbox->folder,    supervisor_,         settings_.runc,
+                   options.run_dir + "/runc", settings_.log_size, settings_.log_files, settings_.cgroups};
   // The record first: whatever is made from here on is found again after a crash.
   MK_CO_TRY(make_dirs(sandbox->folder, 0700));
   MK_CO_TRY(save(*sandbox));
@@ -117,7 +123,9 @@ rt::Task<Result<SandboxStatus>> RuncRuntime::run_sandbox(SandboxConfig config) {
   auto made = co_await make_sandbox(sandbox);
   if (!made.ok()) {
     auto removed = co_await remove_sandbox(status.id);
-    if (!removed.ok()) kLog.warn("failed sandbox not wholly removed", "sandbox", status.id, "error", removed.error().message());
+    if (!removed.ok())
+      kLog.warn("failed sandbox not wholly removed", "sandbox", status.id, "error",
+                removed.error().message());
     co_return std::move(made).error().wrap("run sandbox of " + status.pod_ns + "/" + status.pod_name);
   }
   co_return sandbox->status;
@@ -166,8 +174,10 @@ rt::Task<Result<void>> RuncRuntime::remove_sandbox(std::string sandbox_id) {
   for (const auto& [id, container] : sandbox->containers) containers.push_back(container);
   for (const auto& container : containers) co_await drop_container(sandbox, container);
   bool shared = false;  // the pod's next sandbox uses the same groups
-  for (const auto& [id, other] : sandboxes_) shared |= other != sandbox && other->config.cgroup_parent == sandbox->config.cgroup_parent;
-  auto work = [cgroups = settings_.cgroups, parent = sandbox->config.cgroup_parent, folder = sandbox->folder, shared] {
+  for (const auto& [id, other] : sandboxes_)
+    shared |= other != sandbox && other->config.cgroup_parent == sandbox->config.cgroup_parent;
+  auto work = [cgroups = settings_.cgroups, parent = sandbox->config.cgroup_parent, folder = sandbox->folder,
+               shared] {
     if (!shared) cgroups.kill_all(cgroups.path(parent));
     if (!shared) cgroups.remove_pod(parent);
     return remove_tree(folder);

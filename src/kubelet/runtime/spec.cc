@@ -16,10 +16,20 @@ using api::Json;
 using api::JsonArray;
 using api::JsonObject;
 
-constexpr const char* kMasked[] = {"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                                   "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-                                   "/sys/firmware", "/sys/devices/virtual/powercap", "/proc/interrupts"};
-constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+constexpr const char* kMasked[] = {"/proc/asound",
+                                   "/proc/acpi",
+                                   "/proc/kcore",
+                                   "/proc/keys",
+                                   "/proc/latency_stats",
+                                   "/proc/timer_list",
+                                   "/proc/timer_stats",
+                                   "/proc/sched_debug",
+                                   "/proc/scsi",
+                                   "/sys/firmware",
+                                   "/sys/devices/virtual/powercap",
+                                   "/proc/interrupts"};
+constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                     "/proc/sysrq-trigger"};
 constexpr const char* kNone = "-";  // see SecurityContext in the door
 
 JsonArray strings(const std::vector<std::string>& values) {
@@ -43,10 +53,12 @@ JsonArray system_mounts(const SpecInputs& in) {
   JsonArray out;
   out.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
   out.push_back(mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
-  out.push_back(mount("/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
+  out.push_back(mount("/dev/pts", "devpts", "devpts",
+                      {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}));
   out.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   out.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", access}));
-  out.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", access}));
+  out.push_back(
+      mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", access}));
   out.push_back(mount("/dev/shm", "bind", in.shm, {"rbind", "rw", "nosuid", "nodev", "noexec"}));
   return out;
 }
@@ -68,7 +80,8 @@ Result<JsonArray> all_mounts(const SpecInputs& in) {
     const char* propagation = item.propagation == "Bidirectional"     ? "rshared"
                               : item.propagation == "HostToContainer" ? "rslave"
                                                                       : "rprivate";
-    out.push_back(mount(item.container_path, "bind", item.host_path, {"rbind", item.read_only ? "ro" : "rw", propagation}));
+    out.push_back(mount(item.container_path, "bind", item.host_path,
+                        {"rbind", item.read_only ? "ro" : "rw", propagation}));
   }
   return out;
 }
@@ -88,8 +101,10 @@ JsonArray namespaces(const SpecInputs& in) {
     add("uts", own + "uts");
   }
   if (!in.pod.host_ipc) add("ipc", own + "ipc");
-  if (in.pid_namespace > 0) add("pid", "/proc/" + std::to_string(in.pid_namespace) + "/ns/pid");
-  else if (!in.pod.host_pid) add("pid", "");
+  if (in.pid_namespace > 0)
+    add("pid", "/proc/" + std::to_string(in.pid_namespace) + "/ns/pid");
+  else if (!in.pod.host_pid)
+    add("pid", "");
   return out;
 }
 
@@ -142,8 +157,10 @@ Result<JsonObject> linux_part(const SpecInputs& in) {
     out["devices"] = std::move(devices);
   }
   const auto propagated = [](const Mount& item) { return item.propagation == "Bidirectional"; };
-  if (std::any_of(in.container.mounts.begin(), in.container.mounts.end(), propagated)) out["rootfsPropagation"] = "rshared";
-  else if (std::any_of(in.container.mounts.begin(), in.container.mounts.end(), [](const Mount& m) { return m.propagation == "HostToContainer"; }))
+  if (std::any_of(in.container.mounts.begin(), in.container.mounts.end(), propagated))
+    out["rootfsPropagation"] = "rshared";
+  else if (std::any_of(in.container.mounts.begin(), in.container.mounts.end(),
+                       [](const Mount& m) { return m.propagation == "HostToContainer"; }))
     out["rootfsPropagation"] = "rslave";
   if (!security.privileged && !security.seccomp.empty()) {
     MK_ASSIGN(Json profile, seccomp_profile(security));
@@ -160,8 +177,10 @@ bool has_variable(const std::vector<std::string>& env, std::string_view name) {
 
 JsonArray environment(const SpecInputs& in) {
   std::vector<std::string> out = in.container.env;
-  if (!has_variable(out, "PATH")) out.push_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-  if (!has_variable(out, "HOSTNAME") && !in.pod.hostname.empty()) out.push_back("HOSTNAME=" + in.pod.hostname);
+  if (!has_variable(out, "PATH"))
+    out.push_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  if (!has_variable(out, "HOSTNAME") && !in.pod.hostname.empty())
+    out.push_back("HOSTNAME=" + in.pod.hostname);
   if (in.container.tty && !has_variable(out, "TERM")) out.push_back("TERM=xterm");
   return strings(out);
 }
@@ -169,7 +188,8 @@ JsonArray environment(const SpecInputs& in) {
 Result<JsonObject> process_part(const SpecInputs& in) {
   const auto& container = in.container;
   if (container.argv.empty())
-    return Error(Reason::kInvalid, "container \"" + container.name + "\" has no command: neither its image nor the pod gives one");
+    return Error(Reason::kInvalid, "container \"" + container.name +
+                                       "\" has no command: neither its image nor the pod gives one");
   MK_ASSIGN(const auto names, container_capabilities(container.security, in.host));
   JsonObject capabilities;
   for (const char* set : {"bounding", "effective", "permitted"}) capabilities[set] = strings(names);
@@ -204,7 +224,8 @@ api::Json resources_json(const LinuxResources& resources) {
   }
   if (resources.memory_limit > 0) {
     memory["limit"] = resources.memory_limit;
-    memory["swap"] = resources.memory_limit;  // together with memory: no swap; and v1 refuses one without the other
+    memory["swap"] =
+        resources.memory_limit;  // together with memory: no swap; and v1 refuses one without the other
   }
   if (!cpu.empty()) out["cpu"] = std::move(cpu);
   if (!memory.empty()) out["memory"] = std::move(memory);

@@ -13,16 +13,17 @@ namespace mk::kubelet {
 
 // What a container's spec takes from its pod and its node.
 struct SpecInputs {
-  SpecInputs(const ContainerConfig& container_, const SandboxConfig& pod_) : container(container_), pod(pod_) {}
+  SpecInputs(const ContainerConfig& container_, const SandboxConfig& pod_)
+      : container(container_), pod(pod_) {}
   const ContainerConfig& container;
   const SandboxConfig& pod;
   HostLimits host;
   ContainerUser user;
-  std::string rootfs;                   // absolute
-  std::string cgroup;                   // absolute, as runc's cgroupsPath
-  std::string shm;                      // the pod's /dev/shm on the host
-  int supervisor = 0;                   // whose /proc/<pid>/ns the pod's namespaces are
-  int pid_namespace = 0;                // the init of the shared pid namespace; 0: an own one
+  std::string rootfs;     // absolute
+  std::string cgroup;     // absolute, as runc's cgroupsPath
+  std::string shm;        // the pod's /dev/shm on the host
+  int supervisor = 0;     // whose /proc/<pid>/ns the pod's namespaces are
+  int pid_namespace = 0;  // the init of the shared pid namespace; 0: an own one
 };
 
 // The OCI runtime spec (config.json). kInvalid for what cannot be done, before anything is made.

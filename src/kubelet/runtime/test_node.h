@@ -1,8 +1,8 @@
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <signal.h>
 #include <sys/mount.h>
+#include <catch2/catch.hpp>
 
 #include <thread>
 
@@ -18,10 +18,14 @@ namespace mk::kubelet::testing {
 // Says loudly what is missing, so that a skipped test never looks like a passed one.
 inline bool skip_without_runtime() {
   std::string missing;
-  if (::geteuid() != 0) missing = "root";
-  else if (!file_exists("/usr/sbin/runc") && !file_exists("/usr/bin/runc")) missing = "runc";
-  else if (!file_exists("/bin/busybox")) missing = "a static /bin/busybox";
-  else if (!Cgroups::detect("").ok()) missing = "mounted cgroups";
+  if (::geteuid() != 0)
+    missing = "root";
+  else if (!file_exists("/usr/sbin/runc") && !file_exists("/usr/bin/runc"))
+    missing = "runc";
+  else if (!file_exists("/bin/busybox"))
+    missing = "a static /bin/busybox";
+  else if (!Cgroups::detect("").ok())
+    missing = "mounted cgroups";
   if (missing.empty()) return false;
   WARN("SKIPPED: needs " << missing);
   return true;
@@ -30,12 +34,15 @@ inline bool skip_without_runtime() {
 inline TestImage busybox_image() {
   std::vector<TarEntry> entries = {{"bin/", AE_IFDIR}, {"etc/", AE_IFDIR}, {"tmp/", AE_IFDIR, "", 01777}};
   entries.emplace_back("bin/busybox", AE_IFREG, *read_file("/bin/busybox"));
-  for (const char* name : {"sh", "sleep", "echo", "cat", "true", "id", "ls", "dd", "wget", "httpd", "nc", "ping", "hostname",
-                           "seq", "head", "tail", "stat", "touch", "ip", "unshare", "ps", "stty", "env", "grep", "mount", "kill"})
+  for (const char* name : {"sh",    "sleep",   "echo", "cat",      "true", "id",   "ls",    "dd",   "wget",
+                           "httpd", "nc",      "ping", "hostname", "seq",  "head", "tail",  "stat", "touch",
+                           "ip",    "unshare", "ps",   "stty",     "env",  "grep", "mount", "kill"})
     entries.emplace_back(std::string("bin/") + name, AE_IFLNK, "busybox");
-  entries.emplace_back("etc/passwd", AE_IFREG, "root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n", 0644);
+  entries.emplace_back("etc/passwd", AE_IFREG, "root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n",
+                       0644);
   entries.emplace_back("etc/group", AE_IFREG, "root:x:0:\nweb:x:1000:\nstaff:x:50:web\n", 0644);
-  return make_image({entries, {{"gone", AE_IFREG, "1", 0644}}, {{".wh.gone", AE_IFREG}}}, R"({"Cmd":["sh"]})", Packing::kPlain);
+  return make_image({entries, {{"gone", AE_IFREG, "1", 0644}}, {{".wh.gone", AE_IFREG}}}, R"({"Cmd":["sh"]})",
+                    Packing::kPlain);
 }
 
 struct TestNode {
@@ -53,7 +60,8 @@ struct TestNode {
     auto pods = run(loop, runtime->snapshot());
     for (const auto& pod : pods)
       for (int attempt = static_cast<int>(pod.sandbox.attempt); attempt >= 0; --attempt) {
-        auto removed = run(loop, runtime->remove_sandbox(pod.sandbox.pod_uid + "-" + std::to_string(attempt)));
+        auto removed =
+            run(loop, runtime->remove_sandbox(pod.sandbox.pod_uid + "-" + std::to_string(attempt)));
         if (!removed.ok()) WARN(removed.error().message());
       }
     end_runtime();
@@ -74,7 +82,9 @@ struct TestNode {
   // As after a restart of mk: a new object that knows nothing.
   void make_runtime() {
     end_runtime();
-    RuncRuntime::Settings settings{{}, file_exists("/usr/sbin/runc") ? "/usr/sbin/runc" : "/usr/bin/runc", *Cgroups::detect(root_cgroup)};
+    RuncRuntime::Settings settings{{},
+                                   file_exists("/usr/sbin/runc") ? "/usr/sbin/runc" : "/usr/bin/runc",
+                                   *Cgroups::detect(root_cgroup)};
     settings.options.data_dir = dir;
     settings.options.run_dir = dir + "/run";
     settings.log_size = 200000;

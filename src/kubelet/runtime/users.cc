@@ -28,7 +28,8 @@ Result<std::int64_t> group_number(std::string_view name, std::string_view group)
   if (const auto number = parse_int(name)) return *number;
   const auto line = find_line(group, 0, name);
   const auto number = line.size() > 2 ? parse_int(line[2]) : std::nullopt;
-  if (!number) return Error(Reason::kInvalid, "the image's /etc/group has no group \"" + std::string(name) + "\"");
+  if (!number)
+    return Error(Reason::kInvalid, "the image's /etc/group has no group \"" + std::string(name) + "\"");
   return *number;
 }
 
@@ -45,11 +46,13 @@ void add_memberships(std::vector<std::int64_t>& groups, std::string_view user, s
 
 }  // namespace
 
-Result<ContainerUser> resolve_user(const SecurityContext& security, std::string_view passwd, std::string_view group) {
+Result<ContainerUser> resolve_user(const SecurityContext& security, std::string_view passwd,
+                                   std::string_view group) {
   ContainerUser out;
   const std::string_view image = security.run_as_user_name;
   const auto colon = image.find(':');
-  const std::string user = security.run_as_user ? std::to_string(*security.run_as_user) : std::string(image.substr(0, colon));
+  const std::string user =
+      security.run_as_user ? std::to_string(*security.run_as_user) : std::string(image.substr(0, colon));
   std::vector<std::string_view> line;
   if (const auto number = parse_int(user)) {
     out.uid = *number;

@@ -14,9 +14,10 @@ struct ContainerUser {
   std::vector<std::int64_t> groups;  // additional
 };
 
-// Whom a container runs as, by the texts of its rootfs' /etc/passwd and /etc/group: the pod's numbers first, else
-// the image's "user[:group]", names or numbers. kInvalid when a name is unknown there.
-Result<ContainerUser> resolve_user(const SecurityContext& security, std::string_view passwd, std::string_view group);
+// Whom a container runs as, by the texts of its rootfs' /etc/passwd and /etc/group: the pod's numbers first,
+// else the image's "user[:group]", names or numbers. kInvalid when a name is unknown there.
+Result<ContainerUser> resolve_user(const SecurityContext& security, std::string_view passwd,
+                                   std::string_view group);
 
 // A small file of a container's root, never following links out of it; "" when absent.
 std::string read_in_root(const std::string& root, const std::string& path);

@@ -38,7 +38,9 @@ class OpenFile {
   int fd_;
 };
 
-int open_log(const std::string& path) { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
+int open_log(const std::string& path) {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
 
 std::string read_at(int fd, std::int64_t offset) {
   std::string out(kBlock, '\0');
@@ -56,7 +58,8 @@ bool rotated(int fd, const std::string& path) {
 Result<std::optional<std::int64_t>> number_option(const net::Query& query, std::string_view name) {
   if (!query.has(name)) return std::optional<std::int64_t>();
   const auto value = parse_int(query.get(name));
-  if (!value || *value < 0) return Error(Reason::kBadRequest, std::string(name) + " must be a number of at least 0");
+  if (!value || *value < 0)
+    return Error(Reason::kBadRequest, std::string(name) + " must be a number of at least 0");
   return std::optional<std::int64_t>(*value);
 }
 
@@ -78,7 +81,8 @@ Result<LogOptions> parse_log_options(const net::Query& query, rt::WallTime now) 
   if (seconds) out.since = now - std::chrono::seconds(*seconds);
   if (const auto time = query.get("sinceTime"); !time.empty()) {
     out.since = rt::parse_time(time);
-    if (!out.since) return Error(Reason::kBadRequest, "sinceTime must be an RFC 3339 time, like 2026-01-02T03:04:05Z");
+    if (!out.since)
+      return Error(Reason::kBadRequest, "sinceTime must be an RFC 3339 time, like 2026-01-02T03:04:05Z");
   }
   if (const auto stream = query.get("stream"); !stream.empty()) out.stream = std::string(stream);
   return out;
@@ -128,8 +132,8 @@ std::int64_t tail_offset(int fd, std::int64_t lines) {
   return 0;
 }
 
-rt::Task<Result<void>> stream_log(rt::BlockingPool& pool, rt::Clock& clock, std::string path, LogOptions options,
-                                  std::function<bool()> running, LogSink sink) {
+rt::Task<Result<void>> stream_log(rt::BlockingPool& pool, rt::Clock& clock, std::string path,
+                                  LogOptions options, std::function<bool()> running, LogSink sink) {
   OpenFile file(open_log(path));
   if (file.get() < 0) {
     if (errno == ENOENT) co_return ok();  // nothing was written yet, or the log has been removed
@@ -168,7 +172,8 @@ rt::Task<Result<void>> stream_log(rt::BlockingPool& pool, rt::Clock& clock, std:
     rest += block;
     std::string out;
     std::size_t start = 0;
-    for (auto end = rest.find('\n'); end != std::string::npos && !formatter.full(); end = rest.find('\n', start)) {
+    for (auto end = rest.find('\n'); end != std::string::npos && !formatter.full();
+         end = rest.find('\n', start)) {
       formatter.line(std::string_view(rest).substr(start, end - start), out);
       start = end + 1;
     }

@@ -32,7 +32,8 @@ struct LogFile {
 };
 
 const std::string kLines =
-    "2026-01-02T03:04:05.1Z stdout F one\n2026-01-02T03:04:06.1Z stderr P tw\n2026-01-02T03:04:06.2Z stderr F o\n2026-01-02T03:04:07.1Z stdout F three\n";
+    "2026-01-02T03:04:05.1Z stdout F one\n2026-01-02T03:04:06.1Z stderr P tw\n2026-01-02T03:04:06.2Z stderr "
+    "F o\n2026-01-02T03:04:07.1Z stdout F three\n";
 
 // Reads the whole log of a container that has ended.
 std::string read_log(const std::string& path, const std::string& query) {
@@ -65,7 +66,8 @@ TEST_CASE("log options") {
   CHECK(read_log(log.path, "limitBytes=1") == "o");
   CHECK(read_log(log.path, "stream=Stderr") == "two\n");
   CHECK(read_log(log.path, "sinceSeconds=1") == "three\n");
-  CHECK(read_log(log.path, "sinceTime=2026-01-02T03:04:07Z&timestamps=true") == "2026-01-02T03:04:07.1Z three\n");
+  CHECK(read_log(log.path, "sinceTime=2026-01-02T03:04:07Z&timestamps=true") ==
+        "2026-01-02T03:04:07.1Z three\n");
   CHECK(!parse_log_options(net::Query("tailLines=x"), rt::WallTime()).ok());
 }
 
@@ -100,9 +102,10 @@ TEST_CASE("following a log over growth, rotation and the end of its container") 
 
 TEST_CASE("the final status of a stream") {
   CHECK(exit_status_json(0) == R"({"metadata":{},"status":"Success"})");
-  CHECK(exit_status_json(3) ==
-        R"({"metadata":{},"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with non-zero exit code: exit status 3",)"
-        R"("details":{"causes":[{"reason":"ExitCode","message":"3"}]}})");
+  CHECK(
+      exit_status_json(3) ==
+      R"({"metadata":{},"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with non-zero exit code: exit status 3",)"
+      R"("details":{"causes":[{"reason":"ExitCode","message":"3"}]}})");
 }
 
 TEST_CASE("who may use the kubelet's API") {

@@ -25,7 +25,9 @@ rt::Task<> both(rt::Task<> first, rt::Task<> second) {
   co_await rt::race(last_of(std::move(first), left), last_of(std::move(second), left));
 }
 
-bool speaks_base64(const net::WebSocket& socket) { return socket.subprotocol().find("base64") != std::string::npos; }
+bool speaks_base64(const net::WebSocket& socket) {
+  return socket.subprotocol().find("base64") != std::string::npos;
+}
 
 std::string frame_of(unsigned char channel, const std::string& data, bool base64) {
   std::string frame(1, base64 ? static_cast<char>('0' + channel) : static_cast<char>(channel));
@@ -34,8 +36,12 @@ std::string frame_of(unsigned char channel, const std::string& data, bool base64
 
 class StreamSession {
  public:
-  StreamSession(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session, ExecOptions options)
-      : socket_(std::move(socket)), session_(std::move(session)), options_(std::move(options)), base64_(speaks_base64(*socket_)) {}
+  StreamSession(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session,
+                ExecOptions options)
+      : socket_(std::move(socket)),
+        session_(std::move(session)),
+        options_(std::move(options)),
+        base64_(speaks_base64(*socket_)) {}
 
   rt::Task<> run() {
     // Tells the client that the streams are open.
@@ -81,9 +87,12 @@ class StreamSession {
         channel = static_cast<unsigned char>(channel - '0');
         data = base64_decode(data).value_or("");
       }
-      if (channel == kStdin) co_await feed(std::move(data));
-      else if (channel == kResize) resize(data);
-      else if (channel == kClose && !data.empty() && data[0] == kStdin) session_->close_input();
+      if (channel == kStdin)
+        co_await feed(std::move(data));
+      else if (channel == kResize)
+        resize(data);
+      else if (channel == kClose && !data.empty() && data[0] == kStdin)
+        session_->close_input();
     }
   }
 
@@ -97,7 +106,8 @@ class StreamSession {
     const auto size = api::parse_json(data);
     if (!size.ok()) return;
     const auto columns = api::num(*size, "Width"), rows = api::num(*size, "Height");
-    if (columns > 0 && columns < 65536 && rows > 0 && rows < 65536) session_->resize(static_cast<int>(columns), static_cast<int>(rows));
+    if (columns > 0 && columns < 65536 && rows > 0 && rows < 65536)
+      session_->resize(static_cast<int>(columns), static_cast<int>(rows));
   }
 
   std::unique_ptr<net::WebSocket> socket_;
@@ -109,28 +119,36 @@ class StreamSession {
 
 }  // namespace
 
-std::vector<std::string> stream_protocols() { return {"v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io"}; }
+std::vector<std::string> stream_protocols() {
+  return {"v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io"};
+}
 
 std::string exit_status_json(const Result<int>& exit_code) {
   JsonObject status{{"metadata", JsonObject{}}};
   if (!exit_code.ok()) {
     status["status"] = "Failure";
     status["reason"] = "InternalError";
-    status["message"] = text("Internal error occurred: error executing command in container: " + exit_code.error().message());
-    status["details"] = JsonObject{{"causes", JsonArray{JsonObject{{"message", text(exit_code.error().message())}}}}};
+    status["message"] =
+        text("Internal error occurred: error executing command in container: " + exit_code.error().message());
+    status["details"] =
+        JsonObject{{"causes", JsonArray{JsonObject{{"message", text(exit_code.error().message())}}}}};
     status["code"] = 500;
   } else if (*exit_code != 0) {
     status["status"] = "Failure";
     status["reason"] = "NonZeroExitCode";
-    status["message"] = text(fmt::format("command terminated with non-zero exit code: exit status {}", *exit_code));
-    status["details"] = JsonObject{{"causes", JsonArray{JsonObject{{"reason", "ExitCode"}, {"message", text(std::to_string(*exit_code))}}}}};
+    status["message"] =
+        text(fmt::format("command terminated with non-zero exit code: exit status {}", *exit_code));
+    status["details"] = JsonObject{
+        {"causes",
+         JsonArray{JsonObject{{"reason", "ExitCode"}, {"message", text(std::to_string(*exit_code))}}}}};
   } else {
     status["status"] = "Success";
   }
   return api::to_json(status);
 }
 
-rt::Task<> run_stream_session(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session, ExecOptions options) {
+rt::Task<> run_stream_session(std::unique_ptr<net::WebSocket> socket, std::unique_ptr<ExecSession> session,
+                              ExecOptions options) {
   StreamSession stream(std::move(socket), std::move(session), std::move(options));
   co_await stream.run();
 }

@@ -13,11 +13,16 @@ Json terminated_state(const ContainerStatus& status, const StatusInputs& in) {
   const bool unknown = status.state == ContainerState::kUnknown;
   out["exitCode"] = unknown && status.exit_code == 0 ? 137 : status.exit_code;
   if (status.signal != 0) out["signal"] = status.signal;
-  if (unknown) out["reason"] = "ContainerStatusUnknown";
-  else if (in.start_errors.count(status.id) != 0) out["reason"] = "StartError";
-  else if (status.oom_killed) out["reason"] = "OOMKilled";
-  else out["reason"] = status.exit_code == 0 ? "Completed" : "Error";
-  if (const auto found = in.termination_messages.find(status.id); found != in.termination_messages.end() && !found->second.empty())
+  if (unknown)
+    out["reason"] = "ContainerStatusUnknown";
+  else if (in.start_errors.count(status.id) != 0)
+    out["reason"] = "StartError";
+  else if (status.oom_killed)
+    out["reason"] = "OOMKilled";
+  else
+    out["reason"] = status.exit_code == 0 ? "Completed" : "Error";
+  if (const auto found = in.termination_messages.find(status.id);
+      found != in.termination_messages.end() && !found->second.empty())
     out["message"] = text(found->second);
   out["startedAt"] = text(rt::format_time(status.started_at));
   out["finishedAt"] = text(rt::format_time(status.finished_at));
@@ -62,7 +67,8 @@ const ContainerStatus* before(const PodSnapshot& snapshot, const ContainerStatus
   return out;
 }
 
-void set_absent(JsonObject& out, const Json& pod, const ContainerRef& container, const Json* old, const StatusInputs& in) {
+void set_absent(JsonObject& out, const Json& pod, const ContainerRef& container, const Json* old,
+                const StatusInputs& in) {
   const auto waiting = in.waiting.find(std::string(container.name()));
   const Json last = remembered_end(old);
   out["imageID"] = "";
@@ -80,16 +86,18 @@ void set_absent(JsonObject& out, const Json& pod, const ContainerRef& container,
   out["started"] = false;
 }
 
-void set_present(JsonObject& out, const ContainerRef& container, const ContainerStatus& status, const Json* old,
-                 const StatusInputs& in) {
+void set_present(JsonObject& out, const ContainerRef& container, const ContainerStatus& status,
+                 const Json* old, const StatusInputs& in) {
   const auto waiting = in.waiting.find(status.name);
   const auto* previous = before(*in.snapshot, status);
   const bool same = old != nullptr && api::str(*old, "containerID") == std::string(kIdScheme) + status.id;
   Json last = previous != nullptr ? terminated_state(*previous, in)
-                                  : same ? Json(api::object(*old, "lastState")) : remembered_end(old);
+              : same              ? Json(api::object(*old, "lastState"))
+                                  : remembered_end(old);
   const bool running = status.state == ContainerState::kRunning;
   if (running) {
-    out["state"] = JsonObject{{"running", JsonObject{{"startedAt", text(rt::format_time(status.started_at))}}}};
+    out["state"] =
+        JsonObject{{"running", JsonObject{{"startedAt", text(rt::format_time(status.started_at))}}}};
   } else if (waiting != in.waiting.end()) {
     out["state"] = waiting_state(waiting->second);
     if (ended(status)) last = terminated_state(status, in);
@@ -109,8 +117,10 @@ void set_present(JsonObject& out, const ContainerRef& container, const Container
   }
   const bool started = running && in.started.count(status.id) != 0;
   out["started"] = started;
-  if (container.kind == ContainerKind::kInit) out["ready"] = ended(status) && status.exit_code == 0;
-  else out["ready"] = container.kind != ContainerKind::kEphemeral && started && in.ready.count(status.id) != 0;
+  if (container.kind == ContainerKind::kInit)
+    out["ready"] = ended(status) && status.exit_code == 0;
+  else
+    out["ready"] = container.kind != ContainerKind::kEphemeral && started && in.ready.count(status.id) != 0;
 }
 
 void set_resources(JsonObject& out, const Json& container) {
@@ -126,7 +136,8 @@ void set_resources(JsonObject& out, const Json& container) {
 void set_mounts(JsonObject& out, const Json& container) {
   JsonArray mounts;
   for (const Json& mount : api::list(container, "volumeMounts")) {
-    JsonObject shown{{"name", text(api::str(mount, "name"))}, {"mountPath", text(api::str(mount, "mountPath"))}};
+    JsonObject shown{{"name", text(api::str(mount, "name"))},
+                     {"mountPath", text(api::str(mount, "mountPath"))}};
     if (api::flag(mount, "readOnly")) {
       shown["readOnly"] = true;
       shown["recursiveReadOnly"] = "Disabled";
@@ -144,11 +155,14 @@ const Json* find_named(const JsonArray& items, std::string_view name) {
   return nullptr;
 }
 
-Json make_container_status(const Json& pod, const ContainerRef& container, const Json* old, const StatusInputs& in) {
+Json make_container_status(const Json& pod, const ContainerRef& container, const Json* old,
+                           const StatusInputs& in) {
   JsonObject out{{"name", text(container.name())}, {"image", text(api::str(*container.spec, "image"))}};
   const auto* status = in.snapshot == nullptr ? nullptr : latest(*in.snapshot, container.name());
-  if (status == nullptr) set_absent(out, pod, container, old, in);
-  else set_present(out, container, *status, old, in);
+  if (status == nullptr)
+    set_absent(out, pod, container, old, in);
+  else
+    set_present(out, container, *status, old, in);
   set_resources(out, *container.spec);
   set_mounts(out, *container.spec);
   if (container.kind == ContainerKind::kEphemeral) out["started"] = nullptr, out.erase("started");

@@ -60,10 +60,14 @@ std::string_view phase_of(const Draft& draft) {
   if (init_failed(draft)) return "Failed";
   std::size_t running = 0, waiting = 0, stopped = 0, succeeded = 0;
   for (const Json& status : draft.regular) {
-    if (state_is(status, "running")) ++running;
-    else if (state_is(status, "terminated")) ++stopped, succeeded += ended_well(status);
-    else if (api::find(status, "lastState.terminated") != nullptr) ++stopped;
-    else ++waiting;
+    if (state_is(status, "running"))
+      ++running;
+    else if (state_is(status, "terminated"))
+      ++stopped, succeeded += ended_well(status);
+    else if (api::find(status, "lastState.terminated") != nullptr)
+      ++stopped;
+    else
+      ++waiting;
   }
   if (draft.in.stopped && stopped > 0 && running == 0)
     return stopped == succeeded && waiting == 0 ? "Succeeded" : "Failed";
@@ -77,7 +81,8 @@ std::string_view phase_of(const Draft& draft) {
   const auto specs = regular_containers(draft.pod);
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto code = static_cast<int>(api::num(draft.regular[i], "state.terminated.exitCode", 1));
-    if (!state_is(draft.regular[i], "terminated") || restarts_after(draft.pod, specs[i], code)) return "Running";
+    if (!state_is(draft.regular[i], "terminated") || restarts_after(draft.pod, specs[i], code))
+      return "Running";
   }
   return stopped == succeeded ? "Succeeded" : "Failed";
 }
@@ -93,7 +98,8 @@ Condition initialized_condition(const Draft& draft, std::string_view phase) {
   const bool done = draft.init_done(&incomplete);
   if (phase == "Succeeded") return {"Initialized", true, "PodCompleted", ""};
   if (done || draft.any_regular_ran()) return {"Initialized", true, "", ""};
-  return {"Initialized", false, "ContainersNotInitialized", "containers with incomplete status: " + join_names(incomplete)};
+  return {"Initialized", false, "ContainersNotInitialized",
+          "containers with incomplete status: " + join_names(incomplete)};
 }
 
 Condition containers_ready_condition(const Draft& draft, std::string_view phase) {
@@ -102,11 +108,13 @@ Condition containers_ready_condition(const Draft& draft, std::string_view phase)
   std::vector<std::string> unready;
   const auto init = init_containers(draft.pod);
   for (std::size_t i = 0; i < init.size(); ++i)
-    if (init[i].kind == ContainerKind::kSidecar && !api::flag(draft.init[i], "ready")) unready.emplace_back(init[i].name());
+    if (init[i].kind == ContainerKind::kSidecar && !api::flag(draft.init[i], "ready"))
+      unready.emplace_back(init[i].name());
   for (const Json& status : draft.regular)
     if (!api::flag(status, "ready")) unready.emplace_back(api::str(status, "name"));
   if (unready.empty()) return {"ContainersReady", true, "", ""};
-  return {"ContainersReady", false, "ContainersNotReady", "containers with unready status: " + join_names(unready)};
+  return {"ContainersReady", false, "ContainersNotReady",
+          "containers with unready status: " + join_names(unready)};
 }
 
 const Json* find_condition(const Json& pod, std::string_view type) {
@@ -124,8 +132,11 @@ Condition ready_condition(const Draft& draft, Condition ready) {
     const Json* condition = find_condition(draft.pod, type);
     if (condition != nullptr && api::str(*condition, "status") == "True") continue;
     if (!problems.empty()) problems += ", ";
-    if (condition == nullptr) problems += fmt::format("corresponding condition of pod readiness gate \"{}\" does not exist.", type);
-    else problems += fmt::format("the status of pod readiness gate \"{}\" is not \"True\", but {}", type, api::str(*condition, "status"));
+    if (condition == nullptr)
+      problems += fmt::format("corresponding condition of pod readiness gate \"{}\" does not exist.", type);
+    else
+      problems += fmt::format("the status of pod readiness gate \"{}\" is not \"True\", but {}", type,
+                              api::str(*condition, "status"));
   }
   if (problems.empty()) return ready;
   return {"Ready", false, "ReadinessGatesNotReady", problems};
@@ -137,9 +148,11 @@ Json condition_json(const Json& pod, const Condition& condition, rt::WallTime no
   JsonObject out{{"type", text(condition.type)}, {"status", text(status)}, {"lastProbeTime", nullptr}};
   if (!condition.reason.empty()) out["reason"] = text(condition.reason);
   if (!condition.message.empty()) out["message"] = text(condition.message);
-  const bool same = old != nullptr && api::str(*old, "status") == status && !api::str(*old, "lastTransitionTime").empty();
+  const bool same =
+      old != nullptr && api::str(*old, "status") == status && !api::str(*old, "lastTransitionTime").empty();
   out["lastTransitionTime"] = same ? text(api::str(*old, "lastTransitionTime")) : text(rt::format_time(now));
-  if (const auto generation = api::num(pod, "metadata.generation"); generation != 0) out["observedGeneration"] = generation;
+  if (const auto generation = api::num(pod, "metadata.generation"); generation != 0)
+    out["observedGeneration"] = generation;
   return out;
 }
 
@@ -157,7 +170,8 @@ JsonArray make_conditions(const Draft& draft, std::string_view phase) {
   for (const auto& condition : own) out.push_back(condition_json(pod, condition, draft.in.now));
   for (const Json& old : api::list(pod, "status.conditions")) {
     const auto type = api::str(old, "type");
-    if (std::none_of(own.begin(), own.end(), [&](const Condition& mine) { return mine.type == type; })) out.push_back(old);
+    if (std::none_of(own.begin(), own.end(), [&](const Condition& mine) { return mine.type == type; }))
+      out.push_back(old);
   }
   return out;
 }
@@ -169,9 +183,12 @@ void set_addresses(JsonObject& out, const Draft& draft) {
     out["hostIPs"] = JsonArray{JsonObject{{"ip", text(in.node_ip)}}};
   }
   std::vector<std::string> ips;
-  if (host_network(draft.pod) && !in.node_ip.empty()) ips.push_back(in.node_ip);
-  else if (in.snapshot != nullptr && !in.snapshot->sandbox.ips.empty()) ips = in.snapshot->sandbox.ips;
-  else if (!in.pod_ip.empty()) ips.push_back(in.pod_ip);
+  if (host_network(draft.pod) && !in.node_ip.empty())
+    ips.push_back(in.node_ip);
+  else if (in.snapshot != nullptr && !in.snapshot->sandbox.ips.empty())
+    ips = in.snapshot->sandbox.ips;
+  else if (!in.pod_ip.empty())
+    ips.push_back(in.pod_ip);
   if (ips.empty()) return;
   out["podIP"] = text(ips.front());
   JsonArray all;
@@ -183,8 +200,9 @@ void fill_statuses(Draft& draft) {
   for (const auto& container : all_containers(draft.pod)) {
     const bool init = container.kind == ContainerKind::kInit || container.kind == ContainerKind::kSidecar;
     const bool ephemeral = container.kind == ContainerKind::kEphemeral;
-    const std::string_view field = init ? "status.initContainerStatuses"
-                                        : ephemeral ? "status.ephemeralContainerStatuses" : "status.containerStatuses";
+    const std::string_view field = init        ? "status.initContainerStatuses"
+                                   : ephemeral ? "status.ephemeralContainerStatuses"
+                                               : "status.containerStatuses";
     const Json* old = find_named(api::list(draft.pod, field), container.name());
     auto& list = init ? draft.init : ephemeral ? draft.ephemeral : draft.regular;
     list.push_back(make_container_status(draft.pod, container, old, draft.in));
@@ -207,13 +225,17 @@ Json make_pod_status(const Json& pod, const StatusInputs& in) {
   out["phase"] = text(phase);
   out["conditions"] = make_conditions(draft, phase);
   out["qosClass"] = text(to_string(qos_class(pod)));
-  if (const auto generation = api::num(pod, "metadata.generation"); generation != 0) out["observedGeneration"] = generation;
+  if (const auto generation = api::num(pod, "metadata.generation"); generation != 0)
+    out["observedGeneration"] = generation;
   const auto started = api::str(pod, "status.startTime");
   out["startTime"] = started.empty() ? text(rt::format_time(in.now)) : text(started);
   for (auto [name, list] : {std::pair<const char*, JsonArray*>{"initContainerStatuses", &draft.init},
-                            {"containerStatuses", &draft.regular}, {"ephemeralContainerStatuses", &draft.ephemeral}}) {
-    if (list->empty()) out.erase(name);
-    else out[name] = std::move(*list);
+                            {"containerStatuses", &draft.regular},
+                            {"ephemeralContainerStatuses", &draft.ephemeral}}) {
+    if (list->empty())
+      out.erase(name);
+    else
+      out[name] = std::move(*list);
   }
   if (in.failure) {
     out["reason"] = text(in.failure->reason);
@@ -226,7 +248,8 @@ Json make_pod_status(const Json& pod, const StatusInputs& in) {
 namespace {
 
 // Lists that the API merges by a key: elements to change, and "$patch: delete" for those that went.
-JsonArray merge_list_patch(const JsonArray& current, const JsonArray& wanted, std::string_view key, bool remove) {
+JsonArray merge_list_patch(const JsonArray& current, const JsonArray& wanted, std::string_view key,
+                           bool remove) {
   JsonArray out;
   const auto find_in = [&](const JsonArray& list, const Json& item) -> const Json* {
     for (const Json& other : list)
@@ -243,7 +266,8 @@ JsonArray merge_list_patch(const JsonArray& current, const JsonArray& wanted, st
     out.push_back(std::move(change));
   }
   for (const Json& item : current)
-    if (remove && find_in(wanted, item) == nullptr) out.push_back(JsonObject{{"$patch", "delete"}, {key, text(api::str(item, key))}});
+    if (remove && find_in(wanted, item) == nullptr)
+      out.push_back(JsonObject{{"$patch", "delete"}, {key, text(api::str(item, key))}});
   return out;
 }
 

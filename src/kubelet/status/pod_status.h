@@ -27,16 +27,17 @@ struct StatusInputs {
   std::map<std::string, ImageNames> images;                 // by image id
   std::set<std::string> start_errors;                       // container ids that could not be executed
   std::string node_ip;
-  std::string pod_ip;                     // kept when the sandbox has gone
-  std::optional<ReasonMessage> failure;   // the kubelet ended the pod: phase Failed
-  bool stopped = false;                   // nothing of the pod runs any more nor will
+  std::string pod_ip;                    // kept when the sandbox has gone
+  std::optional<ReasonMessage> failure;  // the kubelet ended the pod: phase Failed
+  bool stopped = false;                  // nothing of the pod runs any more nor will
   rt::WallTime now;
 };
 
 // The complete PodStatus. Pure. Conditions of other owners and fields the kubelet does not write are kept.
 Json make_pod_status(const Json& pod, const StatusInputs& inputs);
 
-// The strategic merge patch that turns the status `current` (of the API) into `wanted`; nullopt: no difference.
+// The strategic merge patch that turns the status `current` (of the API) into `wanted`; nullopt: no
+// difference.
 std::optional<Json> status_patch(const std::string& uid, const Json& current, const Json& wanted);
 
 std::string join_names(const std::vector<std::string>& names);  // "[a b]"

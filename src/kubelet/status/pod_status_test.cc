@@ -7,7 +7,9 @@ using namespace mk::kubelet;
 
 namespace {
 
-Json parse(const std::string& json) { return *api::parse_json(json); }
+Json parse(const std::string& json) {
+  return *api::parse_json(json);
+}
 
 ContainerStatus container(std::string name, ContainerState state, int code = 0, std::uint32_t attempt = 0) {
   ContainerStatus out;
@@ -22,14 +24,17 @@ ContainerStatus container(std::string name, ContainerState state, int code = 0, 
 
 std::string condition(const Json& status, std::string_view type) {
   for (const Json& entry : api::list(status, "conditions"))
-    if (api::str(entry, "type") == type) return std::string(api::str(entry, "status")) + " " + std::string(api::str(entry, "reason")) + " " + std::string(api::str(entry, "message"));
+    if (api::str(entry, "type") == type)
+      return std::string(api::str(entry, "status")) + " " + std::string(api::str(entry, "reason")) + " " +
+             std::string(api::str(entry, "message"));
   return "";
 }
 
 }  // namespace
 
 TEST_CASE("conditions name the containers that are not ready") {
-  const Json pod = parse(R"({"metadata":{"uid":"u","generation":3},"spec":{"initContainers":[{"name":"i"},{"name":"j"}],"containers":[{"name":"a"}]}})");
+  const Json pod = parse(
+      R"({"metadata":{"uid":"u","generation":3},"spec":{"initContainers":[{"name":"i"},{"name":"j"}],"containers":[{"name":"a"}]}})");
   PodSnapshot snapshot;
   snapshot.sandbox.ready = true;
   snapshot.containers = {container("i", ContainerState::kRunning)};
@@ -37,7 +42,8 @@ TEST_CASE("conditions name the containers that are not ready") {
   in.snapshot = &snapshot;
   const Json status = make_pod_status(pod, in);
   CHECK(api::str(status, "phase") == "Pending");
-  CHECK(condition(status, "Initialized") == "False ContainersNotInitialized containers with incomplete status: [i j]");
+  CHECK(condition(status, "Initialized") ==
+        "False ContainersNotInitialized containers with incomplete status: [i j]");
   CHECK(condition(status, "Ready") == "False ContainersNotReady containers with unready status: [a]");
   CHECK(condition(status, "PodReadyToStartContainers") == "True  ");
   CHECK(api::str(api::list(status, "containerStatuses")[0], "state.waiting.reason") == "PodInitializing");
@@ -45,7 +51,8 @@ TEST_CASE("conditions name the containers that are not ready") {
 }
 
 TEST_CASE("readiness gates hold Ready back, and foreign conditions stay") {
-  const Json pod = parse(R"({"metadata":{"uid":"u"},"spec":{"readinessGates":[{"conditionType":"g"}],"containers":[{"name":"a"}]},
+  const Json pod = parse(
+      R"({"metadata":{"uid":"u"},"spec":{"readinessGates":[{"conditionType":"g"}],"containers":[{"name":"a"}]},
     "status":{"conditions":[{"type":"g","status":"False"}]}})");
   PodSnapshot snapshot;
   snapshot.sandbox.ready = true;
@@ -56,13 +63,15 @@ TEST_CASE("readiness gates hold Ready back, and foreign conditions stay") {
   const Json status = make_pod_status(pod, in);
   CHECK(api::str(status, "phase") == "Running");
   CHECK(condition(status, "ContainersReady") == "True  ");
-  CHECK(condition(status, "Ready") == "False ReadinessGatesNotReady the status of pod readiness gate \"g\" is not \"True\", but False");
+  CHECK(condition(status, "Ready") ==
+        "False ReadinessGatesNotReady the status of pod readiness gate \"g\" is not \"True\", but False");
   CHECK(condition(status, "g") == "False  ");
 }
 
 TEST_CASE("phases") {
   const auto phase = [](const char* policy, std::vector<ContainerStatus> containers, bool stopped = false) {
-    const Json pod = parse(std::string(R"({"metadata":{"uid":"u"},"spec":{"restartPolicy":")") + policy + R"(","containers":[{"name":"a"},{"name":"b"}]}})");
+    const Json pod = parse(std::string(R"({"metadata":{"uid":"u"},"spec":{"restartPolicy":")") + policy +
+                           R"(","containers":[{"name":"a"},{"name":"b"}]}})");
     PodSnapshot snapshot;
     snapshot.containers = std::move(containers);
     StatusInputs in;
@@ -81,11 +90,16 @@ TEST_CASE("phases") {
 }
 
 TEST_CASE("the status patch holds the differences alone") {
-  const Json current = parse(R"({"phase":"Pending","reason":"old","podIPs":[{"ip":"1"}],"conditions":[{"type":"Ready","status":"False","reason":"x"},{"type":"z","status":"True"}]})");
-  const Json wanted = parse(R"({"phase":"Pending","podIPs":[{"ip":"2"}],"conditions":[{"type":"Ready","status":"True"},{"type":"z","status":"True"}]})");
+  const Json current = parse(
+      R"({"phase":"Pending","reason":"old","podIPs":[{"ip":"1"}],"conditions":[{"type":"Ready","status":"False","reason":"x"},{"type":"z","status":"True"}]})");
+  const Json wanted = parse(
+      R"({"phase":"Pending","podIPs":[{"ip":"2"}],"conditions":[{"type":"Ready","status":"True"},{"type":"z","status":"True"}]})");
   const auto patch = status_patch("u", current, wanted);
   REQUIRE(patch);
-  CHECK(*patch == parse(R"({"metadata":{"uid":"u"},"status":{"reason":null,"podIPs":[{"ip":"2"},{"$patch":"delete","ip":"1"}],
+  CHECK(
+      *patch ==
+      parse(
+          R"({"metadata":{"uid":"u"},"status":{"reason":null,"podIPs":[{"ip":"2"},{"$patch":"delete","ip":"1"}],
     "conditions":[{"type":"Ready","status":"True","reason":null}]}})"));
   CHECK(!status_patch("u", wanted, wanted));
 }

@@ -39,8 +39,9 @@ rt::Task<Result<void>> StatusWriter::write_once() {
   auto patch = status_patch(std::string(pod_.uid()), current == nullptr ? Json(nullptr) : *current, wanted);
   if (!patch) co_return ok();
   client::WriteOptions options;
-  auto written = co_await context_.client.patch(api::resources::kPods, pod_.key(), "status", client::PatchType::kStrategicMerge,
-                                                std::move(*patch), options);
+  auto written =
+      co_await context_.client.patch(api::resources::kPods, pod_.key(), "status",
+                                     client::PatchType::kStrategicMerge, std::move(*patch), options);
   if (!written.ok()) co_return std::move(written).error();
   if (written->uid() == pod_.uid()) observe(std::move(*written));
   co_return ok();
@@ -61,7 +62,8 @@ rt::Task<> StatusWriter::run() {
       // Deleted, or replaced by another pod of the same name: the watch will say so.
       kLog.debug("pod status not written", "pod", pod_key(pod_.json()), "error", result.error().message());
     } else {
-      kLog.warn("cannot write pod status, will retry", "pod", pod_key(pod_.json()), "error", result.error().message());
+      kLog.warn("cannot write pod status, will retry", "pod", pod_key(pod_.json()), "error",
+                result.error().message());
       pending_ = true;
       co_await context_.clock.sleep_for(pause);
       pause = std::min(most, 2 * pause);

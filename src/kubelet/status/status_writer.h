@@ -19,9 +19,9 @@ class StatusWriter {
   // False: older than what is known already.
   bool observe(api::Object pod);
   void request();
-  void pod_gone();       // nothing is written from now on
-  rt::Task<> run();      // the writing task
-  rt::Task<> flush();    // until what was requested is written, or the pod is gone
+  void pod_gone();     // nothing is written from now on
+  rt::Task<> run();    // the writing task
+  rt::Task<> flush();  // until what was requested is written, or the pod is gone
 
  private:
   rt::Task<Result<void>> write_once();

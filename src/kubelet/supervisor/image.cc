@@ -10,7 +10,8 @@ extern "C" const char mk_supervisor_end[];
 namespace mk::kubelet {
 
 std::string_view supervisor_image() {
-  return std::string_view(mk_supervisor_begin, static_cast<std::size_t>(mk_supervisor_end - mk_supervisor_begin));
+  return std::string_view(mk_supervisor_begin,
+                          static_cast<std::size_t>(mk_supervisor_end - mk_supervisor_begin));
 }
 
 Result<std::string> place_supervisor(const std::string& folder) {

@@ -25,7 +25,9 @@ struct PodLink::State {
 
 namespace {
 
-Error gone() { return Error(Reason::kServiceUnavailable, "the pod's supervisor is gone"); }
+Error gone() {
+  return Error(Reason::kServiceUnavailable, "the pod's supervisor is gone");
+}
 
 // One packet; nullopt when the connection has ended.
 std::optional<std::pair<std::vector<std::string>, UniqueFd>> receive(int socket) {
@@ -47,7 +49,8 @@ std::optional<std::pair<std::vector<std::string>, UniqueFd>> receive(int socket)
     std::memcpy(&fd, CMSG_DATA(item), sizeof fd);
     out.second = UniqueFd(fd);
   }
-  for (const char* field = data; field < data + got; field += std::strlen(field) + 1) out.first.emplace_back(field);
+  for (const char* field = data; field < data + got; field += std::strlen(field) + 1)
+    out.first.emplace_back(field);
   return out;
 }
 
@@ -98,8 +101,10 @@ Result<std::unique_ptr<PodLink>> PodLink::connect(rt::Executor executor, const s
   UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(), supervisor::kSocketName);
-  if (!socket || ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return gone();
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder.get(),
+                supervisor::kSocketName);
+  if (!socket || ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return gone();
   auto state = std::make_shared<State>(std::move(executor), socket.release());
   std::unique_ptr<PodLink> out(new PodLink(state));
   state->owner = out.get();
@@ -113,9 +118,13 @@ PodLink::~PodLink() {
   state_->answered.notify_all();
 }
 
-bool PodLink::closed() const { return state_->closed; }
+bool PodLink::closed() const {
+  return state_->closed;
+}
 
-void PodLink::listen(rt::Group& group) { group.spawn("supervisor link", read_loop(state_)); }
+void PodLink::listen(rt::Group& group) {
+  group.spawn("supervisor link", read_loop(state_));
+}
 
 rt::Task<> PodLink::read_loop(std::shared_ptr<State> state) {
   while (!state->closed) {
@@ -143,7 +152,8 @@ rt::Task<Result<PodLink::Answer>> PodLink::request(std::vector<std::string> fiel
     MK_ASSERT(field.find('\0') == std::string::npos);
     packet += field + '\0';
   }
-  if (packet.size() > supervisor::kMessageMax) co_return Error(Reason::kInvalid, "a name or path is too long");
+  if (packet.size() > supervisor::kMessageMax)
+    co_return Error(Reason::kInvalid, "a name or path is too long");
   state->waiting[number];
   if (!send(state->socket.native(), packet, fds)) {
     state->waiting.erase(number);

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the agent and a pod's supervisor say to each other over <pod folder>/s, a SOCK_SEQPACKET socket: one message
-// is one packet of NUL-terminated fields. Shared by both programs: no library types here.
+// What the agent and a pod's supervisor say to each other over <pod folder>/s, a SOCK_SEQPACKET socket: one
+// message is one packet of NUL-terminated fields. Shared by both programs: no library types here.
 //
 //   request: <number> <verb> <arguments...>      answer: <number> "ok"|"err" <results or text...>
 //
@@ -18,13 +18,15 @@
 //   forget <id>                     closes its streams; its exit record stays
 //   quit                            kills everything and ends
 //
-//   event: 0 container <id> <created|running|exited> <pid> <exit code> <signal> <oom 0|1> <started ns> <finished ns>
+//   event: 0 container <id> <created|running|exited> <pid> <exit code> <signal> <oom 0|1> <started ns>
+//   <finished ns>
 namespace mk::supervisor {
 
 constexpr unsigned kMessageMax = 8192;
 constexpr int kFieldsMax = 16;
 constexpr int kDescriptorsMax = 3;
 constexpr const char* kSocketName = "s";
-constexpr const char* kExitName = "exit";  // containers/<id>/exit: "<code> <signal> <oom> <started ns> <finished ns>\n"
+constexpr const char* kExitName =
+    "exit";  // containers/<id>/exit: "<code> <signal> <oom> <started ns> <finished ns>\n"
 
 }  // namespace mk::supervisor

@@ -1,8 +1,9 @@
-// mk-supervisor: one per pod, outlives the agent. Holds the pod's namespaces, runs runc, is the parent of every
-// container and of every program exec'ed in one (as subreaper), keeps their logs and exit codes. Built static and
-// without the C++ library: it costs about half a megabyte.
+// mk-supervisor: one per pod, outlives the agent. Holds the pod's namespaces, runs runc, is the parent of
+// every container and of every program exec'ed in one (as subreaper), keeps their logs and exit codes. Built
+// static and without the C++ library: it costs about half a megabyte.
 //
-// Nothing here blocks: one poll loop serves the agent's requests, the containers' output and the ends of children.
+// Nothing here blocks: one poll loop serves the agent's requests, the containers' output and the ends of
+// children.
 
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -16,8 +17,12 @@ void* operator new(size_t size) {
   if (memory == nullptr) _exit(70);
   return memory;
 }
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t) noexcept { free(memory); }
+void operator delete(void* memory) noexcept {
+  free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  free(memory);
+}
 
 namespace mk::supervisor {
 namespace {
@@ -64,13 +69,15 @@ void record_exit(Container& container, int status) {
   container.exit_signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   container.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   container.count_oom();
-  // With its own pid namespace all its processes are gone: what they wrote is in the pipes, the log is complete now.
+  // With its own pid namespace all its processes are gone: what they wrote is in the pipes, the log is
+  // complete now.
   container.drain(false, true);
   container.drain(true, true);
   char path[300], text[160];
   snprintf(path, sizeof path, "containers/%s/%s", container.id, kExitName);
-  snprintf(text, sizeof text, "%d %d %d %lld %lld\n", container.exit_code, container.exit_signal, container.oom ? 1 : 0,
-           static_cast<long long>(container.started_at), static_cast<long long>(container.finished_at));
+  snprintf(text, sizeof text, "%d %d %d %lld %lld\n", container.exit_code, container.exit_signal,
+           container.oom ? 1 : 0, static_cast<long long>(container.started_at),
+           static_cast<long long>(container.finished_at));
   write_record(path, text);
   container.pid = 0;
   close_fd(container.in);
@@ -202,8 +209,10 @@ void reap() {
     if (pid == pid_namespace) _exit(1);
     Operation** link = &operations;
     while (*link && (*link)->runc != pid) link = &(*link)->next;
-    if (*link) finish_operation(link, status);
-    else if (!child_ended(pid, status)) orphans[orphan_next++ % 64] = {pid, status};
+    if (*link)
+      finish_operation(link, status);
+    else if (!child_ended(pid, status))
+      orphans[orphan_next++ % 64] = {pid, status};
   }
 }
 
@@ -217,7 +226,8 @@ bool open_console(Container& container, char* path, size_t size) {
   container.console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   // Through /proc: the real path may be longer than a socket's address.
   snprintf(path, size, "/proc/%d/cwd/%s", getpid(), address.sun_path);
-  return bind(container.console, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(container.console, 1) == 0;
+  return bind(container.console, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+         listen(container.console, 1) == 0;
 }
 
 void handle_create(const Request& request) {
@@ -236,11 +246,14 @@ void handle_create(const Request& request) {
   if (getcwd(folder, sizeof folder) == nullptr) return answer(request, false, "getcwd");
   snprintf(pid_file, sizeof pid_file, "%s/containers/%s/pid", folder, container->id);
   snprintf(log_file, sizeof log_file, "%s/containers/%s/runc.log", folder, container->id);
-  const char* arguments[] = {options.runc, "--root", options.root, "--log", log_file, "--log-format", "json", "create",
-                             "--bundle", request.field[3], "--pid-file", pid_file, container->id, nullptr, nullptr, nullptr};
+  const char* arguments[] = {options.runc,  "--root",         options.root, "--log",
+                             log_file,      "--log-format",   "json",       "create",
+                             "--bundle",    request.field[3], "--pid-file", pid_file,
+                             container->id, nullptr,          nullptr,      nullptr};
   int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
   if (container->tty) {
-    if (!open_console(*container, console, sizeof console)) return remove_container(container), answer(request, false, "console");
+    if (!open_console(*container, console, sizeof console))
+      return remove_container(container), answer(request, false, "console");
     arguments[12] = "--console-socket";
     arguments[13] = console;
     arguments[14] = container->id;
@@ -264,8 +277,8 @@ void handle_start(const Request& request) {
   static char folder[256];
   if (getcwd(folder, sizeof folder) == nullptr) return answer(request, false, "getcwd");
   snprintf(log_file, sizeof log_file, "%s/containers/%s/runc.log", folder, container->id);
-  const char* arguments[] = {options.runc, "--root", options.root, "--log", log_file, "--log-format", "json", "start",
-                             container->id, nullptr};
+  const char* arguments[] = {options.runc,   "--root", options.root, "--log",       log_file,
+                             "--log-format", "json",   "start",      container->id, nullptr};
   container->started_at = now_ns();  // before: it may end before runc does
   const pid_t pid = run_runc(arguments, -1, -1, -1);
   if (pid < 0) return answer(request, false, strerror(errno));
@@ -289,10 +302,23 @@ void handle_exec(const Request& request) {
   snprintf(pid_file, sizeof pid_file, "%s/%.60s.pid", folder, request.field[3]);
   snprintf(log_file, sizeof log_file, "%s/%.60s.log", folder, request.field[3]);
   const bool tty = request.field[5][0] != '\0';
-  const char* arguments[] = {options.runc, "--root", options.root, "--log", log_file, "--log-format", "json", "exec",
-                             "--detach", "--pid-file", pid_file, "--process", request.field[4],
-                             tty ? "--console-socket" : container->id, tty ? request.field[5] : nullptr,
-                             tty ? container->id : nullptr, nullptr};
+  const char* arguments[] = {options.runc,
+                             "--root",
+                             options.root,
+                             "--log",
+                             log_file,
+                             "--log-format",
+                             "json",
+                             "exec",
+                             "--detach",
+                             "--pid-file",
+                             pid_file,
+                             "--process",
+                             request.field[4],
+                             tty ? "--console-socket" : container->id,
+                             tty ? request.field[5] : nullptr,
+                             tty ? container->id : nullptr,
+                             nullptr};
   const pid_t pid = run_runc(arguments, request.fds[0], request.fds[1], request.fds[2]);
   if (pid < 0) return answer(request, false, strerror(errno));
   auto* operation = add_operation(Operation::kExec, pid, request, container);
@@ -327,7 +353,9 @@ void handle_attach(Request& request) {
 }
 
 void handle(Request& request) {
-  const auto is = [&](const char* verb, int fields) { return request.count == fields && strcmp(request.field[1], verb) == 0; };
+  const auto is = [&](const char* verb, int fields) {
+    return request.count == fields && strcmp(request.field[1], verb) == 0;
+  };
   if (is("create", 7)) return handle_create(request);
   if (is("start", 3)) return handle_start(request);
   if (is("kill", 4)) return handle_kill(request);
@@ -341,7 +369,8 @@ void handle(Request& request) {
   }
   if (is("forget", 3)) {
     Container* container = find(request.field[2]);
-    if (container != nullptr && container->pid > 0 && !container->exited) return answer(request, false, "running");
+    if (container != nullptr && container->pid > 0 && !container->exited)
+      return answer(request, false, "running");
     if (container != nullptr) remove_container(container);
     return answer(request, true);
   }
@@ -458,7 +487,8 @@ void serve_streams(const Poller& poller) {
   for (;;) {
     collect(poller);
     bool waiting = operations != nullptr;
-    for (Container* container = containers; container; container = container->next) waiting |= container->stalled();
+    for (Container* container = containers; container; container = container->next)
+      waiting |= container->stalled();
     if (poll(poller.fds, nfds_t(poller.count), waiting ? 1000 : -1) < 0 && errno != EINTR) _exit(71);
     serve_streams(poller);
     if (poller.ready(signals) != 0) reap();
@@ -480,18 +510,30 @@ const char* value_of(const char* argument, const char* name) {
 bool parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const char* value = nullptr;
-    if ((value = value_of(argv[i], "--folder="))) options.folder = value;
-    else if ((value = value_of(argv[i], "--runc="))) options.runc = value;
-    else if ((value = value_of(argv[i], "--root="))) options.root = value;
-    else if ((value = value_of(argv[i], "--hostname="))) options.hostname = value;
-    else if ((value = value_of(argv[i], "--log-size="))) options.log_size = atoll(value);
-    else if ((value = value_of(argv[i], "--log-files="))) options.log_files = atoi(value);
-    else if ((value = value_of(argv[i], "--sysctl=")) && options.sysctl_count < 64) options.sysctls[options.sysctl_count++] = value;
-    else if (strcmp(argv[i], "--net") == 0) options.net = true;
-    else if (strcmp(argv[i], "--ipc") == 0) options.ipc = true;
-    else if (strcmp(argv[i], "--uts") == 0) options.uts = true;
-    else if (strcmp(argv[i], "--pid") == 0) options.pid = true;
-    else return false;
+    if ((value = value_of(argv[i], "--folder=")))
+      options.folder = value;
+    else if ((value = value_of(argv[i], "--runc=")))
+      options.runc = value;
+    else if ((value = value_of(argv[i], "--root=")))
+      options.root = value;
+    else if ((value = value_of(argv[i], "--hostname=")))
+      options.hostname = value;
+    else if ((value = value_of(argv[i], "--log-size=")))
+      options.log_size = atoll(value);
+    else if ((value = value_of(argv[i], "--log-files=")))
+      options.log_files = atoi(value);
+    else if ((value = value_of(argv[i], "--sysctl=")) && options.sysctl_count < 64)
+      options.sysctls[options.sysctl_count++] = value;
+    else if (strcmp(argv[i], "--net") == 0)
+      options.net = true;
+    else if (strcmp(argv[i], "--ipc") == 0)
+      options.ipc = true;
+    else if (strcmp(argv[i], "--uts") == 0)
+      options.uts = true;
+    else if (strcmp(argv[i], "--pid") == 0)
+      options.pid = true;
+    else
+      return false;
   }
   return options.folder != nullptr && options.root != nullptr;
 }
@@ -516,7 +558,8 @@ const char* become_supervisor() {
   address.sun_family = AF_UNIX;
   strcpy(address.sun_path, kSocketName);
   unlink(kSocketName);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener, 64) != 0) return "listen";
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener, 64) != 0)
+    return "listen";
   char pids[64];
   snprintf(pids, sizeof pids, "%d %d\n", getpid(), pid_namespace);
   if (!write_record("supervisor.pid", pids)) return "write supervisor.pid";
@@ -557,4 +600,6 @@ int main(int argc, char** argv) {
 
 }  // namespace mk::supervisor
 
-int main(int argc, char** argv) { return mk::supervisor::main(argc, argv); }
+int main(int argc, char** argv) {
+  return mk::supervisor::main(argc, argv);
+}

@@ -7,7 +7,9 @@
 namespace mk::kubelet {
 
 namespace {
-Error unknown(const std::string& id) { return Error(Reason::kNotFound, "no such container or sandbox: " + id); }
+Error unknown(const std::string& id) {
+  return Error(Reason::kNotFound, "no such container or sandbox: " + id);
+}
 }  // namespace
 
 void FakeRuntime::notify(const std::string& pod_uid) {
@@ -58,8 +60,9 @@ rt::Task<Result<SandboxStatus>> FakeRuntime::run_sandbox(SandboxConfig config) {
   calls.push_back("sandbox " + config.pod_name);
   auto& pod = pods_[config.pod_uid];
   const auto attempt = attempts_[config.pod_uid]++;
-  pod.sandbox = SandboxStatus{config.pod_uid + "-" + std::to_string(attempt), config.pod_uid, config.pod_ns, config.pod_name,
-                              {"10.42.0." + std::to_string(attempts_.size() + 1)}, clock_.now(), true, attempt};
+  pod.sandbox = SandboxStatus{
+      config.pod_uid + "-" + std::to_string(attempt),      config.pod_uid, config.pod_ns, config.pod_name,
+      {"10.42.0." + std::to_string(attempts_.size() + 1)}, clock_.now(),   true,          attempt};
   if (config.host_network) pod.sandbox.ips.clear();
   co_return pod.sandbox;
 }
@@ -103,11 +106,14 @@ rt::Task<Result<void>> FakeRuntime::start_container(std::string id) {
   ContainerStatus* status = container(id);
   if (status == nullptr) co_return unknown(id);
   calls.push_back("start " + status->name);
-  if (cannot_start.count(status->name) != 0) co_return Error(Reason::kInternalError, "executable file not found in $PATH");
+  if (cannot_start.count(status->name) != 0)
+    co_return Error(Reason::kInternalError, "executable file not found in $PATH");
   status->state = ContainerState::kRunning;
   status->started_at = clock_.now();
-  if (const auto exit = exits_at_once.find(status->name); exit != exits_at_once.end()) end(*status, exit->second);
-  else notify(status->pod_uid);
+  if (const auto exit = exits_at_once.find(status->name); exit != exits_at_once.end())
+    end(*status, exit->second);
+  else
+    notify(status->pod_uid);
   co_return ok();
 }
 
@@ -126,22 +132,32 @@ rt::Task<Result<void>> FakeRuntime::stop_container(std::string id, rt::Duration 
 }
 
 rt::Task<Result<void>> FakeRuntime::remove_container(std::string id) {
-  for (auto& [uid, pod] : pods_) std::erase_if(pod.containers, [&](const ContainerStatus& status) { return status.id == id; });
+  for (auto& [uid, pod] : pods_)
+    std::erase_if(pod.containers, [&](const ContainerStatus& status) { return status.id == id; });
   co_return ok();
 }
 
-rt::Task<Result<void>> FakeRuntime::update_resources(std::string, LinuxResources) { co_return ok(); }
+rt::Task<Result<void>> FakeRuntime::update_resources(std::string, LinuxResources) {
+  co_return ok();
+}
 
-rt::Task<Result<ExecResult>> FakeRuntime::exec_sync(std::string id, std::vector<std::string> argv, rt::Duration) {
+rt::Task<Result<ExecResult>> FakeRuntime::exec_sync(std::string id, std::vector<std::string> argv,
+                                                    rt::Duration) {
   const ContainerStatus* status = container(id);
   if (status == nullptr || status->state != ContainerState::kRunning) co_return unknown(id);
   calls.push_back("exec " + status->name + " " + join(argv, " "));
   co_return exec_answer ? exec_answer(id, argv) : ExecResult();
 }
 
-rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::exec(std::string id, ExecOptions) { co_return unknown(id); }
-rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::attach(std::string id, ExecOptions) { co_return unknown(id); }
-rt::Task<Result<rt::AsyncFd>> FakeRuntime::dial(std::string sandbox_id, int) { co_return unknown(sandbox_id); }
+rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::exec(std::string id, ExecOptions) {
+  co_return unknown(id);
+}
+rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::attach(std::string id, ExecOptions) {
+  co_return unknown(id);
+}
+rt::Task<Result<rt::AsyncFd>> FakeRuntime::dial(std::string sandbox_id, int) {
+  co_return unknown(sandbox_id);
+}
 
 void FakeImages::add(const std::string& name) {
   ImageInfo info;
@@ -166,12 +182,15 @@ std::vector<ImageInfo> FakeImages::list() const {
 
 rt::Task<Result<ImageInfo>> FakeImages::pull(std::string reference, std::vector<RegistryAuth>) {
   ++pulls;
-  if (in_registry.count(reference) == 0) co_return Error(Reason::kNotFound, "no such image in the registry: " + reference);
+  if (in_registry.count(reference) == 0)
+    co_return Error(Reason::kNotFound, "no such image in the registry: " + reference);
   add(reference);
   co_return images_[reference];
 }
 
-rt::Task<Result<std::vector<ImageInfo>>> FakeImages::import(std::string, std::string) { co_return std::vector<ImageInfo>(); }
+rt::Task<Result<std::vector<ImageInfo>>> FakeImages::import(std::string, std::string) {
+  co_return std::vector<ImageInfo>();
+}
 
 rt::Task<Result<void>> FakeImages::remove(std::string id) {
   std::erase_if(images_, [&](const auto& entry) { return entry.second.id == id; });

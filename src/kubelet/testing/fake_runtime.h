@@ -19,9 +19,9 @@ class FakeRuntime : public ContainerRuntime {
   void finish(const std::string& pod_uid, const std::string& container, int exit_code);
   void kill_sandbox(const std::string& pod_uid);
   void notify(const std::string& pod_uid);
-  std::map<std::string, int> exits_at_once;        // container name to exit code
-  std::set<std::string> cannot_start;              // container names whose program does not exist
-  std::set<std::string> ignores_signal;            // container names that only SIGKILL ends
+  std::map<std::string, int> exits_at_once;  // container name to exit code
+  std::set<std::string> cannot_start;        // container names whose program does not exist
+  std::set<std::string> ignores_signal;      // container names that only SIGKILL ends
   std::function<ExecResult(const std::string& id, const std::vector<std::string>& argv)> exec_answer;
   std::vector<std::string> calls;                  // "start web", "stop web", "exec web sh -c ..." in order
   std::map<std::string, ContainerConfig> configs;  // by container name, the last one
@@ -38,7 +38,8 @@ class FakeRuntime : public ContainerRuntime {
   rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) override;
   rt::Task<Result<void>> remove_container(std::string id) override;
   rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) override;
-  rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv, rt::Duration timeout) override;
+  rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
+                                         rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
@@ -55,8 +56,8 @@ class FakeRuntime : public ContainerRuntime {
 
 class FakeImages : public ImageStore {
  public:
-  void add(const std::string& name);        // is on the node
-  std::set<std::string> in_registry;        // can be pulled
+  void add(const std::string& name);  // is on the node
+  std::set<std::string> in_registry;  // can be pulled
   int pulls = 0;
 
   std::optional<ImageInfo> find(const std::string& reference) const override;

@@ -42,15 +42,19 @@ std::vector<std::string> entries_of(const std::string& dir) {
   return out;
 }
 
-unsigned effective_mode(const PayloadFile& file, bool grouped) { return grouped ? file.mode | 0440 : file.mode; }
+unsigned effective_mode(const PayloadFile& file, bool grouped) {
+  return grouped ? file.mode | 0440 : file.mode;
+}
 
 void collect(const std::string& root, const std::string& below, std::set<std::string>& out) {
   for (const auto& name : entries_of(root + (below.empty() ? "" : "/" + below))) {
     const std::string path = below.empty() ? name : below + "/" + name;
     struct stat info;
     if (::lstat((root + "/" + path).c_str(), &info) != 0) continue;
-    if (S_ISDIR(info.st_mode)) collect(root, path, out);
-    else out.insert(path);
+    if (S_ISDIR(info.st_mode))
+      collect(root, path, out);
+    else
+      out.insert(path);
   }
 }
 
@@ -74,7 +78,8 @@ Result<void> make_parents(const std::string& root, const std::string& path, std:
     const std::string dir = root + "/" + path.substr(0, slash);
     if (::mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST) return failed("create", dir);
     if (::chmod(dir.c_str(), 0755) != 0) return failed("chmod", dir);
-    if (gid && ::chown(dir.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*gid)) != 0) return failed("chown", dir);
+    if (gid && ::chown(dir.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*gid)) != 0)
+      return failed("chown", dir);
   }
   return ok();
 }
@@ -87,8 +92,10 @@ Result<void> write_one(const std::string& path, const PayloadFile& file, std::op
   while (good && !rest.empty()) {
     const auto put = ::write(fd, rest.data(), rest.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) good = false;
-    else rest.remove_prefix(static_cast<std::size_t>(put));
+    if (put <= 0)
+      good = false;
+    else
+      rest.remove_prefix(static_cast<std::size_t>(put));
   }
   if (good && (gid || file.uid))
     good = ::fchown(fd, file.uid ? static_cast<uid_t>(*file.uid) : static_cast<uid_t>(-1),
@@ -108,7 +115,9 @@ Result<void> replace_link(const std::string& target, const std::string& path) {
   return ok();
 }
 
-std::string top(const std::string& path) { return path.substr(0, path.find('/')); }
+std::string top(const std::string& path) {
+  return path.substr(0, path.find('/'));
+}
 
 }  // namespace
 
@@ -135,8 +144,10 @@ Result<void> write_payload(const std::string& dir, const Payload& payload, std::
   // What no longer belongs: links of removed names, and the directories of earlier or broken writes.
   for (const auto& name : entries_of(dir)) {
     if (name == kData || name == fresh || names.count(name) != 0) continue;
-    if (name.compare(0, 2, "..") == 0) MK_TRY(remove_tree(dir + "/" + name));
-    else ::unlink((dir + "/" + name).c_str());
+    if (name.compare(0, 2, "..") == 0)
+      MK_TRY(remove_tree(dir + "/" + name));
+    else
+      ::unlink((dir + "/" + name).c_str());
   }
   return ok();
 }

@@ -10,7 +10,9 @@
 namespace mk::kubelet {
 
 std::string pod_hostname(const Json& pod, const KubeletOptions& options);
-std::string make_hosts(const Json& pod, const KubeletOptions& options, const std::vector<std::string>& ips, const std::string& node_hosts);
-std::string make_resolv_conf(const Json& pod, const KubeletOptions& options, const std::string& node_resolv_conf);
+std::string make_hosts(const Json& pod, const KubeletOptions& options, const std::vector<std::string>& ips,
+                       const std::string& node_hosts);
+std::string make_resolv_conf(const Json& pod, const KubeletOptions& options,
+                             const std::string& node_resolv_conf);
 
 }  // namespace mk::kubelet

@@ -46,13 +46,15 @@ class KernelMounter : public Mounter {
     if (is_mount_point(path)) return ok();
     std::string options = fmt::format("mode={:o}", mode);
     if (size > 0) options += fmt::format(",size={}", size);
-    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0) return mount_error("mount tmpfs on", path);
+    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+      return mount_error("mount tmpfs on", path);
     return ok();
   }
 
   Result<void> bind_fd(int fd, const std::string& target) override {
     const std::string source = fmt::format("/proc/self/fd/{}", fd);
-    if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return mount_error("bind mount on", target);
+    if (::mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+      return mount_error("bind mount on", target);
     return ok();
   }
 
@@ -63,18 +65,22 @@ class KernelMounter : public Mounter {
       const auto fields = split(line, ' ');
       if (fields.size() < 5) continue;
       std::string point = unescape(fields[4]);
-      if (point == path || point.compare(0, path.size() + 1, path + "/") == 0) points.push_back(std::move(point));
+      if (point == path || point.compare(0, path.size() + 1, path + "/") == 0)
+        points.push_back(std::move(point));
     }
     // Later mounts lie on top of earlier ones.
     std::reverse(points.begin(), points.end());
     for (const auto& point : points)
-      if (::umount2(point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL) return mount_error("unmount", point);
+      if (::umount2(point.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
+        return mount_error("unmount", point);
     return ok();
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Mounter> make_mounter() { return std::make_unique<KernelMounter>(); }
+std::unique_ptr<Mounter> make_mounter() {
+  return std::make_unique<KernelMounter>();
+}
 
 }  // namespace mk::kubelet

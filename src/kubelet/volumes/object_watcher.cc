@@ -3,9 +3,11 @@
 namespace mk::kubelet {
 
 struct ObjectWatcher::Entry {
-  Entry(rt::Loop& loop, client::Client& client, rt::Clock& clock, rt::Random& random, api::Gvr resource, api::Key key_,
-        client::ListOptions filter)
-      : key(std::move(key_)), informer(client, clock, random, std::move(resource), key.ns, std::move(filter)), group(loop.executor()) {}
+  Entry(rt::Loop& loop, client::Client& client, rt::Clock& clock, rt::Random& random, api::Gvr resource,
+        api::Key key_, client::ListOptions filter)
+      : key(std::move(key_)),
+        informer(client, clock, random, std::move(resource), key.ns, std::move(filter)),
+        group(loop.executor()) {}
 
   void notify() {
     // A listener may give up its own lease, so the next one is found first.
@@ -19,7 +21,8 @@ struct ObjectWatcher::Entry {
   std::list<Listener> listeners;
 };
 
-ObjectWatcher::Lease::Lease(ObjectWatcher& owner, std::shared_ptr<Entry> entry, std::list<Listener>::iterator listener)
+ObjectWatcher::Lease::Lease(ObjectWatcher& owner, std::shared_ptr<Entry> entry,
+                            std::list<Listener>::iterator listener)
     : owner_(owner), entry_(std::move(entry)), listener_(listener) {}
 
 ObjectWatcher::Lease::~Lease() {
@@ -27,21 +30,27 @@ ObjectWatcher::Lease::~Lease() {
   if (entry_->listeners.empty()) owner_.release(entry_);
 }
 
-bool ObjectWatcher::Lease::known() const { return entry_->informer.synced(); }
-api::Object ObjectWatcher::Lease::object() const { return entry_->informer.get(entry_->key); }
+bool ObjectWatcher::Lease::known() const {
+  return entry_->informer.synced();
+}
+api::Object ObjectWatcher::Lease::object() const {
+  return entry_->informer.get(entry_->key);
+}
 
 ObjectWatcher::ObjectWatcher(rt::Loop& loop, client::Client& client, rt::Clock& clock, rt::Random& random)
     : loop_(loop), client_(client), clock_(clock), random_(random), retiring_(loop.executor()) {}
 
 ObjectWatcher::~ObjectWatcher() = default;
 
-std::unique_ptr<ObjectWatcher::Lease> ObjectWatcher::watch(api::Gvr resource, api::Key key, Listener listener) {
+std::unique_ptr<ObjectWatcher::Lease> ObjectWatcher::watch(api::Gvr resource, api::Key key,
+                                                           Listener listener) {
   const std::string id = resource.qualified() + "/" + key.str();
   auto& entry = entries_[id];
   if (entry == nullptr) {
     client::ListOptions filter;
     filter.field_selector = "metadata.name=" + key.name;
-    entry = std::make_shared<Entry>(loop_, client_, clock_, random_, std::move(resource), std::move(key), std::move(filter));
+    entry = std::make_shared<Entry>(loop_, client_, clock_, random_, std::move(resource), std::move(key),
+                                    std::move(filter));
     entry->id = id;
     entry->informer.on_change([raw = entry.get()](const api::Object&, const api::Object&) { raw->notify(); });
     entry->informer.start(entry->group);
@@ -57,7 +66,9 @@ rt::Task<> ObjectWatcher::announce(std::shared_ptr<Entry> entry) {
 }
 
 // The informer's tasks refer to the entry, which therefore lives until they have ended.
-rt::Task<> ObjectWatcher::retire(std::shared_ptr<Entry> entry) { co_await entry->group.stop(); }
+rt::Task<> ObjectWatcher::retire(std::shared_ptr<Entry> entry) {
+  co_await entry->group.stop();
+}
 
 void ObjectWatcher::release(const std::shared_ptr<Entry>& entry) {
   const auto found = entries_.find(entry->id);

@@ -16,8 +16,10 @@ Result<void> write_plain_file(const std::string& path, std::string_view content,
   while (good && !content.empty()) {
     const auto put = ::write(fd, content.data(), content.size());
     if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) good = false;
-    else content.remove_prefix(static_cast<std::size_t>(put));
+    if (put <= 0)
+      good = false;
+    else
+      content.remove_prefix(static_cast<std::size_t>(put));
   }
   Result<void> result;
   if (!good) result = Error(Reason::kInternalError, "write " + path + ": " + std::strerror(errno));

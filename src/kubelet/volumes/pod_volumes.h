@@ -25,8 +25,8 @@ struct PodPaths {
   std::string termination(std::string_view container, std::uint32_t attempt) const;
 };
 
-// The volumes of one pod. sync() is level-triggered: it sets up what is missing and rewrites what changed since,
-// so it serves the first mount, the watch events and a restarted kubelet alike.
+// The volumes of one pod. sync() is level-triggered: it sets up what is missing and rewrites what changed
+// since, so it serves the first mount, the watch events and a restarted kubelet alike.
 class PodVolumes {
  public:
   // `changed` runs when a ConfigMap or Secret of the pod was delivered: sync() again.
@@ -37,7 +37,8 @@ class PodVolumes {
   // When a token wants to be renewed.
   std::optional<rt::WallTime> next_refresh() const;
   // The container's volumeMounts and /etc files. kInvalid: CreateContainerConfigError.
-  rt::Task<Result<std::vector<Mount>>> container_mounts(api::Object pod, std::string container, std::vector<std::string> pod_ips,
+  rt::Task<Result<std::vector<Mount>>> container_mounts(api::Object pod, std::string container,
+                                                        std::vector<std::string> pod_ips,
                                                         Variables variables);
   // Unmounts and removes everything of the pod but its logs.
   rt::Task<Result<void>> tear_down();
@@ -51,11 +52,13 @@ class PodVolumes {
 
   rt::Task<Result<void>> sync_one(api::Object pod, const Json& volume, const DownwardInputs& downward);
   rt::Task<Result<void>> sync_files(api::Object pod, const Json& volume, const DownwardInputs& downward);
-  rt::Task<Result<void>> add_token(Payload& payload, api::Object pod, std::string volume, const Json& source, unsigned mode);
+  rt::Task<Result<void>> add_token(Payload& payload, api::Object pod, std::string volume, const Json& source,
+                                   unsigned mode);
   rt::Task<Result<void>> set_up_empty_dir(const Json& pod, const Json& volume);
   rt::Task<Result<void>> set_up_host_path(const Json& volume);
   rt::Task<Result<void>> set_up_claim(const Json& pod, const Json& volume);
-  Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name, const Json& source, unsigned mode);
+  Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name,
+                          const Json& source, unsigned mode);
   rt::Task<Result<std::string>> bind_sub_path(std::string root, std::string sub_path, std::string target);
   rt::Task<Result<void>> write_etc(api::Object pod, std::vector<std::string> pod_ips);
 

@@ -55,8 +55,9 @@ std::string check_sub_path(const std::string& sub_path) {
 Result<int> open_sub_path(const std::string& volume_root, const std::string& sub_path) {
   const int root = ::open(volume_root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   const auto error = [&](std::string_view what) {
-    return Error(Reason::kInvalid, fmt::format("{} subPath \"{}\" of {}: {}", what, sub_path, volume_root,
-                                               errno == EXDEV ? "it leads out of the volume" : std::strerror(errno)));
+    return Error(Reason::kInvalid,
+                 fmt::format("{} subPath \"{}\" of {}: {}", what, sub_path, volume_root,
+                             errno == EXDEV ? "it leads out of the volume" : std::strerror(errno)));
   };
   if (root < 0) return error("open");
   int fd = open_beneath(root, sub_path, O_PATH);

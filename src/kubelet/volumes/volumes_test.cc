@@ -37,7 +37,9 @@ std::string link_of(const std::string& path) {
   return size < 0 ? "" : std::string(target, static_cast<std::size_t>(size));
 }
 
-Json parse(const char* json) { return *api::parse_json(json); }
+Json parse(const char* json) {
+  return *api::parse_json(json);
+}
 
 }  // namespace
 
@@ -91,16 +93,19 @@ TEST_CASE("hostPath types") {
 TEST_CASE("hosts and resolv.conf") {
   KubeletOptions options;
   options.cluster_dns = "10.43.0.10";
-  const Json pod = parse(R"({"metadata":{"name":"web","namespace":"ns"},"spec":{"hostAliases":[{"ip":"1.2.3.4","hostnames":["a","b"]}],
+  const Json pod = parse(
+      R"({"metadata":{"name":"web","namespace":"ns"},"spec":{"hostAliases":[{"ip":"1.2.3.4","hostnames":["a","b"]}],
     "dnsConfig":{"options":[{"name":"ndots","value":"2"}]}}})");
   const auto hosts = make_hosts(pod, options, {"10.42.0.7"}, "");
   CHECK(hosts.find("# Kubernetes-managed hosts file.\n") == 0);
   CHECK(hosts.find("10.42.0.7\tweb\n") != std::string::npos);
   CHECK(hosts.find("\n1.2.3.4\ta\tb\n") != std::string::npos);
   CHECK(make_resolv_conf(pod, options, "nameserver 9.9.9.9\nsearch corp\n") ==
-        "search ns.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.43.0.10\noptions ndots:2\n");
+        "search ns.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.43.0.10\noptions "
+        "ndots:2\n");
   const Json plain = parse(R"({"metadata":{"name":"web","namespace":"ns"},"spec":{"dnsPolicy":"Default"}})");
   CHECK(make_resolv_conf(plain, options, "nameserver 9.9.9.9\n") == "nameserver 9.9.9.9\n");
-  const Json none = parse(R"({"spec":{"dnsPolicy":"None","dnsConfig":{"nameservers":["1.1.1.1"],"searches":["x"]}}})");
+  const Json none =
+      parse(R"({"spec":{"dnsPolicy":"None","dnsConfig":{"nameservers":["1.1.1.1"],"searches":["x"]}}})");
   CHECK(make_resolv_conf(none, options, "nameserver 9.9.9.9\n") == "search x\nnameserver 1.1.1.1\n");
 }

@@ -7,8 +7,8 @@
 
 namespace mk::scheduler {
 
-// What runs where: nodes with the pods on them, kept up to date change by change. Pods that the scheduler has just
-// placed are assumed to be there until the watch says so or the assumption expires.
+// What runs where: nodes with the pods on them, kept up to date change by change. Pods that the scheduler has
+// just placed are assumed to be there until the watch says so or the assumption expires.
 class Cache : public ClusterView {
  public:
   explicit Cache(rt::Clock& clock) : clock_(clock) {}
@@ -19,7 +19,7 @@ class Cache : public ClusterView {
   void set_pod(const PodPtr& pod);
   void remove_pod(const std::string& uid);
 
-  void assume(const PodPtr& pod);  // pod->node names the node
+  void assume(const PodPtr& pod);              // pod->node names the node
   void confirm_later(const std::string& uid);  // bound: expires unless the watch shows it in time
   void forget(const std::string& uid);
   bool assumed(const std::string& uid) const { return assumed_.count(uid) != 0; }
@@ -48,7 +48,7 @@ class Cache : public ClusterView {
 
   rt::Clock& clock_;
   std::map<std::string, NodeInfo> nodes_;
-  std::unordered_map<std::string, PodPtr> placed_;                 // by uid
+  std::unordered_map<std::string, PodPtr> placed_;  // by uid
   std::unordered_map<std::string, PodsByNode> by_namespace_;
   std::unordered_map<std::string, std::optional<rt::MonoTime>> assumed_;  // by uid, with the end of patience
   mutable std::vector<NodeInfo*> known_, with_affinity_;

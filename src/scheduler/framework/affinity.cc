@@ -31,7 +31,8 @@ std::vector<Requirement> parse_requirements(const api::JsonArray& expressions) {
 
 bool requirement_matches(const Requirement& requirement, const std::string* value) {
   const auto listed = [&] {
-    return std::find(requirement.values.begin(), requirement.values.end(), *value) != requirement.values.end();
+    return std::find(requirement.values.begin(), requirement.values.end(), *value) !=
+           requirement.values.end();
   };
   const auto numbers = [&]() -> std::optional<std::pair<std::int64_t, std::int64_t>> {
     if (!value || requirement.values.size() != 1) return std::nullopt;
@@ -40,10 +41,14 @@ bool requirement_matches(const Requirement& requirement, const std::string* valu
     return std::pair(*left, *right);
   };
   switch (requirement.op) {
-    case Op::kIn: return value && listed();
-    case Op::kNotIn: return !value || !listed();
-    case Op::kExists: return value != nullptr;
-    case Op::kDoesNotExist: return value == nullptr;
+    case Op::kIn:
+      return value && listed();
+    case Op::kNotIn:
+      return !value || !listed();
+    case Op::kExists:
+      return value != nullptr;
+    case Op::kDoesNotExist:
+      return value == nullptr;
     case Op::kGreater: {
       const auto pair = numbers();
       return pair && pair->first > pair->second;
@@ -69,14 +74,16 @@ bool NodeTerm::matches(const api::JsonObject& node_labels, const std::string& no
   });
 }
 
-bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels, const std::string& name) {
+bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels,
+                      const std::string& name) {
   return std::any_of(terms.begin(), terms.end(),
                      [&](const NodeTerm& term) { return term.matches(labels, name); });
 }
 
 bool PodAffinityTerm::selects(const std::string& ns, const api::JsonObject& ns_labels,
                               const api::JsonObject& pod_labels) const {
-  const bool in_namespace = namespaces.count(ns) != 0 || (namespace_selector && namespace_selector->matches(ns_labels));
+  const bool in_namespace =
+      namespaces.count(ns) != 0 || (namespace_selector && namespace_selector->matches(ns_labels));
   return in_namespace && selector.matches(pod_labels);
 }
 
@@ -149,8 +156,7 @@ void parse_pod_terms(const api::Json& affinity, const PodInfo& pod, std::vector<
 
 void parse_affinity(PodInfo& info, const api::Json& pod) {
   info.node_selector = api::object(pod, "spec.nodeSelector");
-  constexpr char kRequired[] =
-      "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+  constexpr char kRequired[] = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
   if (api::find(pod, kRequired)) {
     info.required_nodes.emplace();
     for (const auto& term : api::list(pod, std::string(kRequired) + ".nodeSelectorTerms")) {

@@ -25,8 +25,8 @@ struct Status {
   static Status unresolvable(std::string reason) { return {Code::kUnresolvable, {std::move(reason)}}; }
 };
 
-// The cluster as plugins see it while one pod is scheduled. Nothing changes meanwhile: scheduling one pod does
-// not await anything, so no snapshot is taken.
+// The cluster as plugins see it while one pod is scheduled. Nothing changes meanwhile: scheduling one pod
+// does not await anything, so no snapshot is taken.
 class ClusterView {
  public:
   virtual ~ClusterView() = default;
@@ -66,7 +66,15 @@ class CycleState {
 
 // What happened in the cluster, for deciding which waiting pods might fit now.
 struct ClusterEvent {
-  enum class Kind { kNodeAdded, kNodeChanged, kPodAdded, kPodChanged, kPodRemoved, kPodUnassignedChanged, kOther };
+  enum class Kind {
+    kNodeAdded,
+    kNodeChanged,
+    kPodAdded,
+    kPodChanged,
+    kPodRemoved,
+    kPodUnassignedChanged,
+    kOther
+  };
   Kind kind = Kind::kOther;
   bool labels = false, taints = false, allocatable = false;  // of a changed node
 };
@@ -86,7 +94,8 @@ class Plugin {
 
   // 0: does not score.
   virtual std::int64_t weight() const { return 0; }
-  virtual Status pre_score(CycleState&, const PodInfo&, const ClusterView&, const std::vector<const NodeInfo*>&) {
+  virtual Status pre_score(CycleState&, const PodInfo&, const ClusterView&,
+                           const std::vector<const NodeInfo*>&) {
     return Status::success();
   }
   virtual std::int64_t score(const CycleState&, const PodInfo&, const NodeInfo&) { return 0; }

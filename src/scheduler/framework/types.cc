@@ -29,9 +29,12 @@ void Resources::raise_to(const Resources& other) {
 namespace {
 std::optional<api::Quantity> quantity_of(const api::Json& value) {
   std::string text;
-  if (value.is_string()) text = value.get_string();
-  else if (value.is_int64()) text = std::to_string(value.get_int64());
-  else return std::nullopt;
+  if (value.is_string())
+    text = value.get_string();
+  else if (value.is_int64())
+    text = std::to_string(value.get_int64());
+  else
+    return std::nullopt;
   auto parsed = api::Quantity::parse(text);
   return parsed.ok() ? std::optional(*parsed) : std::nullopt;
 }
@@ -43,11 +46,16 @@ Resources parse_resources(const api::JsonObject& list) {
     const auto amount = quantity_of(field.value());
     if (!amount) continue;
     const std::string_view name = field.key();
-    if (name == "cpu") made.milli_cpu = amount->milli_value();
-    else if (name == "memory") made.memory = amount->value();
-    else if (name == "ephemeral-storage") made.ephemeral = amount->value();
-    else if (name == "pods") made.pods = amount->value();
-    else made.extended[std::string(name)] = amount->value();
+    if (name == "cpu")
+      made.milli_cpu = amount->milli_value();
+    else if (name == "memory")
+      made.memory = amount->value();
+    else if (name == "ephemeral-storage")
+      made.ephemeral = amount->value();
+    else if (name == "pods")
+      made.pods = amount->value();
+    else
+      made.extended[std::string(name)] = amount->value();
   }
   return made;
 }
@@ -65,7 +73,8 @@ Resources container_requests(const api::Json& container, bool assume) {
 
 Resources requests_of(const api::Json& pod, bool assume) {
   Resources total;
-  for (const auto& container : api::list(pod, "spec.containers")) total.add(container_requests(container, assume));
+  for (const auto& container : api::list(pod, "spec.containers"))
+    total.add(container_requests(container, assume));
   Resources sidecars, init_peak;
   for (const auto& container : api::list(pod, "spec.initContainers")) {
     auto asked = container_requests(container, assume);
@@ -93,7 +102,9 @@ Resources requests_of(const api::Json& pod, bool assume) {
 
 }  // namespace
 
-Resources pod_requests(const api::Json& pod) { return requests_of(pod, false); }
+Resources pod_requests(const api::Json& pod) {
+  return requests_of(pod, false);
+}
 
 bool tolerates(const std::vector<Toleration>& tolerations, const Taint& taint) {
   return std::any_of(tolerations.begin(), tolerations.end(), [&taint](const Toleration& toleration) {
@@ -105,7 +116,9 @@ bool tolerates(const std::vector<Toleration>& tolerations, const Taint& taint) {
 
 bool HostPort::clashes(const HostPort& other) const {
   if (port != other.port || protocol != other.protocol) return false;
-  const auto any = [](const std::string& address) { return address.empty() || address == "0.0.0.0" || address == "::"; };
+  const auto any = [](const std::string& address) {
+    return address.empty() || address == "0.0.0.0" || address == "::";
+  };
   return any(ip) || any(other.ip) || ip == other.ip;
 }
 
@@ -214,7 +227,8 @@ void NodeInfo::add_pod(const PodPtr& pod) {
 }
 
 bool NodeInfo::remove_pod(const std::string& uid) {
-  const auto found = std::find_if(pods.begin(), pods.end(), [&uid](const PodPtr& pod) { return pod->uid == uid; });
+  const auto found =
+      std::find_if(pods.begin(), pods.end(), [&uid](const PodPtr& pod) { return pod->uid == uid; });
   if (found == pods.end()) return false;
   const auto pod = *found;
   pods.erase(found);

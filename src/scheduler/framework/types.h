@@ -47,7 +47,8 @@ struct NodeTerm {
   std::vector<api::LabelSelector::Requirement> labels, fields;
   bool matches(const api::JsonObject& node_labels, const std::string& node_name) const;
 };
-bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels, const std::string& name);
+bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels,
+                      const std::string& name);
 
 struct PodAffinityTerm {
   api::LabelSelector selector;
@@ -56,7 +57,8 @@ struct PodAffinityTerm {
   std::optional<api::LabelSelector> namespace_selector;  // of namespaces; none: by name only
   std::int64_t weight = 0;                               // preferred terms
 
-  bool selects(const std::string& ns, const api::JsonObject& ns_labels, const api::JsonObject& pod_labels) const;
+  bool selects(const std::string& ns, const api::JsonObject& ns_labels,
+               const api::JsonObject& pod_labels) const;
 };
 
 struct SpreadConstraint {

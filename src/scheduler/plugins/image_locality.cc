@@ -30,6 +30,8 @@ class ImageLocality : public Plugin {
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_image_locality() { return std::make_unique<ImageLocality>(); }
+std::unique_ptr<Plugin> make_image_locality() {
+  return std::make_unique<ImageLocality>();
+}
 
 }  // namespace mk::scheduler::plugins

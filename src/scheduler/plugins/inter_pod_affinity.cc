@@ -32,7 +32,8 @@ std::vector<std::string> namespaces_of(const PodAffinityTerm& term, const Cluste
   if (!term.namespace_selector) return {term.namespaces.begin(), term.namespaces.end()};
   std::vector<std::string> names;
   for (const auto& ns : view.namespaces()) {
-    if (term.namespaces.count(ns) || term.namespace_selector->matches(view.namespace_labels(ns))) names.push_back(ns);
+    if (term.namespaces.count(ns) || term.namespace_selector->matches(view.namespace_labels(ns)))
+      names.push_back(ns);
   }
   return names;
 }
@@ -50,8 +51,9 @@ Counts count_selected(const PodAffinityTerm& term, const ClusterView& view,
     for (const auto& [node_name, pods] : view.pods_in_namespace(ns)) {
       const auto node = nodes.find(node_name);
       if (node == nodes.end() || !node->second->has_label(term.topology_key)) continue;
-      const auto matching = std::count_if(pods.begin(), pods.end(),
-                                          [&term](const PodPtr& pod) { return term.selector.matches(pod->labels); });
+      const auto matching = std::count_if(pods.begin(), pods.end(), [&term](const PodPtr& pod) {
+        return term.selector.matches(pod->labels);
+      });
       if (matching > 0) counts[{term.topology_key, node->second->label(term.topology_key)}] += matching;
     }
   }
@@ -87,9 +89,11 @@ class InterPodAffinity : public Plugin {
   Status filter(const CycleState& cycle, const PodInfo& pod, const NodeInfo& node) override {
     const auto* state = cycle.get<State>(kName);
     if (!state) return Status::success();
-    if (!affinity_holds(*state, pod, node)) return Status::unresolvable("node(s) didn't match pod affinity rules");
+    if (!affinity_holds(*state, pod, node))
+      return Status::unresolvable("node(s) didn't match pod affinity rules");
     for (std::size_t i = 0; i < pod.required_anti.size(); ++i) {
-      if (node.has_label(pod.required_anti[i].topology_key) && at(state->unwanted[i], pod.required_anti[i], node) > 0) {
+      if (node.has_label(pod.required_anti[i].topology_key) &&
+          at(state->unwanted[i], pod.required_anti[i], node) > 0) {
         return Status::unschedulable("node(s) didn't match pod anti-affinity rules");
       }
     }
@@ -104,7 +108,8 @@ class InterPodAffinity : public Plugin {
   void pod_added(CycleState& cycle, const PodInfo& pod, const PodInfo& other, const NodeInfo& node) override {
     adjust(cycle, pod, other, node, 1);
   }
-  void pod_removed(CycleState& cycle, const PodInfo& pod, const PodInfo& other, const NodeInfo& node) override {
+  void pod_removed(CycleState& cycle, const PodInfo& pod, const PodInfo& other,
+                   const NodeInfo& node) override {
     adjust(cycle, pod, other, node, -1);
   }
 
@@ -115,8 +120,10 @@ class InterPodAffinity : public Plugin {
     Score score;
     if (!pod.preferred_affinity.empty() || !pod.preferred_anti.empty()) {
       const auto nodes = nodes_by_name(view);
-      for (const auto& term : pod.preferred_affinity) add_weighted(score, count_selected(term, view, nodes), term.weight);
-      for (const auto& term : pod.preferred_anti) add_weighted(score, count_selected(term, view, nodes), -term.weight);
+      for (const auto& term : pod.preferred_affinity)
+        add_weighted(score, count_selected(term, view, nodes), term.weight);
+      for (const auto& term : pod.preferred_anti)
+        add_weighted(score, count_selected(term, view, nodes), -term.weight);
     }
     for (const auto* node : view.nodes_with_affinity()) {
       for (const auto& other : node->pods) add_opinions(score, pod, *other, *node, view);
@@ -167,22 +174,27 @@ class InterPodAffinity : public Plugin {
     return every || first_of_its_kind(state, pod);
   }
 
-  static void count_refusals(State& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node, int sign) {
+  static void count_refusals(State& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node,
+                             int sign) {
     for (const auto& term : other.required_anti) {
-      if (!node.has_label(term.topology_key) || !term.selects(pod.key.ns, state.ns_labels, pod.labels)) continue;
+      if (!node.has_label(term.topology_key) || !term.selects(pod.key.ns, state.ns_labels, pod.labels))
+        continue;
       state.refused[{term.topology_key, node.label(term.topology_key)}] += sign;
     }
   }
 
-  static void adjust(CycleState& cycle, const PodInfo& pod, const PodInfo& other, const NodeInfo& node, int sign) {
+  static void adjust(CycleState& cycle, const PodInfo& pod, const PodInfo& other, const NodeInfo& node,
+                     int sign) {
     auto* state = cycle.get<State>(kName);
     if (!state) return;
     count_refusals(*state, pod, other, node, sign);
     const auto count = [&](const std::vector<PodAffinityTerm>& terms, std::vector<Counts>& counts) {
       for (std::size_t i = 0; i < terms.size(); ++i) {
-        // Namespaces by selector are known for the pod's own namespace only; preemption's what-if is as exact.
+        // Namespaces by selector are known for the pod's own namespace only; preemption's what-if is as
+        // exact.
         if (!node.has_label(terms[i].topology_key)) continue;
-        if (!terms[i].selects(other.key.ns, other.key.ns == pod.key.ns ? state->ns_labels : api::JsonObject(), other.labels)) {
+        if (!terms[i].selects(other.key.ns, other.key.ns == pod.key.ns ? state->ns_labels : api::JsonObject(),
+                              other.labels)) {
           continue;
         }
         const Place place{terms[i].topology_key, node.label(terms[i].topology_key)};
@@ -197,13 +209,15 @@ class InterPodAffinity : public Plugin {
     for (const auto& [place, pods] : counts) score.weights[place] += pods * weight;
   }
 
-  // What running pods think of this one: their preferences, and their requirements as a preference of weight 1.
+  // What running pods think of this one: their preferences, and their requirements as a preference of
+  // weight 1.
   static void add_opinions(Score& score, const PodInfo& pod, const PodInfo& other, const NodeInfo& node,
                            const ClusterView& view) {
     const auto add = [&](const std::vector<PodAffinityTerm>& terms, int sign, bool required) {
       for (const auto& term : terms) {
         if (!node.has_label(term.topology_key) || !selects(term, pod, view)) continue;
-        score.weights[{term.topology_key, node.label(term.topology_key)}] += sign * (required ? 1 : term.weight);
+        score.weights[{term.topology_key, node.label(term.topology_key)}] +=
+            sign * (required ? 1 : term.weight);
       }
     };
     add(other.required_affinity, 1, true);
@@ -214,6 +228,8 @@ class InterPodAffinity : public Plugin {
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_inter_pod_affinity() { return std::make_unique<InterPodAffinity>(); }
+std::unique_ptr<Plugin> make_inter_pod_affinity() {
+  return std::make_unique<InterPodAffinity>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -12,11 +12,15 @@ class NodeName : public Plugin {
     return Status::unresolvable("node(s) didn't match the requested node name");
   }
 
-  bool may_help(const ClusterEvent& event) const override { return event.kind == ClusterEvent::Kind::kNodeAdded; }
+  bool may_help(const ClusterEvent& event) const override {
+    return event.kind == ClusterEvent::Kind::kNodeAdded;
+  }
 };
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_node_name() { return std::make_unique<NodeName>(); }
+std::unique_ptr<Plugin> make_node_name() {
+  return std::make_unique<NodeName>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -29,6 +29,8 @@ class NodePorts : public Plugin {
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_node_ports() { return std::make_unique<NodePorts>(); }
+std::unique_ptr<Plugin> make_node_ports() {
+  return std::make_unique<NodePorts>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -13,7 +13,8 @@ class NodeResourcesFit : public Plugin {
   Status filter(const CycleState&, const PodInfo& pod, const NodeInfo& node) override {
     Status status;
     // Asked for more than the whole node has: no eviction helps.
-    const auto check = [&](std::int64_t asked, std::int64_t used, std::int64_t total, const std::string& resource) {
+    const auto check = [&](std::int64_t asked, std::int64_t used, std::int64_t total,
+                           const std::string& resource) {
       if (asked == 0 || asked <= total - used) return;
       if (status.ok()) status.code = Status::Code::kUnschedulable;
       if (asked > total) status.code = Status::Code::kUnresolvable;
@@ -42,8 +43,8 @@ class NodeResourcesFit : public Plugin {
 
   bool may_help(const ClusterEvent& event) const override {
     using Kind = ClusterEvent::Kind;
-    return event.kind == Kind::kNodeAdded || event.kind == Kind::kPodRemoved || event.kind == Kind::kPodChanged ||
-           (event.kind == Kind::kNodeChanged && event.allocatable);
+    return event.kind == Kind::kNodeAdded || event.kind == Kind::kPodRemoved ||
+           event.kind == Kind::kPodChanged || (event.kind == Kind::kNodeChanged && event.allocatable);
   }
 
  private:
@@ -66,7 +67,8 @@ class BalancedAllocation : public Plugin {
   Status pre_filter(CycleState&, const PodInfo&, const ClusterView&) override { return Status::skip(); }
 
   // A pod that asks for nothing does not change any balance.
-  Status pre_score(CycleState&, const PodInfo& pod, const ClusterView&, const std::vector<const NodeInfo*>&) override {
+  Status pre_score(CycleState&, const PodInfo& pod, const ClusterView&,
+                   const std::vector<const NodeInfo*>&) override {
     return pod.requests.milli_cpu == 0 && pod.requests.memory == 0 ? Status::skip() : Status::success();
   }
 
@@ -85,7 +87,11 @@ class BalancedAllocation : public Plugin {
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_node_resources_fit() { return std::make_unique<NodeResourcesFit>(); }
-std::unique_ptr<Plugin> make_balanced_allocation() { return std::make_unique<BalancedAllocation>(); }
+std::unique_ptr<Plugin> make_node_resources_fit() {
+  return std::make_unique<NodeResourcesFit>();
+}
+std::unique_ptr<Plugin> make_balanced_allocation() {
+  return std::make_unique<BalancedAllocation>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -16,12 +16,15 @@ class NodeUnschedulable : public Plugin {
   }
 
   bool may_help(const ClusterEvent& event) const override {
-    return event.kind == ClusterEvent::Kind::kNodeAdded || (event.kind == ClusterEvent::Kind::kNodeChanged && event.taints);
+    return event.kind == ClusterEvent::Kind::kNodeAdded ||
+           (event.kind == ClusterEvent::Kind::kNodeChanged && event.taints);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_node_unschedulable() { return std::make_unique<NodeUnschedulable>(); }
+std::unique_ptr<Plugin> make_node_unschedulable() {
+  return std::make_unique<NodeUnschedulable>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -28,8 +28,8 @@ struct Cluster {
 
   void node(const std::string& name, const std::string& spec = "{}", const std::string& labels = "{}",
             const std::string& allocatable = "{cpu: '2', memory: 4Gi, pods: 10}") {
-    cache.set_node(parse("{kind: Node, metadata: {name: " + name + ", labels: " + labels + "}, spec: " + spec +
-                         ", status: {allocatable: " + allocatable + "}}"));
+    cache.set_node(parse("{kind: Node, metadata: {name: " + name + ", labels: " + labels +
+                         "}, spec: " + spec + ", status: {allocatable: " + allocatable + "}}"));
   }
   static PodPtr pod(const std::string& name, const std::string& spec, const std::string& labels = "{}") {
     return make_pod_info(parse("{kind: Pod, metadata: {namespace: default, name: " + name + ", uid: " + name +
@@ -66,23 +66,34 @@ TEST_CASE("filters refuse in Kubernetes' words") {
        all + "node(s) had untolerated taint {k: v}."},
       {"taint tolerated", "{taints: [{key: k, value: v, effect: NoSchedule}]}", "{}",
        "{tolerations: [{key: k, operator: Equal, value: v, effect: NoSchedule}]}", "one"},
-      {"taint tolerated by all", "{taints: [{key: k, value: v, effect: NoExecute}]}", "{}", "{tolerations: [{operator: Exists}]}", "one"},
+      {"taint tolerated by all", "{taints: [{key: k, value: v, effect: NoExecute}]}", "{}",
+       "{tolerations: [{operator: Exists}]}", "one"},
       {"preferred taint", "{taints: [{key: k, effect: PreferNoSchedule}]}", "{}", "{}", "one"},
-      {"selector", "{}", "{disk: hdd}", "{nodeSelector: {disk: ssd}}", all + "node(s) didn't match Pod's node affinity/selector."},
+      {"selector", "{}", "{disk: hdd}", "{nodeSelector: {disk: ssd}}",
+       all + "node(s) didn't match Pod's node affinity/selector."},
       {"selector holds", "{}", "{disk: ssd}", "{nodeSelector: {disk: ssd}}", "one"},
       {"node name field", "{}", "{}",
-       "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [one]}]}]}}}}", "one"},
+       "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: "
+       "[{matchFields: [{key: metadata.name, operator: In, values: [one]}]}]}}}}",
+       "one"},
       {"greater than", "{}", "{cores: '4'}",
-       "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: cores, operator: Gt, values: ['8']}]}]}}}}",
+       "{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: "
+       "[{matchExpressions: [{key: cores, operator: Gt, values: ['8']}]}]}}}}",
        all + "node(s) didn't match Pod's node affinity/selector."},
-      {"cpu", "{}", "{}", "{containers: [{name: c, resources: {requests: {cpu: '3'}}}]}", all + "Insufficient cpu."},
-      {"extended", "{}", "{}", "{containers: [{name: c, resources: {requests: {example.com/gpu: '1'}}}]}", all + "Insufficient example.com/gpu."},
-      {"init peak", "{}", "{}", "{initContainers: [{name: i, resources: {requests: {memory: 5Gi}}}], containers: [{name: c}]}", all + "Insufficient memory."},
+      {"cpu", "{}", "{}", "{containers: [{name: c, resources: {requests: {cpu: '3'}}}]}",
+       all + "Insufficient cpu."},
+      {"extended", "{}", "{}", "{containers: [{name: c, resources: {requests: {example.com/gpu: '1'}}}]}",
+       all + "Insufficient example.com/gpu."},
+      {"init peak", "{}", "{}",
+       "{initContainers: [{name: i, resources: {requests: {memory: 5Gi}}}], containers: [{name: c}]}",
+       all + "Insufficient memory."},
       {"spread label", "{}", "{}",
-       "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {}}]}",
+       "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, "
+       "labelSelector: {}}]}",
        all + "node(s) didn't match pod topology spread constraints (missing required label)."},
       {"affinity to nobody", "{}", "{h: one}",
-       "{affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, labelSelector: {matchLabels: {a: b}}}]}}}",
+       "{affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, "
+       "labelSelector: {matchLabels: {a: b}}}]}}}",
        all + "node(s) didn't match pod affinity rules."},
   };
   for (const auto& row : rows) {
@@ -106,10 +117,14 @@ TEST_CASE("the message counts reasons over nodes") {
 TEST_CASE("host ports clash by address and protocol") {
   Cluster cluster;
   cluster.node("one");
-  cluster.run("r", "{nodeName: one, containers: [{name: c, ports: [{hostPort: 80, hostIP: 127.0.0.1, protocol: TCP}]}]}");
-  const std::string refused = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+  cluster.run(
+      "r",
+      "{nodeName: one, containers: [{name: c, ports: [{hostPort: 80, hostIP: 127.0.0.1, protocol: TCP}]}]}");
+  const std::string refused =
+      "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
   CHECK(cluster.where("{containers: [{name: c, ports: [{hostPort: 80, protocol: TCP}]}]}") == refused);
-  CHECK(cluster.where("{containers: [{name: c, ports: [{hostPort: 80, hostIP: 127.0.0.2, protocol: TCP}]}]}") == "one");
+  CHECK(cluster.where(
+            "{containers: [{name: c, ports: [{hostPort: 80, hostIP: 127.0.0.2, protocol: TCP}]}]}") == "one");
   CHECK(cluster.where("{containers: [{name: c, ports: [{hostPort: 80, protocol: UDP}]}]}") == "one");
 }
 
@@ -134,7 +149,9 @@ TEST_CASE("scores prefer the emptier node, preferred labels and untainted nodes"
   Cluster labelled;
   labelled.node("plain");
   labelled.node("liked", "{}", "{disk: ssd}");
-  CHECK(labelled.where("{affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 10, preference: {matchExpressions: [{key: disk, operator: In, values: [ssd]}]}}]}}}") == "liked");
+  CHECK(labelled.where(
+            "{affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 10, "
+            "preference: {matchExpressions: [{key: disk, operator: In, values: [ssd]}]}}]}}}") == "liked");
 }
 
 TEST_CASE("hard topology spreading keeps the skew") {
@@ -142,12 +159,16 @@ TEST_CASE("hard topology spreading keeps the skew") {
   cluster.node("a", "{}", "{zone: x}");
   cluster.node("b", "{}", "{zone: y}");
   cluster.run("r", "{nodeName: a}", "{app: web}");
-  const std::string spec = "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}]}";
+  const std::string spec =
+      "{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, "
+      "labelSelector: {matchLabels: {app: web}}}]}";
   CHECK(cluster.where(spec, "{app: web}") == "b");
   cluster.run("s", "{nodeName: b}", "{app: web}");
   cluster.run("t", "{nodeName: b}", "{app: web}");
   CHECK(cluster.where(spec, "{app: web}") == "a");
-  CHECK(cluster.where("{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: web}}}]}", "{app: web}") == "a");
+  CHECK(cluster.where("{topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: "
+                      "ScheduleAnyway, labelSelector: {matchLabels: {app: web}}}]}",
+                      "{app: web}") == "a");
 }
 
 TEST_CASE("pod affinity and anti-affinity, of the new pod and of running ones") {
@@ -156,13 +177,19 @@ TEST_CASE("pod affinity and anti-affinity, of the new pod and of running ones") 
   cluster.node("b", "{}", "{h: b}");
   cluster.run("r", "{nodeName: a}", "{app: db}");
   const auto affinity = [](const char* kind, const char* app) {
-    return std::string("{affinity: {") + kind + ": {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, labelSelector: {matchLabels: {app: " + app + "}}}]}}}";
+    return std::string("{affinity: {") + kind +
+           ": {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, labelSelector: "
+           "{matchLabels: {app: " +
+           app + "}}}]}}}";
   };
   CHECK(cluster.where(affinity("podAffinity", "db")) == "a");
   CHECK(cluster.where(affinity("podAntiAffinity", "db")) == "b");
   // The first of its kind may go anywhere.
   CHECK(cluster.where(affinity("podAffinity", "web"), "{app: web}").size() == 1);
-  auto lonely = parse("{kind: Pod, metadata: {namespace: default, name: l, uid: l}, spec: {nodeName: b, affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, labelSelector: {matchLabels: {app: web}}}]}}}}");
+  auto lonely = parse(
+      "{kind: Pod, metadata: {namespace: default, name: l, uid: l}, spec: {nodeName: b, affinity: "
+      "{podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: h, labelSelector: "
+      "{matchLabels: {app: web}}}]}}}}");
   cluster.cache.set_pod(make_pod_info(lonely));
   CHECK(cluster.where("{}", "{app: web}") == "a");
 }
@@ -172,7 +199,8 @@ TEST_CASE("preemption takes the fewest and least important pods, or says why not
   cluster.node("a");
   cluster.node("b");
   const auto pod = [&](const char* name, const char* node, int priority) {
-    return cluster.run(name, std::string("{nodeName: ") + node + ", priority: " + std::to_string(priority) + ", " + kCpu + "}");
+    return cluster.run(name, std::string("{nodeName: ") + node + ", priority: " + std::to_string(priority) +
+                                 ", " + kCpu + "}");
   };
   pod("a1", "a", 10);
   pod("a2", "a", 5);
@@ -192,7 +220,8 @@ TEST_CASE("preemption takes the fewest and least important pods, or says why not
   CHECK(plan.node.empty());
   CHECK(plan.message == "0/2 nodes are available: 2 No preemption victims found for incoming pod.");
 
-  const auto huge = Cluster::pod("huge", "{priority: 100, containers: [{name: c, resources: {requests: {cpu: '9'}}}]}");
+  const auto huge =
+      Cluster::pod("huge", "{priority: 100, containers: [{name: c, resources: {requests: {cpu: '9'}}}]}");
   decision = cluster.decide(huge);
   CHECK(plan_preemption(cluster.plugins, cluster.cache, huge, decision.diagnosis, {}).message ==
         "0/2 nodes are available: 2 Preemption is not helpful for scheduling.");

@@ -48,8 +48,8 @@ bool pod_counts(const SpreadConstraint& constraint, const PodInfo& pod, const Po
 }
 
 // Only pods of the namespace are walked, and each node once.
-Counts count(const SpreadConstraint& constraint, const PodInfo& pod, const ClusterView& view, bool every_domain,
-             const std::function<bool(const NodeInfo&)>& included) {
+Counts count(const SpreadConstraint& constraint, const PodInfo& pod, const ClusterView& view,
+             bool every_domain, const std::function<bool(const NodeInfo&)>& included) {
   Counts counts;
   const auto& by_node = view.pods_in_namespace(pod.key.ns);
   for (const auto* node : view.nodes()) {
@@ -110,7 +110,8 @@ class PodTopologySpread : public Plugin {
     for (std::size_t i = 0; i < hard->constraints.size(); ++i) {
       const auto& constraint = hard->constraints[i];
       if (!node.has_label(constraint.topology_key)) {
-        return Status::unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
+        return Status::unresolvable(
+            "node(s) didn't match pod topology spread constraints (missing required label)");
       }
       const auto& counts = hard->counts[i];
       const auto found = counts.find(node.label(constraint.topology_key));
@@ -126,7 +127,8 @@ class PodTopologySpread : public Plugin {
   void pod_added(CycleState& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node) override {
     adjust(state, pod, other, node, 1);
   }
-  void pod_removed(CycleState& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node) override {
+  void pod_removed(CycleState& state, const PodInfo& pod, const PodInfo& other,
+                   const NodeInfo& node) override {
     adjust(state, pod, other, node, -1);
   }
 
@@ -198,7 +200,8 @@ class PodTopologySpread : public Plugin {
     return counts.empty() ? 0 : least;
   }
 
-  static void adjust(CycleState& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node, int sign) {
+  static void adjust(CycleState& state, const PodInfo& pod, const PodInfo& other, const NodeInfo& node,
+                     int sign) {
     auto* hard = state.get<Hard>(kName);
     if (!hard || !has_every_key(hard->constraints, node)) return;
     for (std::size_t i = 0; i < hard->constraints.size(); ++i) {
@@ -225,6 +228,8 @@ class PodTopologySpread : public Plugin {
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_pod_topology_spread() { return std::make_unique<PodTopologySpread>(); }
+std::unique_ptr<Plugin> make_pod_topology_spread() {
+  return std::make_unique<PodTopologySpread>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -14,7 +14,8 @@ class TaintToleration : public Plugin {
   Status filter(const CycleState&, const PodInfo& pod, const NodeInfo& node) override {
     for (const auto& taint : node.taints) {
       if (taint.effect == "PreferNoSchedule" || tolerates(pod.tolerations, taint)) continue;
-      return Status::unresolvable(fmt::format("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value));
+      return Status::unresolvable(
+          fmt::format("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value));
     }
     return Status::success();
   }
@@ -28,15 +29,20 @@ class TaintToleration : public Plugin {
     });
   }
 
-  void normalize(const CycleState&, std::vector<std::int64_t>& scores) override { normalize_to_max(scores, true); }
+  void normalize(const CycleState&, std::vector<std::int64_t>& scores) override {
+    normalize_to_max(scores, true);
+  }
 
   bool may_help(const ClusterEvent& event) const override {
-    return event.kind == ClusterEvent::Kind::kNodeAdded || (event.kind == ClusterEvent::Kind::kNodeChanged && event.taints);
+    return event.kind == ClusterEvent::Kind::kNodeAdded ||
+           (event.kind == ClusterEvent::Kind::kNodeChanged && event.taints);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Plugin> make_taint_toleration() { return std::make_unique<TaintToleration>(); }
+std::unique_ptr<Plugin> make_taint_toleration() {
+  return std::make_unique<TaintToleration>();
+}
 
 }  // namespace mk::scheduler::plugins

@@ -67,8 +67,8 @@ bool victims_still_leaving(const Cache& cache, const PodInfo& pod) {
 
 }  // namespace
 
-Preemption plan_preemption(Plugins& plugins, const Cache& cache, const PodPtr& pod, const Diagnosis& diagnosis,
-                           const Nominated& nominated) {
+Preemption plan_preemption(Plugins& plugins, const Cache& cache, const PodPtr& pod,
+                           const Diagnosis& diagnosis, const Nominated& nominated) {
   Preemption plan;
   if (pod->never_preempts) {
     plan.message = "not eligible due to preemptionPolicy=Never.";
@@ -99,9 +99,10 @@ Preemption plan_preemption(Plugins& plugins, const Cache& cache, const PodPtr& p
     plan.victims = std::move(victims);
   }
   if (plan.node.empty()) {
-    plan.message = diagnosis.refusals.empty()
-                       ? fmt::format("0/{} nodes are available: {} {}.", diagnosis.nodes, diagnosis.nodes, kNotHelpful)
-                       : fmt::format("0/{} nodes are available: {}.", diagnosis.nodes, count_reasons(reasons));
+    plan.message =
+        diagnosis.refusals.empty()
+            ? fmt::format("0/{} nodes are available: {} {}.", diagnosis.nodes, diagnosis.nodes, kNotHelpful)
+            : fmt::format("0/{} nodes are available: {}.", diagnosis.nodes, count_reasons(reasons));
   }
   return plan;
 }

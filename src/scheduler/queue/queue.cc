@@ -76,7 +76,9 @@ void SchedulingQueue::put_back(const PodPtr& pod, std::set<std::string> plugins)
   }
 }
 
-void SchedulingQueue::done(const std::string& uid) { remove(uid); }
+void SchedulingQueue::done(const std::string& uid) {
+  remove(uid);
+}
 
 void SchedulingQueue::happened(const ClusterEvent& event) {
   for (auto& [uid, entry] : waiting_) {

@@ -10,17 +10,18 @@
 
 namespace mk::scheduler {
 
-// Pods that wait for a node. Active: to be tried now, by priority, then in order of arrival. Backoff: have failed
-// lately and wait a little. Unschedulable: wait for something to happen that might help. Gated: not to be tried.
+// Pods that wait for a node. Active: to be tried now, by priority, then in order of arrival. Backoff: have
+// failed lately and wait a little. Unschedulable: wait for something to happen that might help. Gated: not to
+// be tried.
 class SchedulingQueue {
  public:
   // `helps(plugins, event)`: might the event help a pod that these plugins have refused?
   using Helps = std::function<bool(const std::set<std::string>&, const ClusterEvent&)>;
   SchedulingQueue(rt::Clock& clock, Helps helps) : clock_(clock), helps_(std::move(helps)) {}
 
-  void add(const PodPtr& pod);     // new, or changed while it waits
+  void add(const PodPtr& pod);  // new, or changed while it waits
   void remove(const std::string& uid);
-  rt::Task<PodPtr> pop();          // waits for an active pod; it then belongs to the caller
+  rt::Task<PodPtr> pop();  // waits for an active pod; it then belongs to the caller
   // A pod that was popped and fits nowhere; `plugins` refused it. None: an error, try again soon.
   void put_back(const PodPtr& pod, std::set<std::string> plugins);
   void done(const std::string& uid);  // bound, or gone
@@ -41,9 +42,9 @@ class SchedulingQueue {
     State state = State::kActive;
     std::uint64_t arrival = 0;
     int attempts = 0;
-    rt::MonoTime since;                // of the last failure
+    rt::MonoTime since;  // of the last failure
     std::set<std::string> plugins;
-    bool event_meanwhile = false;      // something happened while it was being tried
+    bool event_meanwhile = false;  // something happened while it was being tried
   };
   struct Order {
     std::int64_t priority;

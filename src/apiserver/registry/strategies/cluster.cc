@@ -183,7 +183,8 @@ void add_cluster(StrategySet& set) {
   set.add("nodes", make_simple({.defaults = default_node,
                                 .validate = validate_node,
                                 .validate_update = validate_node_update}));
-  set.add("leases.coordination.k8s.io", make_simple({.validate = validate_lease, .status = false, .create_on_update = true}));
+  set.add("leases.coordination.k8s.io",
+          make_simple({.validate = validate_lease, .status = false, .create_on_update = true}));
   set.add("runtimeclasses.node.k8s.io",
           make_simple({.validate = validate_runtime_class, .immutable = {"handler"}, .status = false}));
   set.add("priorityclasses.scheduling.k8s.io", make_simple({.defaults = default_priority_class,

@@ -119,8 +119,10 @@ void validate_slice(const Json& slice, Report& report) {
 }  // namespace
 
 void add_endpoints(StrategySet& set) {
-  set.add("endpoints",
-          make_simple({.defaults = default_endpoints, .validate = validate_endpoints, .status = false, .create_on_update = true}));
+  set.add("endpoints", make_simple({.defaults = default_endpoints,
+                                    .validate = validate_endpoints,
+                                    .status = false,
+                                    .create_on_update = true}));
   set.add("endpointslices.discovery.k8s.io", make_simple({.defaults = default_slice,
                                                           .validate = validate_slice,
                                                           .immutable = {"addressType"},

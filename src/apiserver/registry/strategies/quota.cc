@@ -145,8 +145,10 @@ void validate_quota(const Json& quota, Report& report) {
 }  // namespace
 
 void add_quota(StrategySet& set) {
-  set.add("limitranges",
-          make_simple({.defaults = default_limit_range, .validate = validate_limit_range, .status = false, .create_on_update = true}));
+  set.add("limitranges", make_simple({.defaults = default_limit_range,
+                                      .validate = validate_limit_range,
+                                      .status = false,
+                                      .create_on_update = true}));
   set.add("resourcequotas", make_simple({.validate = validate_quota, .immutable = {"spec.scopes"}}));
 }
 

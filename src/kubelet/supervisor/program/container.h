@@ -4,8 +4,8 @@
 
 namespace mk::supervisor {
 
-// Somebody who watches a container's output: gets it besides the log. What he does not take waits here and stops
-// reading from the container; whoever takes nothing for ten seconds is let go.
+// Somebody who watches a container's output: gets it besides the log. What he does not take waits here and
+// stops reading from the container; whoever takes nothing for ten seconds is let go.
 struct Watcher {
   int fd = -1;
   bool error_stream = false;
@@ -57,9 +57,9 @@ struct Container {
   int exit_code = 0, exit_signal = 0;
   bool oom = false;
   int64_t started_at = 0, finished_at = 0;
-  int in = -1;              // our end of its stdin
-  int out = -1, err = -1;   // our ends of its output; with a tty `out` (and a copy in `in`) is the pty
-  int console = -1;         // listening, until runc hands the pty over
+  int in = -1;             // our end of its stdin
+  int out = -1, err = -1;  // our ends of its output; with a tty `out` (and a copy in `in`) is the pty
+  int console = -1;        // listening, until runc hands the pty over
   LogFile log;
   LineCutter cut_out, cut_err;
   Watcher* watchers = nullptr;

@@ -9,8 +9,8 @@ namespace mk::supervisor {
 
 constexpr size_t kLineMax = 16384;
 
-// A container's log in CRI format: "<RFC 3339 nanoseconds> <stream> <F|P> <text>\n". Rotates itself by renaming
-// to "<path>.<time>", as the kubelet names rotated logs.
+// A container's log in CRI format: "<RFC 3339 nanoseconds> <stream> <F|P> <text>\n". Rotates itself by
+// renaming to "<path>.<time>", as the kubelet names rotated logs.
 class LogFile {
  public:
   void open_at(const char* path, int64_t size_max, int files_max) {
@@ -30,9 +30,9 @@ class LogFile {
     const time_t seconds = now / 1000000000;
     tm parts;
     gmtime_r(&seconds, &parts);
-    int used = snprintf(line, 80, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ %s %c ", parts.tm_year + 1900, parts.tm_mon + 1,
-                        parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, int(now % 1000000000), stream,
-                        full ? 'F' : 'P');
+    int used = snprintf(line, 80, "%04d-%02d-%02dT%02d:%02d:%02d.%09dZ %s %c ", parts.tm_year + 1900,
+                        parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                        int(now % 1000000000), stream, full ? 'F' : 'P');
     memcpy(line + used, text, size);
     line[size_t(used) + size] = '\n';
     if (write_whole(fd_, line, size_t(used) + size + 1)) size_ += used + int64_t(size) + 1;
@@ -53,8 +53,9 @@ class LogFile {
     tm parts;
     gmtime_r(&seconds, &parts);
     // The count keeps names of one second apart and in order.
-    snprintf(name, sizeof name, "%s.%04d%02d%02d-%02d%02d%02d.%06u", path_, parts.tm_year + 1900, parts.tm_mon + 1,
-             parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ++rotations_ % 1000000);
+    snprintf(name, sizeof name, "%s.%04d%02d%02d-%02d%02d%02d.%06u", path_, parts.tm_year + 1900,
+             parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+             ++rotations_ % 1000000);
     if (rename(path_, name) != 0) return;
     reopen();
     delete_oldest();
@@ -76,7 +77,8 @@ class LogFile {
       while (const dirent* entry = readdir(dir)) {
         if (strncmp(entry->d_name, base, strlen(base)) != 0 || entry->d_name[strlen(base)] != '.') continue;
         ++count;
-        if (oldest[0] == '\0' || strcmp(entry->d_name, oldest) < 0) snprintf(oldest, sizeof oldest, "%s", entry->d_name);
+        if (oldest[0] == '\0' || strcmp(entry->d_name, oldest) < 0)
+          snprintf(oldest, sizeof oldest, "%s", entry->d_name);
       }
       const bool done = count < files_max_ || unlinkat(dirfd(dir), oldest, 0) != 0;
       closedir(dir);

@@ -13,9 +13,9 @@
 namespace mk::supervisor {
 
 struct Options {
-  const char* folder = nullptr;    // the pod's, becomes the working directory
+  const char* folder = nullptr;  // the pod's, becomes the working directory
   const char* runc = "runc";
-  const char* root = nullptr;      // runc's state
+  const char* root = nullptr;  // runc's state
   const char* hostname = nullptr;
   bool net = false, ipc = false, uts = false, pid = false;  // namespaces to make
   int64_t log_size = 10 << 20;
@@ -55,19 +55,21 @@ inline const char* set_sysctl(const char* setting) {
 }
 
 inline const char* make_namespaces(const Options& options) {
-  const int flags = (options.net ? CLONE_NEWNET : 0) | (options.ipc ? CLONE_NEWIPC : 0) | (options.uts ? CLONE_NEWUTS : 0);
+  const int flags =
+      (options.net ? CLONE_NEWNET : 0) | (options.ipc ? CLONE_NEWIPC : 0) | (options.uts ? CLONE_NEWUTS : 0);
   if (flags != 0 && unshare(flags) != 0) return "make namespaces";
   if (options.net)
     if (const char* failed = loopback_up()) return failed;
-  if (options.uts && options.hostname != nullptr && sethostname(options.hostname, strlen(options.hostname)) != 0)
+  if (options.uts && options.hostname != nullptr &&
+      sethostname(options.hostname, strlen(options.hostname)) != 0)
     return "set the hostname";
   for (int i = 0; i < options.sysctl_count; ++i)
     if (const char* failed = set_sysctl(options.sysctls[i])) return failed;
   return nullptr;
 }
 
-// The init of a pid namespace that containers share: reaps what is orphaned there, and ends with the supervisor,
-// which ends everything in the namespace.
+// The init of a pid namespace that containers share: reaps what is orphaned there, and ends with the
+// supervisor, which ends everything in the namespace.
 inline pid_t start_pid_namespace() {
   const pid_t pid = pid_t(syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0));
   if (pid != 0) return pid;

@@ -101,7 +101,8 @@ void send_message(int connection, const Message& message, int fd = -1) {
     memcpy(CMSG_DATA(item), &fd, sizeof fd);
   }
   // An agent that takes no messages for so long is lost; it finds everything when it connects again.
-  if (sendmsg(connections[connection].fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) forget_connection(connection);
+  if (sendmsg(connections[connection].fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    forget_connection(connection);
 }
 
 void answer(const Request& request, bool good, const char* text = nullptr) {
