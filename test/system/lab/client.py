@@ -7,7 +7,10 @@ import os
 import re
 import ssl
 import tempfile
+import time
 import urllib.parse
+
+KEPT_MAX = 60  # seconds that a connection may have been idle; the server closes after three minutes
 
 PATCHES = {
     "json": "application/json-patch+json",
@@ -74,6 +77,7 @@ class Client:
         self.host, self.port, self.credentials = host, port, credentials
         self._context = credentials.context()
         self._connection = None
+        self._used = 0.0
 
     def connect(self, timeout):
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self._context)
@@ -85,6 +89,9 @@ class Client:
         if body is not None:
             sent["Content-Type"] = content_type
             body = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else dump(body)
+        if time.monotonic() - self._used > KEPT_MAX:
+            self.close()
+        self._used = time.monotonic()
         for attempt in (1, 2):
             kept = self._connection is not None
             if not kept:
