@@ -166,7 +166,8 @@ TEST_CASE("apply creates, configures, and leaves alone") {
             "POST /api/v1/namespaces/default/configmaps?fieldManager=kubectl-client-side-apply") !=
         std::string::npos);
   const auto sent = server.requests();
-  const std::string live = sent.substr(sent.find("apply {") + 6, sent.rfind('\n') - sent.find("apply {") - 6);
+  const auto body = sent.find(" {") + 1;  // behind the URL of the POST
+  const std::string live = sent.substr(body, sent.rfind('\n') - body);
   server.answers["GET /api/v1/namespaces/default/configmaps/c"] = {200, live};
   server.answers["PATCH /api/v1/namespaces/default/configmaps/c"] = {200, live};
   REQUIRE(server.run({"apply", "-f", "-"}, manifest) == 0);
