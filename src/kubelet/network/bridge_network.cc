@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <set>
@@ -23,6 +24,18 @@ constexpr int kVxlanOverhead = 50;
 
 std::string veth_name(const std::string& sandbox_id) {
   return "mkv" + std::string(digest_hex(sha256_digest(sandbox_id)).substr(0, 10));
+}
+
+// The bridge, the tunnel and every pod's leg that this network namespace has, whoever made them.
+std::vector<std::string> our_links() {
+  std::vector<std::string> out;
+  struct if_nameindex* all = ::if_nameindex();
+  for (const auto* item = all; item != nullptr && item->if_index != 0; ++item) {
+    const std::string_view name = item->if_name;
+    if (name == kBridge || name.starts_with("mkv")) out.emplace_back(name);
+  }
+  if (all != nullptr) ::if_freenameindex(all);
+  return out;
 }
 
 std::string device_of(Ipv4 address) {
@@ -289,8 +302,7 @@ rt::Task<Result<void>> BridgeNetwork::tear_down() {
     const std::lock_guard lock(shared->mutex);
     shared->loaded = false;
     MK_ASSIGN(Netlink netlink, Netlink::open());
-    MK_TRY(netlink.delete_link(kVxlan));
-    MK_TRY(netlink.delete_link(kBridge));
+    for (const auto& name : our_links()) MK_TRY(netlink.delete_link(name));
     MK_TRY(remove_rules());
     return remove_tree(path);
   };
@@ -316,6 +328,10 @@ rt::Task<Result<std::string>> BridgeNetwork::attach(std::string sandbox_id, int 
 // The device goes with the pod's namespace; deleting it here would block for the kernel's grace period.
 rt::Task<Result<void>> BridgeNetwork::detach(std::string sandbox_id) {
   auto work = [shared = shared_, sandbox_id]() -> Result<void> {
+    // A connection that was open when its program died can keep the pod's namespace for minutes, and it
+    // would go on answering for an address that another pod may have by then.
+    MK_ASSIGN(Netlink netlink, Netlink::open());
+    MK_TRY(netlink.delete_link(veth_name(sandbox_id)));
     const std::lock_guard lock(shared->mutex);
     if (shared->loaded) return shared->ipam.release(sandbox_id);
     shared->released.push_back(sandbox_id);
