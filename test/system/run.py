@@ -8,9 +8,11 @@ The last line is "N passed, N failed" with ", N skipped" where something could n
 """
 
 import argparse
+import ctypes
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -147,13 +149,20 @@ def remove_cgroups(name):
                     time.sleep(0.02)
 
 
+def die_with_parent():
+    """A killed runner takes its namespaces along: unshare dies, and with it (--kill-child) all that is inside."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 def run_outside(arguments):
     folder = tempfile.mkdtemp(prefix="mkt-", dir="/var/tmp")
     os.chmod(folder, 0o755)
     words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
              sys.executable, os.path.abspath(__file__), "--mk", arguments.mk, "--inside", folder, *arguments.words]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally below
     try:
-        return subprocess.run(words, check=False).returncode
+        return subprocess.run(words, check=False, preexec_fn=die_with_parent).returncode
     finally:
         remove_cgroups(os.path.basename(folder))
         if not arguments.keep:
