@@ -8,7 +8,6 @@ says what each figure means.
 """
 
 import argparse
-import glob
 import importlib
 import os
 import shutil
@@ -89,19 +88,9 @@ def run_inside(arguments):
     return 1 if report.failures else 0
 
 
-def remove_cgroups(name):
-    """Cgroups are the one thing that no namespace takes along."""
-    for top in glob.glob("/sys/fs/cgroup/" + name) + glob.glob("/sys/fs/cgroup/*/" + name):
-        for folder, _, _ in os.walk(top, topdown=False):
-            for _ in range(50):
-                try:
-                    os.rmdir(folder)
-                    break
-                except OSError:
-                    time.sleep(0.02)
-
-
 def run_outside(arguments):
+    from lab.cgroups import remove_cgroups
+
     folder = tempfile.mkdtemp(prefix="mkb-", dir="/var/tmp")  # /tmp may be memory, which costs no write
     os.chmod(folder, 0o755)
     words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",

@@ -178,7 +178,6 @@ BootstrapOptions Server::bootstrap_options() const {
   out.service_cidr = options_.service_cidr;
   out.advertise_address = options_.advertise_address;
   out.port = options_.port;
-  out.ca_pem = options_.ca_pem;
   return out;
 }
 

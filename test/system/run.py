@@ -137,18 +137,6 @@ def keep_logs(folder):
     print(f"the logs of this run's hosts are in {LOGS}")
 
 
-def remove_cgroups(name):
-    """Cgroups are the one thing that no namespace takes along."""
-    for top in glob.glob("/sys/fs/cgroup/" + name) + glob.glob("/sys/fs/cgroup/*/" + name):
-        for folder, _, _ in os.walk(top, topdown=False):
-            for _ in range(50):
-                try:
-                    os.rmdir(folder)
-                    break
-                except OSError:
-                    time.sleep(0.02)
-
-
 def die_with_parent():
     """A killed runner takes its namespaces along: unshare dies, and with it (--kill-child) all that is inside."""
     pr_set_pdeathsig = 1
@@ -156,6 +144,8 @@ def die_with_parent():
 
 
 def run_outside(arguments):
+    from lab.cgroups import remove_cgroups
+
     folder = tempfile.mkdtemp(prefix="mkt-", dir="/var/tmp")
     os.chmod(folder, 0o755)
     words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",

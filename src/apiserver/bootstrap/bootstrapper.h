@@ -8,7 +8,6 @@ struct BootstrapOptions {
   std::string service_cidr;
   std::string advertise_address;
   int port = 6443;
-  std::string ca_pem;
 };
 
 // Writes what every cluster has and puts back what is missing: namespaces, default RBAC policy, priority
