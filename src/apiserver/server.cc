@@ -165,6 +165,7 @@ void Server::add_virtual_resources() {
 rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
+  registry_->quotas().start(loop_.executor());
   add_virtual_resources();
   MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
@@ -212,6 +213,7 @@ Result<void> Server::listen() {
 rt::Task<> Server::stop() {
   co_await group_.stop();
   if (http_) co_await http_->stop();
+  if (registry_) co_await registry_->quotas().stop();
 }
 
 // Each round forgets what was already there a round ago, so that every change is kept for at least one.

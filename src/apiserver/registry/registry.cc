@@ -142,7 +142,7 @@ store::Revision revision_of(const Object& object) {
 }
 
 Registry::Registry(Cacher& cacher, StrategySet& strategies, AdmissionChain& admission, rt::Clock& clock)
-    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock) {}
+    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock), quotas_(cacher) {}
 
 Result<Object> Registry::get(const api::ResourceInfo& resource, const api::Key& key) const {
   Object object = cacher_.get(resource.gvr, key);
@@ -247,13 +247,14 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   if (auto admitted = admission_.validate(context, &object, nullptr); !admitted.ok() || context.dry_run) {
     strategy.release(object);
     if (!admitted.ok()) co_return std::move(admitted).error();
+    MK_CO_TRY(quotas_.check(context, nullptr, &object));
     co_return Written{Object(std::move(object)), true};
   }
-  std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kPut,
-                          Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
-                          store::Operation::kAbsent);
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  store::Operation operation(store::Operation::Kind::kPut,
+                             Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
+                             store::Operation::kAbsent);
+  ObjectChange change(std::move(operation), nullptr, &object, durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     strategy.release(object);
     if (revision.error().is(Reason::kConflict)) co_return already_exists(context.resource->gvr, context.name);
@@ -422,8 +423,9 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
   if (!checked.ok() || context.dry_run || same_content(object, current.json())) {
     strategy.release(object);  // nothing will be written: what was allocated for it is free again
     MK_CO_TRY(std::move(checked));
-    if (context.dry_run) co_return Written{Object(std::move(object)), false};
-    co_return Written{current, false};
+    if (!context.dry_run) co_return Written{current, false};
+    MK_CO_TRY(quotas_.check(context, &current.json(), &object));
+    co_return Written{Object(std::move(object)), false};
   }
   auto written = co_await write_back(context, current, object);
   if (!written.ok()) strategy.release(object);
@@ -438,10 +440,10 @@ rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Obje
   const bool goes = ready_to_go(object);
   const auto kind = goes ? store::Operation::Kind::kRemove : store::Operation::Kind::kPut;
   const SharedBytes bytes = encode_stored(object);
-  std::vector<store::Operation> operations;
-  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
-                          revision_of(before));
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  store::Operation operation(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
+                             revision_of(before));
+  ObjectChange change(std::move(operation), &before.json(), goes ? nullptr : &object, durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
     co_return std::move(revision).error();
