@@ -15,6 +15,7 @@
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
+#include "servicecidrs/servicecidrs_controller.h"
 #include "volume/binder.h"
 #include "volume/protection.h"
 
@@ -39,6 +40,7 @@ class ManagerImpl : public Manager {
     add<EndpointsController>();
     add<EndpointSliceMirroringController>();
     add<ClusterRoleAggregationController>();
+    add<ServiceCidrsController>();
     add<CertificateApprover>();
     add<CertificateSigner>();
     add<CertificateCleaner>();

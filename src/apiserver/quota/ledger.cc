@@ -101,6 +101,7 @@ struct QuotaLedger::Member {
         key(context.ns, context.name),
         refusable(is_refusable(context)),
         operation(change.operation),
+        companions(change.companions),
         durability(change.durability) {
     if (change.before != nullptr) before = Object(Json(*change.before));
     if (change.after != nullptr) after = Object(Json(*change.after));
@@ -117,6 +118,7 @@ struct QuotaLedger::Member {
   const api::Key key;
   const bool refusable;
   const store::Operation operation;
+  const std::vector<store::Operation> companions;
   const store::Durability durability;
   Object before, after;
   int attempts = 0;
@@ -231,7 +233,11 @@ rt::Task<Result<store::Revision>> QuotaLedger::commit(const WriteContext& contex
   if (room == nullptr || !counts(*room, context.resource->gvr, key, change.before, change.after)) {
     std::vector<store::Operation> operations;
     operations.push_back(std::move(change.operation));
-    co_return co_await cacher_.store().commit(std::move(operations), change.durability);
+    const auto behind = static_cast<store::Revision>(change.companions.size());
+    for (auto& companion : change.companions) operations.push_back(std::move(companion));
+    auto last = co_await cacher_.store().commit(std::move(operations), change.durability);
+    if (!last.ok()) co_return std::move(last).error();
+    co_return *last - behind;  // operations have consecutive revisions
   }
   auto member = std::make_shared<Member>(context, change);
   room->waiting.push_back(member);
@@ -244,7 +250,7 @@ rt::Task<Result<store::Revision>> QuotaLedger::commit(const WriteContext& contex
 Result<void> QuotaLedger::check(const WriteContext& context, const Json* before, const Json* after) const {
   const auto found = rooms_.find(context.ns);
   if (context.ns.empty() || found == rooms_.end()) return ok();
-  ObjectChange change(store::Operation(store::Operation::Kind::kPut, "", SharedBytes(), 0), before, after,
+  ObjectChange change(store::Operation(store::Operation::Kind::kPut, "", SharedBytes(), 0), {}, before, after,
                       store::Durability::kDurable);
   const Member member(context, change);
   auto counts = counts_of(*found->second);
@@ -411,8 +417,11 @@ rt::Task<bool> QuotaLedger::commit_batch(std::string ns, Batch batch, std::set<s
   Room& room = *room_of(ns);
   std::vector<store::Operation> operations;
   auto durability = touched.empty() ? store::Durability::kLazy : store::Durability::kDurable;
+  std::vector<store::Revision> places;
   for (const auto& member : batch) {
+    places.push_back(static_cast<store::Revision>(operations.size()));
     operations.push_back(member->operation);
+    for (const auto& companion : member->companions) operations.push_back(companion);
     if (member->durability == store::Durability::kDurable) durability = store::Durability::kDurable;
   }
   for (const auto& name : touched) {
@@ -429,8 +438,7 @@ rt::Task<bool> QuotaLedger::commit_batch(std::string ns, Batch batch, std::set<s
   auto last = co_await cacher_.store().commit(std::move(operations), durability);
   if (last.ok()) {
     // Operations have consecutive revisions.
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      batch[i]->answer(*last - behind + static_cast<store::Revision>(i));
+    for (std::size_t i = 0; i < batch.size(); ++i) batch[i]->answer(*last - behind + places[i]);
     co_return true;
   }
   for (auto& [name, quota] : room.quotas) quota.writing.reset();

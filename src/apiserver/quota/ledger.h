@@ -18,10 +18,15 @@ namespace mk::apiserver {
 
 // A change of one object on its way to the store. `before` is null for a creation, `after` for a removal.
 struct ObjectChange {
-  ObjectChange(store::Operation operation_, const api::Json* before_, const api::Json* after_,
-               store::Durability durability_)
-      : operation(std::move(operation_)), before(before_), after(after_), durability(durability_) {}
+  ObjectChange(store::Operation operation_, std::vector<store::Operation> companions_,
+               const api::Json* before_, const api::Json* after_, store::Durability durability_)
+      : operation(std::move(operation_)),
+        companions(std::move(companions_)),
+        before(before_),
+        after(after_),
+        durability(durability_) {}
   store::Operation operation;
+  std::vector<store::Operation> companions;  // on other objects, in the same transaction
   const api::Json* before;
   const api::Json* after;
   store::Durability durability;

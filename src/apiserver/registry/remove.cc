@@ -114,7 +114,8 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
                              SharedBytes(), revision_of(before));
   const auto durability =
       context.resource->gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
-  ObjectChange change(std::move(operation), &before.json(), nullptr, durability);
+  auto companions = strategy.companions(context, nullptr, &before.json());
+  ObjectChange change(std::move(operation), std::move(companions), &before.json(), nullptr, durability);
   auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");

@@ -35,11 +35,14 @@ api::Json approved(api::Json request) {
 
 // The World's manager has no CA of its own.
 struct SigningWorld : World {
-  pki::KeyPair ca = pki::make_ca("ca", 0, 4'000'000'000);
-  SigningWorld() : World(options(ca)) {}
-  static controller::ManagerOptions options(const pki::KeyPair& ca) {
+  SigningWorld() : World(options()) {}
+  static const pki::KeyPair& ca() {
+    static const auto made = pki::make_ca("ca", 0, 4'000'000'000);
+    return made;
+  }
+  static controller::ManagerOptions options() {
     controller::ManagerOptions out;
-    out.ca = ca;
+    out.ca = ca();
     return out;
   }
   api::Object put_request(api::Json request) {
@@ -92,7 +95,7 @@ TEST_CASE("a kubelet's request is approved if it may, and signed") {
   CHECK(info->client_auth);
   CHECK_FALSE(info->server_auth);
   CHECK(info->not_after - info->not_before == 3600 + 300);
-  CHECK(pki::verify_certificate(pem, world.ca.certificate_pem, info->not_before + 1).ok());
+  CHECK(pki::verify_certificate(pem, world.ca().certificate_pem, info->not_before + 1).ok());
 }
 
 TEST_CASE("a request stays open without permission, and fails when its signer will not have it") {
