@@ -1,7 +1,11 @@
 #include "mk/controller/manager.h"
 
+#include "certificates/certificate_controllers.h"
+#include "clusterroleaggregation/clusterroleaggregation_controller.h"
 #include "deployment/deployment_controller.h"
+#include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
+#include "endpointslicemirroring/endpointslicemirroring_controller.h"
 #include "garbagecollector/garbage_collector.h"
 #include "kit/controller.h"
 #include "namespace/namespace_controller.h"
@@ -11,6 +15,9 @@
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
+#include "servicecidrs/servicecidrs_controller.h"
+#include "volume/binder.h"
+#include "volume/protection.h"
 
 namespace mk::controller {
 namespace {
@@ -31,6 +38,17 @@ class ManagerImpl : public Manager {
     add<DeploymentController>();
     add<EndpointSliceController>();
     add<EndpointsController>();
+    add<EndpointSliceMirroringController>();
+    add<ClusterRoleAggregationController>();
+    add<ServiceCidrsController>();
+    add<CertificateApprover>();
+    add<CertificateSigner>();
+    add<CertificateCleaner>();
+    add<DisruptionController>();
+    add<StaleDisruptionController>();
+    add<VolumeBinder>();
+    add<ClaimProtection>();
+    add<VolumeProtection>();
     add<PodGcController>();
     add<GarbageCollector>();
   }
