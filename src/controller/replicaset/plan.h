@@ -4,14 +4,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kit/pod_owner.h"
 #include "mk/api/object.h"
 #include "mk/rt/clock.h"
 
 // The decisions of the ReplicaSet controller. Pure: no I/O, no clock.
 namespace mk::controller::replicaset {
-
-// Creates or deletes at most so many pods in one step.
-inline constexpr int kBurst = 500;
 
 struct Plan {
   int create = 0;
@@ -26,9 +24,6 @@ void rank_for_deletion(std::vector<api::Object>& pods,
 
 // The status that follows from the pods of a set; what is present in `set` and not ours stays.
 // `problem`: why pods could not be created or deleted, if so.
-struct Problem {
-  std::string reason, message;  // reason "" for none
-};
 api::Json status_of(const api::Json& set, const std::vector<api::Object>& active, std::size_t terminating,
                     const Problem& problem, rt::WallTime now);
 
