@@ -1,5 +1,6 @@
 #include "mk/controller/manager.h"
 
+#include "cronjob/cronjob_controller.h"
 #include "deployment/deployment_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "garbagecollector/garbage_collector.h"
@@ -29,6 +30,7 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replica_sets());
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
+    add<CronJobController>();
     add<EndpointSliceController>();
     add<EndpointsController>();
     add<PodGcController>();
