@@ -10,6 +10,7 @@
 #include "endpointslice/endpoints.h"
 #include "kit/claim.h"
 #include "kit/objects.h"
+#include "kit/pod_rank.h"
 #include "namespace/namespace_status.h"
 #include "nodeipam/cidr_set.h"
 #include "nodelifecycle/node_health.h"
@@ -185,7 +186,7 @@ TEST_CASE("pods are ranked by what their loss costs") {
       pod("pending", "spec: {nodeName: b}, status: {phase: Pending}"),
       pod("unassigned", "spec: {}, status: {phase: Pending}"),
   };
-  replicaset::rank_for_deletion(pods, {{"a", 2}, {"b", 1}}, kNow);
+  rank_for_deletion(pods, {{"a", 2}, {"b", 1}}, kNow);
   std::vector<std::string> names;
   for (const auto& one : pods) names.emplace_back(one.name());
   CHECK(names == std::vector<std::string>{"unassigned", "pending", "unready", "busy", "lonely"});

@@ -4,6 +4,7 @@
 #include "deployment/deployment_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "garbagecollector/garbage_collector.h"
+#include "job/job_controller.h"
 #include "kit/controller.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
@@ -12,6 +13,7 @@
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
+#include "ttlafterfinished/ttl_after_finished_controller.h"
 
 namespace mk::controller {
 namespace {
@@ -30,7 +32,9 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replica_sets());
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
+    add<JobController>();
     add<CronJobController>();
+    add<TtlAfterFinishedController>();
     add<EndpointSliceController>();
     add<EndpointsController>();
     add<PodGcController>();

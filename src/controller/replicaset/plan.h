@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "kit/pod_owner.h"
@@ -16,11 +15,6 @@ struct Plan {
   int remove = 0;
 };
 Plan plan(std::int64_t replicas, std::size_t active_pods);
-
-// Sorts pods so that those whose loss costs least come first: unassigned, Pending, not ready, cheap by
-// annotation, sharing their node with many of `pods_per_node`, short ready, often restarted, young.
-void rank_for_deletion(std::vector<api::Object>& pods,
-                       const std::unordered_map<std::string, int>& pods_per_node, rt::WallTime now);
 
 // The status that follows from the pods of a set; what is present in `set` and not ours stays.
 // `problem`: why pods could not be created or deleted, if so.

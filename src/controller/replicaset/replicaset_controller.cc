@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kit/objects.h"
+#include "kit/pod_rank.h"
 
 namespace mk::controller {
 
@@ -72,7 +73,7 @@ rt::Task<Problem> ReplicaSetController::manage(api::Object set, std::vector<api:
   }
   if (todo.remove == 0) co_return Problem();
   if (static_cast<std::size_t>(todo.remove) < active.size()) {
-    replicaset::rank_for_deletion(active, related_pods_per_node(set), clock().now());
+    rank_for_deletion(active, related_pods_per_node(set), clock().now());
     active.resize(static_cast<std::size_t>(todo.remove));
   }
   co_return co_await delete_pods(set, std::move(active));

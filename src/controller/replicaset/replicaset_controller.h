@@ -1,5 +1,7 @@
 #pragma once
 
+#include <unordered_map>
+
 #include "kit/pod_owner.h"
 #include "replicaset/plan.h"
 
