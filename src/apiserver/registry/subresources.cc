@@ -130,6 +130,32 @@ rt::Task<Result<void>> spend(Registry& registry, const WriteContext& eviction, J
   co_return ok();
 }
 
+Json with_disruption(const Object& pod, std::string_view now) {
+  Json changed = pod.json();
+  api::JsonArray kept;
+  for (const Json& condition : api::list(changed, "status.conditions")) {
+    if (api::str(condition, "type") != "DisruptionTarget") kept.push_back(condition);
+  }
+  JsonObject condition;
+  condition["type"] = "DisruptionTarget";
+  condition["status"] = "True";
+  condition["reason"] = "EvictionByEvictionAPI";
+  condition["message"] = "Eviction API: evicting";
+  condition["lastTransitionTime"] = api::text(now);
+  kept.push_back(std::move(condition));
+  api::set(changed, "status.conditions", std::move(kept));
+  return changed;
+}
+
+// The pod says why it ends, so that a Job can tell an eviction from a failure (KEP-3329).
+rt::Task<Result<void>> mark_disrupted(Registry& registry, const WriteContext& eviction) {
+  WriteContext context = eviction;
+  context.subresource = "status";
+  auto change = [&context](const Object& pod) -> Result<Json> { return with_disruption(pod, context.now); };
+  MK_CO_TRY(co_await registry.modify(context, std::move(change)));
+  co_return ok();
+}
+
 }  // namespace
 
 rt::Task<Result<Json>> evict_pod(Registry& registry, WriteContext& context, Json eviction) {
@@ -142,6 +168,7 @@ rt::Task<Result<Json>> evict_pod(Registry& registry, WriteContext& context, Json
       if (!spent.ok() && spent.error().is(Reason::kConflict)) continue;  // decide again
       MK_CO_TRY(std::move(spent));
     }
+    MK_CO_TRY(co_await mark_disrupted(registry, context));
     client::DeleteOptions options;
     options.uid = pod.uid();
     options.grace_period_seconds = api::num(eviction, "deleteOptions.gracePeriodSeconds", -1);
