@@ -199,7 +199,7 @@ TEST_CASE("availability waits for minReadySeconds") {
             "'2026-01-01T11:59:55Z'}]}}"));
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "availableReplicas") == 0);
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "readyReplicas") == 1);
-  CHECK(replicaset::next_available(rs, {pod}, kNow) == rt::Duration(5s));
+  CHECK(next_available({pod}, api::num(rs, "spec.minReadySeconds"), kNow) == rt::Duration(5s));
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow + 5s), "availableReplicas") == 1);
 }
 

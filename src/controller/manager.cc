@@ -13,6 +13,7 @@
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
+#include "statefulset/statefulset_controller.h"
 #include "ttlafterfinished/ttl_after_finished_controller.h"
 
 namespace mk::controller {
@@ -32,6 +33,7 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replica_sets());
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
+    add<StatefulSetController>();
     add<JobController>();
     add<CronJobController>();
     add<TtlAfterFinishedController>();

@@ -49,6 +49,12 @@ Controller::Keys PodOwnerController::keys_of_pod(const api::Object& before, cons
   return keys;
 }
 
+std::string PodOwnerController::told(bool created, const api::Object&, std::string_view pod,
+                                     const Error* error) const {
+  if (error) return (created ? "Error creating: " : "Error deleting: ") + error->message();
+  return (created ? "Created pod: " : "Deleted pod: ") + std::string(pod);
+}
+
 rt::Task<Result<std::vector<api::Object>>> PodOwnerController::claim_pods(
     api::Object owner, std::function<bool(const api::Object&)> adoptable, std::string finalizer) {
   MK_CO_ASSIGN(auto selector, selector_of(owner));
@@ -82,16 +88,17 @@ rt::Task<Problem> PodOwnerController::create_pods(api::Object owner, int count,
 
 rt::Task<> PodOwnerController::create_pod(api::Object owner, api::Json pod,
                                           std::shared_ptr<Attempt> attempt) {
+  const std::string name(api::str(pod, "metadata.name"));
   auto made = co_await client().create(kPods, std::string(owner.ns()), api::Object(std::move(pod)),
                                        client::WriteOptions());
   if (made.ok()) {
     ++attempt->made;
-    event(owner, "Normal", "SuccessfulCreate", "Created pod: " + std::string(made->name()));
+    event(owner, "Normal", "SuccessfulCreate", told(true, owner, made->name(), nullptr));
     co_return;
   }
   expectations().creation_observed(queue_text(owner.key()));  // it will not come
   if (namespace_terminating(made.error())) co_return;
-  event(owner, "Warning", "FailedCreate", "Error creating: " + made.error().message());
+  event(owner, "Warning", "FailedCreate", told(true, owner, name, &made.error()));
   attempt->problem.reason = "FailedCreate";
   attempt->problem.message = made.error().message();
 }
@@ -113,13 +120,13 @@ rt::Task<> PodOwnerController::delete_pod(api::Object owner, api::Object pod,
   options.uid = pod.uid();
   auto done = co_await client().remove(kPods, pod.key(), std::move(options));
   if (done.ok()) {
-    event(owner, "Normal", "SuccessfulDelete", "Deleted pod: " + std::string(pod.name()));
+    event(owner, "Normal", "SuccessfulDelete", told(false, owner, pod.name(), nullptr));
     co_return;
   }
   expectations().deletion_observed(queue_text(owner.key()), std::string(pod.uid()));
   if (done.error().is(Reason::kNotFound) || done.error().is(Reason::kConflict))
     co_return;  // gone or replaced
-  event(owner, "Warning", "FailedDelete", "Error deleting: " + done.error().message());
+  event(owner, "Warning", "FailedDelete", told(false, owner, pod.name(), &done.error()));
   attempt->problem.reason = "FailedDelete";
   attempt->problem.message = done.error().message();
 }

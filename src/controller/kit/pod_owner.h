@@ -36,6 +36,10 @@ class PodOwnerController : public Controller {
   // More keys that a pod's change concerns.
   virtual void add_keys_of_pod(const api::Object& before, const api::Object& after, Keys& keys) {}
 
+  // The text of the event about a pod made or removed, or about why it was not.
+  virtual std::string told(bool created, const api::Object& owner, std::string_view pod,
+                           const Error* error) const;
+
   // The owner's pods, after adopting and releasing. A finalizer, if named, comes and goes with the ownership.
   rt::Task<Result<std::vector<api::Object>>> claim_pods(api::Object owner,
                                                         std::function<bool(const api::Object&)> adoptable,

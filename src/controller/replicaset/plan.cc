@@ -68,17 +68,4 @@ api::Json status_of(const api::Json& set, const std::vector<api::Object>& active
   return status;
 }
 
-std::optional<rt::Duration> next_available(const api::Json& set, const std::vector<api::Object>& active,
-                                           rt::WallTime now) {
-  const auto min_ready = std::chrono::seconds(api::num(set, "spec.minReadySeconds"));
-  std::optional<rt::Duration> soonest;
-  for (const auto& pod : active) {
-    const auto since = pod_ready_since(pod.json());
-    if (!since || *since + min_ready <= now) continue;
-    const rt::Duration wait = *since + min_ready - now;
-    if (!soonest || wait < *soonest) soonest = wait;
-  }
-  return soonest;
-}
-
 }  // namespace mk::controller::replicaset

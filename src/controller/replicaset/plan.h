@@ -21,8 +21,4 @@ Plan plan(std::int64_t replicas, std::size_t active_pods);
 api::Json status_of(const api::Json& set, const std::vector<api::Object>& active, std::size_t terminating,
                     const Problem& problem, rt::WallTime now);
 
-// When the next ready pod becomes available by minReadySeconds alone; nullopt when none is waiting.
-std::optional<rt::Duration> next_available(const api::Json& set, const std::vector<api::Object>& active,
-                                           rt::WallTime now);
-
 }  // namespace mk::controller::replicaset

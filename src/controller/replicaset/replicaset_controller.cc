@@ -55,7 +55,7 @@ rt::Task<Result<void>> ReplicaSetController::reconcile(api::Key key) {
   if (decide && !set.deleting()) problem = co_await manage(set, active);
 
   MK_CO_TRY(co_await write_status(set, active, terminating, problem));
-  if (const auto wait = replicaset::next_available(set.json(), active, clock().now()))
+  if (const auto wait = next_available(active, api::num(set.json(), "spec.minReadySeconds"), clock().now()))
     enqueue_after(key, *wait);
   // Creation refused (quota, admission): try again with growing delay.
   if (!problem.reason.empty()) co_return Error(Reason::kUnknown, problem.message);
