@@ -56,7 +56,7 @@ TEST_CASE("long lines are cut and logs rotate", "[root]") {
   const auto log = node.log("long");
   CHECK(log.find("stdout P xxx") == 0);
   CHECK(log.find("\nstdout F xxx") != std::string::npos);
-  CHECK(log.find("\nstdout F end\n") != std::string::npos);
+  CHECK(log.find("\nstdout P end\n") != std::string::npos);
   node.script(pod.id,
               node.config("big", sh("i=0; while [ $i -lt 60 ]; do seq 1 2000; i=$((i+1)); done; echo last")));
   const auto ls = rt::run_process_blocking(rt::Command({"/bin/sh", "-c", "ls " + node.dir + "/big.log*"}));
