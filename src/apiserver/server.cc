@@ -15,6 +15,7 @@
 #include "mk/pki/jwt.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "registry/strategies/service_allocator.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -168,6 +169,7 @@ void Server::add_virtual_resources() {
 rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
+  registry_->quotas().start(loop_.executor());
   add_virtual_resources();
   MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
@@ -185,7 +187,7 @@ BootstrapOptions Server::bootstrap_options() const {
   return out;
 }
 
-// The kubernetes Service and its endpoints come back when somebody deletes them.
+// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
   for (const auto& resource :
@@ -194,6 +196,10 @@ rt::Task<> Server::keep_bootstrapped() {
       if (event.removed && event.after.key() == own) own_removed_.notify_all();
     });
   }
+  cacher_.resource(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"})
+      .on_change([this](const CacheEvent& event) {
+        if (event.removed && address_in_use(cacher_, event.after.json())) own_removed_.notify_all();
+      });
   for (;;) {
     co_await own_removed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
@@ -216,6 +222,7 @@ Result<void> Server::listen() {
 rt::Task<> Server::stop() {
   co_await group_.stop();
   if (http_) co_await http_->stop();
+  if (registry_) co_await registry_->quotas().stop();
 }
 
 // Each round forgets what was already there a round ago, so that every change is kept for at least one.
