@@ -71,8 +71,11 @@ bool preferred_version(std::string_view left, std::string_view right) {
 std::vector<ResourceInfo> defined_resources(const Json& definition) {
   std::vector<ResourceInfo> out;
   if (!established(definition)) return out;
+  // Whoever has a webhook convert needs more than another apiVersion: until webhooks are asked, the form that
+  // is stored is the only one that is right.
+  const bool converted = str(definition, "spec.conversion.strategy") == "Webhook";
   for (const auto& version : list(definition, "spec.versions")) {
-    if (!flag(version, "served")) continue;
+    if (!flag(version, "served") || (converted && !flag(version, "storage"))) continue;
     auto& resource = out.emplace_back();
     resource.gvr = {std::string(str(definition, "spec.group")), std::string(str(version, "name")),
                     std::string(str(definition, "status.acceptedNames.plural"))};

@@ -6,7 +6,8 @@ using namespace mk;
 using namespace mk::api;
 
 TEST_CASE("versions in the order in which Kubernetes prefers them") {
-  std::vector<std::string> versions{"v1beta1", "foo1", "v10", "v1", "v2beta1", "v1alpha2", "bar", "v2", "v1alpha10"};
+  std::vector<std::string> versions{"v1beta1",  "foo1", "v10", "v1",       "v2beta1",
+                                    "v1alpha2", "bar",  "v2",  "v1alpha10"};
   std::sort(versions.begin(), versions.end(), preferred_version);
   CHECK(versions == std::vector<std::string>{"v10", "v2", "v1", "v2beta1", "v1beta1", "v1alpha10", "v1alpha2",
                                              "bar", "foo1"});
@@ -28,7 +29,8 @@ spec:
 status:
   acceptedNames: {plural: foos, singular: foo, kind: Foo, listKind: FooList, shortNames: [f], categories: [all]}
   conditions: [{type: Established, status: "False"}]
-)").value();
+)")
+                        .value();
   CHECK(defined_resources(definition).empty());
   definition.at("status").at("conditions").at(0).at("status") = "True";
   const auto resources = defined_resources(definition);
@@ -40,4 +42,6 @@ status:
   CHECK(resources[0].subresource("status")->kind == Gvk{"example.com", "v1", "Foo"});
   CHECK(resources[1].gvr.version == "v1beta1");
   CHECK(resources[1].subresources.empty());
+  definition.at("spec").as_object()["conversion"] = JsonObject{{"strategy", "Webhook"}};
+  CHECK(defined_resources(definition).size() == 1);
 }

@@ -149,14 +149,13 @@ class LocalClient : public client::Client {
   }
 
  private:
-  Result<ResourceRef> admit(const char* verb, const Gvr& gvr, const std::string& ns,
-                                         const std::string& name, const std::string& subresource) {
+  Result<ResourceRef> admit(const char* verb, const Gvr& gvr, const std::string& ns, const std::string& name,
+                            const std::string& subresource) {
     return authorize(attributes(verb, gvr, ns, name, subresource), gvr);
   }
 
   Result<ResourceRef> admit_selected(const char* verb, const Gvr& gvr, const std::string& ns,
-                                                  const std::string& field_selector,
-                                                  const std::string& label_selector) {
+                                     const std::string& field_selector, const std::string& label_selector) {
     Attributes asked = attributes(verb, gvr, ns, "", "");
     asked.field_selector = field_selector;
     asked.label_selector = label_selector;
@@ -186,8 +185,8 @@ class LocalClient : public client::Client {
     return resource;
   }
 
-  WriteContext write_context(const ResourceRef& resource, const Key& key,
-                             const std::string& subresource, const client::WriteOptions& options) const {
+  WriteContext write_context(const ResourceRef& resource, const Key& key, const std::string& subresource,
+                             const client::WriteOptions& options) const {
     WriteContext context;
     context.resource = resource;
     context.user = user_;

@@ -6,7 +6,6 @@
 
 namespace mk::api {
 
-
 using Kind = PathStep::Kind;
 
 namespace {

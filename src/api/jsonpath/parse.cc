@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include "mk/base/strings.h"
 #include "jsonpath/node.h"
+#include "mk/base/strings.h"
 
 namespace mk::api {
 

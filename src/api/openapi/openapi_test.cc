@@ -137,7 +137,8 @@ TEST_CASE("openapi with a CRD") {
   const auto document = json(*openapi_v3("apis/example.com/v1", extra));
   const auto& schemas = object(document, "components.schemas");
   REQUIRE(schemas.contains("com.example.v1.Foo"));
-  CHECK(str(schemas.at("com.example.v1.Foo"), "properties.spec.properties.any.properties.a.type") == "string");
+  CHECK(str(schemas.at("com.example.v1.Foo"), "properties.spec.properties.any.properties.a.type") ==
+        "string");
   CHECK(str(schemas.at("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
             "properties.creationTimestamp.description")
             .starts_with("CreationTimestamp is a timestamp"));

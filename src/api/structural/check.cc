@@ -7,8 +7,8 @@
 #include "mk/api/validation.h"
 #include "structural/rules.h"
 
-// What Kubernetes asks of a schema before it takes it: see "Specifying a structural schema" in its documentation
-// of CustomResourceDefinitions.
+// What Kubernetes asks of a schema before it takes it: see "Specifying a structural schema" in its
+// documentation of CustomResourceDefinitions.
 namespace mk::api {
 namespace {
 
@@ -28,7 +28,8 @@ constexpr std::string_view kShapeOnly[] = {"additionalProperties",
                                            "x-kubernetes-map-type",
                                            "x-kubernetes-preserve-unknown-fields"};
 
-constexpr std::string_view kUnsupported[] = {"$ref", "definitions", "dependencies", "id", "patternProperties"};
+constexpr std::string_view kUnsupported[] = {"$ref", "definitions", "dependencies", "id",
+                                             "patternProperties"};
 
 bool given(const Json& node, std::string_view key) {
   const auto* value = member(node, key);
@@ -54,7 +55,8 @@ class Checker {
   void check_type(const Json& node, const std::string& path, Level level) {
     const auto type = str(node, "type");
     const auto here = path + ".type";
-    const bool open = flag(node, "x-kubernetes-int-or-string") || flag(node, "x-kubernetes-preserve-unknown-fields");
+    const bool open =
+        flag(node, "x-kubernetes-int-or-string") || flag(node, "x-kubernetes-preserve-unknown-fields");
     if (type.empty()) {
       if (level == Level::kRoot) causes_.push_back(required(here, "must not be empty at the root"));
       if (level == Level::kField && !open)
@@ -69,14 +71,14 @@ class Checker {
       causes_.push_back(invalid(here, quoted(type), "must be object at the root"));
     }
     if (flag(node, "x-kubernetes-int-or-string"))
-      causes_.push_back(
-          forbidden(here, "must be empty if x-kubernetes-int-or-string is true"));
+      causes_.push_back(forbidden(here, "must be empty if x-kubernetes-int-or-string is true"));
   }
 
   void check_keywords(const Json& node, const std::string& path) {
     for (const auto key : kUnsupported) {
       if (given(node, key))
-        causes_.push_back(forbidden(fmt::format("{}.{}", path, key), fmt::format("{} is not supported", key)));
+        causes_.push_back(
+            forbidden(fmt::format("{}.{}", path, key), fmt::format("{} is not supported", key)));
     }
     if (flag(node, "uniqueItems"))
       causes_.push_back(forbidden(path + ".uniqueItems",
@@ -86,14 +88,14 @@ class Checker {
     if (additional && additional->is_bool() && !additional->get_bool())
       causes_.push_back(
           forbidden(path + ".additionalProperties", "additionalProperties cannot be set to false"));
-    if (additional && !object(node, "properties").empty() && (!additional->is_bool() || additional->get_bool()))
+    if (additional && !object(node, "properties").empty() &&
+        (!additional->is_bool() || additional->get_bool()))
       causes_.push_back(forbidden(path + ".additionalProperties",
                                   "additionalProperties and properties are mutual exclusive"));
     if (str(node, "type") == "array" && !given(node, "items"))
       causes_.push_back(required(path + ".items", "must be specified"));
     if (member(node, "items") && member(node, "items")->is_array())
-      causes_.push_back(
-          forbidden(path + ".items", "items must be a schema object and not an array"));
+      causes_.push_back(forbidden(path + ".items", "items must be a schema object and not an array"));
     if (const auto pattern = str(node, "pattern"); !pattern.empty()) {
       if (auto compiled = Pattern::compile(pattern); !compiled.ok())
         causes_.push_back(
@@ -106,10 +108,10 @@ class Checker {
     const auto type = str(node, "type"), list_type = str(node, "x-kubernetes-list-type");
     if (flag(node, "x-kubernetes-embedded-resource")) {
       if (type != "object")
-        causes_.push_back(type.empty()
-                              ? required(path + ".type", "must be object if x-kubernetes-embedded-resource is true")
-                              : invalid(path + ".type", quoted(type),
-                                        "must be object if x-kubernetes-embedded-resource is true"));
+        causes_.push_back(type.empty() ? required(path + ".type",
+                                                  "must be object if x-kubernetes-embedded-resource is true")
+                                       : invalid(path + ".type", quoted(type),
+                                                 "must be object if x-kubernetes-embedded-resource is true"));
       if (!flag(node, "x-kubernetes-preserve-unknown-fields") && object(node, "properties").empty())
         causes_.push_back(required(path + ".properties",
                                    "must not be empty if x-kubernetes-embedded-resource is true without "
@@ -126,10 +128,11 @@ class Checker {
     }
     const bool keys = !list(node, "x-kubernetes-list-map-keys").empty();
     if (keys && list_type != "map")
-      causes_.push_back(list_type.empty() ? required(path + ".x-kubernetes-list-type",
-                                                     "must be map if x-kubernetes-list-map-keys is non-empty")
-                                          : invalid(path + ".x-kubernetes-list-type", quoted(list_type),
-                                                    "must be map if x-kubernetes-list-map-keys is non-empty"));
+      causes_.push_back(list_type.empty()
+                            ? required(path + ".x-kubernetes-list-type",
+                                       "must be map if x-kubernetes-list-map-keys is non-empty")
+                            : invalid(path + ".x-kubernetes-list-type", quoted(list_type),
+                                      "must be map if x-kubernetes-list-map-keys is non-empty"));
   }
 
   void check_list_type(const Json& node, std::string_view type, std::string_view list_type,
@@ -148,8 +151,7 @@ class Checker {
   void check_map_keys(const Json& node, const std::string& path) {
     const auto here = path + ".x-kubernetes-list-map-keys";
     const auto& keys = list(node, "x-kubernetes-list-map-keys");
-    if (keys.empty())
-      causes_.push_back(required(here, "must not be empty if x-kubernetes-list-type is map"));
+    if (keys.empty()) causes_.push_back(required(here, "must not be empty if x-kubernetes-list-type is map"));
     if (str(node, "items.type") != "object")
       causes_.push_back(invalid(path + ".items.type", quoted(str(node, "items.type")),
                                 "must be object if parent array's x-kubernetes-list-type is map"));
@@ -160,17 +162,20 @@ class Checker {
       const auto* key = keys[i].if_string();
       if (!key) continue;
       const std::string name(*key);
-      if (!seen.insert(name).second) causes_.push_back(duplicate(fmt::format("{}[{}]", here, i), quoted(name)));
+      if (!seen.insert(name).second)
+        causes_.push_back(duplicate(fmt::format("{}[{}]", here, i), quoted(name)));
       const auto* property = properties.if_contains(name);
       if (!property) {
-        causes_.push_back(invalid(fmt::format("{}[{}]", here, i), quoted(name), "must name a required property"));
+        causes_.push_back(
+            invalid(fmt::format("{}[{}]", here, i), quoted(name), "must name a required property"));
         continue;
       }
       const bool there = std::find(needed.begin(), needed.end(), keys[i]) != needed.end();
       if (!there && !given(*property, "default"))
-        causes_.push_back(required(fmt::format("{}.items.properties[{}].default", path, name),
-                                   "this property is in x-kubernetes-list-map-keys, so it must have a default "
-                                   "or be a required property"));
+        causes_.push_back(
+            required(fmt::format("{}.items.properties[{}].default", path, name),
+                     "this property is in x-kubernetes-list-map-keys, so it must have a default "
+                     "or be a required property"));
     }
   }
 
@@ -211,8 +216,7 @@ class Checker {
     for (const auto key : kShapeOnly) {
       if (key == "type" && two_types) continue;
       if (given(node, key))
-        causes_.push_back(
-            forbidden(fmt::format("{}.{}", path, key), "must be empty to be structural"));
+        causes_.push_back(forbidden(fmt::format("{}.{}", path, key), "must be empty to be structural"));
     }
     for (const auto& property : object(node, "properties")) {
       const std::string_view name = property.key();

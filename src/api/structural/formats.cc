@@ -51,7 +51,8 @@ bool uuid(std::string_view text, char version) {
   if (digits.size() != 32) return false;
   if (version == 0) return true;
   const char variant = static_cast<char>(std::tolower(static_cast<unsigned char>(digits[16])));
-  const bool right_variant = version == '3' || std::string_view("89ab").find(variant) != std::string_view::npos;
+  const bool right_variant =
+      version == '3' || std::string_view("89ab").find(variant) != std::string_view::npos;
   return digits[12] == version && right_variant;
 }
 
@@ -100,7 +101,8 @@ bool uri(std::string_view text) {
 }
 
 bool digits_only(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 bool credit_card(std::string_view text) {
@@ -144,9 +146,9 @@ bool rgb_color(std::string_view text) {
   if (!text.starts_with("rgb(") || !text.ends_with(")")) return false;
   const auto parts = split(text.substr(4, text.size() - 5), ',');
   return parts.size() == 3 && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
-    const auto value = parse_int(trim(part));
-    return value && *value >= 0 && *value <= 255;
-  });
+           const auto value = parse_int(trim(part));
+           return value && *value >= 0 && *value <= 255;
+         });
 }
 
 bool ssn(std::string_view text) {

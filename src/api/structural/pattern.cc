@@ -1,37 +1,31 @@
 #include "structural/pattern.h"
 
-#include <boost/regex.hpp>
+#include <re2/re2.h>
 
 namespace mk::api {
 namespace {
 
-class BoostPattern final : public Pattern {
+class Re2Pattern final : public Pattern {
  public:
-  explicit BoostPattern(boost::regex expression) : expression_(std::move(expression)) {}
+  Re2Pattern(re2::StringPiece source, const re2::RE2::Options& options) : expression_(source, options) {}
 
   bool matches(std::string_view text) const override {
-    try {
-      return boost::regex_search(text.begin(), text.end(), expression_);
-    } catch (const std::runtime_error&) {
-      return false;  // the library gives up on expressions that explode
-    }
+    return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), expression_);
   }
+  const re2::RE2& expression() const { return expression_; }
 
  private:
-  boost::regex expression_;
+  re2::RE2 expression_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<const Pattern>> Pattern::compile(std::string_view source) {
-  try {
-    // Go's "$" is the very end of the text, and "." no line break.
-    boost::regex expression(source.begin(), source.end(),
-                            boost::regex::perl | boost::regex::no_mod_m | boost::regex::no_mod_s);
-    return std::shared_ptr<const Pattern>(std::make_shared<BoostPattern>(std::move(expression)));
-  } catch (const boost::regex_error& error) {
-    return Error(Reason::kInvalid, error.what());
-  }
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  auto made = std::make_shared<const Re2Pattern>(re2::StringPiece(source.data(), source.size()), options);
+  if (!made->expression().ok()) return Error(Reason::kInvalid, made->expression().error());
+  return std::shared_ptr<const Pattern>(std::move(made));
 }
 
 }  // namespace mk::api

@@ -54,7 +54,8 @@ void compile_list(const Json& node, ValueRules& rules) {
   rules.max_items = limit(node, "maxItems");
   rules.unique_items = flag(node, "uniqueItems");
   rules.is_set = str(node, "x-kubernetes-list-type") == "set";
-  if (str(node, "x-kubernetes-list-type") == "map") rules.map_keys = texts(node, "x-kubernetes-list-map-keys");
+  if (str(node, "x-kubernetes-list-type") == "map")
+    rules.map_keys = texts(node, "x-kubernetes-list-map-keys");
 }
 
 void compile_scalar(const Json& node, ValueRules& rules) {

@@ -99,7 +99,8 @@ void default_value(const Type& type, Json& value) {
     if (type.kind != Type::Kind::kObject) return;
     for (const auto& field : type.fields) {
       auto* present = fields->if_contains(field.name);
-      if (!present && field.default_value) present = &fields->emplace(field.name, *field.default_value).first->value();
+      if (!present && field.default_value)
+        present = &fields->emplace(field.name, *field.default_value).first->value();
       if (present) default_value(*field.type, *present);
     }
   } else if (auto* elements = value.if_array(); elements && type.kind == Type::Kind::kArray) {

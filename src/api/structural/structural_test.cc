@@ -23,7 +23,8 @@ std::vector<std::string> texts(const std::vector<Cause>& causes) {
   return out;
 }
 
-std::vector<std::string> wrong(std::string_view schema_text, std::string_view object, std::string_view old = "") {
+std::vector<std::string> wrong(std::string_view schema_text, std::string_view object,
+                               std::string_view old = "") {
   std::vector<Cause> causes;
   const Json before = yaml(old);
   schema(schema_text).validate(yaml(object), old.empty() ? nullptr : &before, causes);
@@ -54,7 +55,8 @@ properties:
       list: {type: array, items: {type: object, properties: {a: {type: string}}}}
       pod: {type: object, x-kubernetes-embedded-resource: true, properties: {metadata: {type: object}}}
 )");
-  Json object = yaml(R"({apiVersion: example.com/v1, kind: Foo, metadata: {name: a, x: 1, creationTimestamp: null},
+  Json object =
+      yaml(R"({apiVersion: example.com/v1, kind: Foo, metadata: {name: a, x: 1, creationTimestamp: null},
     other: 1, spec: {n: null, gone: null, any: {z: null, known: {b: 1}}, byName: {k: {a: a, b: b}},
     list: [{a: a, c: c}], pod: {kind: Pod, metadata: {name: p, y: 1}, q: 1}}})");
   FieldProblems unknown;
@@ -126,17 +128,20 @@ TEST_CASE("values against their rules, in Kubernetes' words") {
         Texts{"x[1]: Invalid value: \"string\": x[1] in body must be of type integer: \"string\""});
   CHECK(rule("{type: array, x-kubernetes-list-type: set, items: {type: string}}", "[a, b, a]") ==
         Texts{"x[2]: Duplicate value: \"a\""});
-  CHECK(rule("{type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [k], items: {type: object, "
-             "properties: {k: {type: string}, v: {type: string}}, required: [k]}}",
-             "[{k: a, v: 1}, {k: a, v: '2'}]") ==
-        Texts{"x[1]: Duplicate value: {\"k\":\"a\"}",
-              "x[0].v: Invalid value: \"integer\": x[0].v in body must be of type string: \"integer\""});
+  CHECK(
+      rule(
+          "{type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [k], items: {type: object, "
+          "properties: {k: {type: string}, v: {type: string}}, required: [k]}}",
+          "[{k: a, v: 1}, {k: a, v: '2'}]") ==
+      Texts{"x[1]: Duplicate value: {\"k\":\"a\"}",
+            "x[0].v: Invalid value: \"integer\": x[0].v in body must be of type string: \"integer\""});
   CHECK(rule("{type: object, required: [a], properties: {a: {type: string}}}", "{}") ==
         Texts{"x.a: Required value"});
   CHECK(rule("{type: object, maxProperties: 1, additionalProperties: {type: string}}", "{a: b, c: d}") ==
         Texts{"x: Too many: 2: must have at most 1 item"});
-  CHECK(rule("{type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}",
-             "{kind: Pod}") == Texts{"x.apiVersion: Required value: must not be empty"});
+  CHECK(
+      rule("{type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}",
+           "{kind: Pod}") == Texts{"x.apiVersion: Required value: must not be empty"});
 }
 
 TEST_CASE("junctors of rules") {
@@ -157,7 +162,8 @@ TEST_CASE("junctors of rules") {
 }
 
 TEST_CASE("what an update leaves as it is need not become right") {
-  const auto* rules = "{type: object, properties: {a: {type: string, maxLength: 1}, b: {type: string, maxLength: 1}}}";
+  const auto* rules =
+      "{type: object, properties: {a: {type: string, maxLength: 1}, b: {type: string, maxLength: 1}}}";
   CHECK(wrong(rules, "{a: long, b: c}", "{a: long, b: d}").empty());
   CHECK(wrong(rules, "{a: long, b: long}", "{a: long, b: d}") ==
         Texts{"b: Too long: may not be more than 1 bytes"});
@@ -165,9 +171,10 @@ TEST_CASE("what an update leaves as it is need not become right") {
 
 TEST_CASE("schemas that are not structural are refused") {
   CHECK(refused("{type: object, properties: {a: {type: string}}}").empty());
-  CHECK(refused("{properties: {a: {}}}") == Texts{"s.type: Required value: must not be empty at the root",
-                                                  "s.properties[a].type: Required value: must not be empty for "
-                                                  "specified object fields"});
+  CHECK(refused("{properties: {a: {}}}") ==
+        Texts{"s.type: Required value: must not be empty at the root",
+              "s.properties[a].type: Required value: must not be empty for "
+              "specified object fields"});
   CHECK(refused("{type: object, properties: {l: {type: array}}}") ==
         Texts{"s.properties[l].items: Required value: must be specified"});
   CHECK(refused("{type: object, properties: {a: {type: string, pattern: '('}}}").size() == 1);
@@ -179,8 +186,9 @@ TEST_CASE("schemas that are not structural are refused") {
   CHECK(refused("{type: object, properties: {a: {x-kubernetes-int-or-string: true, anyOf: [{type: integer}, "
                 "{type: string}]}}}")
             .empty());
-  CHECK(refused("{type: object, properties: {l: {type: array, x-kubernetes-list-type: map, items: {type: object, "
-                "properties: {k: {type: string}}}, x-kubernetes-list-map-keys: [k]}}}") ==
+  CHECK(refused(
+            "{type: object, properties: {l: {type: array, x-kubernetes-list-type: map, items: {type: object, "
+            "properties: {k: {type: string}}}, x-kubernetes-list-map-keys: [k]}}}") ==
         Texts{"s.properties[l].items.properties[k].default: Required value: this property is in "
               "x-kubernetes-list-map-keys, so it must have a default or be a required property"});
 }

@@ -40,7 +40,8 @@ bool has_type(std::string_view type, const Json& value) {
   return kind_name(value) == type;
 }
 
-Cause wrong_type(const std::string& path, std::string_view shown, std::string_view type, std::string_view value) {
+Cause wrong_type(const std::string& path, std::string_view shown, std::string_view type,
+                 std::string_view value) {
   return Cause(path, "FieldValueTypeInvalid",
                fmt::format("Invalid value: {}: {} in body must be of type {}: {}", shown, path, type, value));
 }
@@ -122,9 +123,9 @@ class Checker {
   }
 
   void too_many(const std::string& path, std::size_t actual, std::int64_t most) {
-    causes_.emplace_back(path, "FieldValueTooMany",
-                         fmt::format("Too many: {}: must have at most {} item{}", actual, most,
-                                     most == 1 ? "" : "s"));
+    causes_.emplace_back(
+        path, "FieldValueTooMany",
+        fmt::format("Too many: {}: must have at most {} item{}", actual, most, most == 1 ? "" : "s"));
   }
 
   void check_list(const ValueRules& rules, const JsonArray& list, const Json* old, const std::string& path) {
@@ -165,8 +166,7 @@ class Checker {
     std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const auto key = key_of(rules, list[i]);
-      if (!key.empty() && !seen.insert(key).second)
-        causes_.push_back(duplicate(child_path(path, i), key));
+      if (!key.empty() && !seen.insert(key).second) causes_.push_back(duplicate(child_path(path, i), key));
     }
   }
 
@@ -176,9 +176,9 @@ class Checker {
     std::vector<std::string> texts;
     for (const auto& allowed : rules.allowed)
       texts.push_back(allowed.is_string() ? to_json(allowed) : fmt::format("\"{}\"", to_json(allowed)));
-    causes_.emplace_back(path, "FieldValueNotSupported",
-                         fmt::format("Unsupported value: {}: supported values: {}", to_json(value),
-                                     join(texts, ", ")));
+    causes_.emplace_back(
+        path, "FieldValueNotSupported",
+        fmt::format("Unsupported value: {}: supported values: {}", to_json(value), join(texts, ", ")));
   }
 
   void check_object(const ValueRules& rules, const JsonObject& fields, const Json* old,
@@ -195,7 +195,9 @@ class Checker {
     for (const auto& field : fields) {
       const auto* known = rules.property(field.key());
       if (!known) known = rules.additional.get();
-      if (known) check(*known, field.value(), old ? member(*old, field.key()) : nullptr, child_path(path, field.key()));
+      if (known)
+        check(*known, field.value(), old ? member(*old, field.key()) : nullptr,
+              child_path(path, field.key()));
     }
   }
 

@@ -157,8 +157,8 @@ void ResourceCache::drop_views() {
 ResourceCache::View* ResourceCache::view(const api::Gvr& gvr) {
   if (views_.empty()) return nullptr;
   const auto version = gvr.api_version();
-  const auto found =
-      std::find_if(views_.begin(), views_.end(), [&](const View& view) { return view.api_version == version; });
+  const auto found = std::find_if(views_.begin(), views_.end(),
+                                  [&](const View& view) { return view.api_version == version; });
   return found == views_.end() ? nullptr : &*found;
 }
 

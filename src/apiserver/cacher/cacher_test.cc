@@ -175,7 +175,9 @@ TEST_CASE("changes find their watchers by name, field and namespace, and forget 
   auto& cache = api.cacher().resource(api::resources::kPods);
   const auto since = api.cacher().revision();
   const auto watch = [&](std::string ns, std::string_view labels, std::string_view fields) {
-    return cache.watch(make_filter(*api::find_builtin(api::resources::kPods), std::move(ns), labels, fields).value(), since)
+    return cache
+        .watch(make_filter(*api::find_builtin(api::resources::kPods), std::move(ns), labels, fields).value(),
+               since)
         .value();
   };
   for (int i = 0; i < 200; ++i) (void)watch("", "", "spec.nodeName=gone" + std::to_string(i));

@@ -57,8 +57,8 @@ CustomResource::CustomResource(const Json& definition, const Json& version, Sche
       terminating_(api::find(definition, "metadata.deletionTimestamp") != nullptr) {
   if (api::flag(version, "deprecated")) {
     const std::string kind(api::str(definition, "spec.names.kind"));
-    deprecation_warning_ = api::str(version, "deprecationWarning",
-                                    group_ + "/" + version_ + " " + kind + " is deprecated");
+    deprecation_warning_ =
+        api::str(version, "deprecationWarning", group_ + "/" + version_ + " " + kind + " is deprecated");
   }
   if (const Json* scale = api::find(version, "subresources.scale")) {
     scale_.emplace();
@@ -66,7 +66,8 @@ CustomResource::CustomResource(const Json& definition, const Json& version, Sche
     scale_->status_replicas = dotted(api::str(*scale, "statusReplicasPath"));
     scale_->selector = dotted(api::str(*scale, "labelSelectorPath"));
   }
-  if (const Json* open_api = api::find(version, "schema.openAPIV3Schema")) rules_ = make_object_rules(*open_api);
+  if (const Json* open_api = api::find(version, "schema.openAPIV3Schema"))
+    rules_ = make_object_rules(*open_api);
   read_columns(version);
   strategy_ = make_custom_strategy(*this);
 }

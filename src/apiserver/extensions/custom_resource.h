@@ -36,7 +36,8 @@ class CustomResource final : public api::ResourceExtension {
     Schema schema;
   };
 
-  // `definition` is the whole CRD, `version` the entry of spec.versions, `storage` the version that is stored.
+  // `definition` is the whole CRD, `version` the entry of spec.versions, `storage` the version that is
+  // stored.
   CustomResource(const api::Json& definition, const api::Json& version, Schema schema, Version storage);
   ~CustomResource() override;
 

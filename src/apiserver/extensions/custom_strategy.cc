@@ -36,7 +36,8 @@ class CustomStrategy final : public Strategy {
     if (context.subresource != "status") return {"status"};
     std::vector<std::string> out{"metadata", "spec"};
     for (const auto& field : resource_.type().fields) {
-      if (field.name != "status" && field.name != "metadata" && field.name != "spec") out.push_back(field.name);
+      if (field.name != "status" && field.name != "metadata" && field.name != "spec")
+        out.push_back(field.name);
     }
     return out;
   }

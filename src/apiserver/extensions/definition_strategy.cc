@@ -42,8 +42,7 @@ bool established(const Json& definition) {
 void validate_stored_versions(const Json& definition, std::vector<Cause>& causes) {
   const auto& stored = api::list(definition, "status.storedVersions");
   if (stored.empty())
-    causes.push_back(
-        api::invalid("status.storedVersions", "[]", "must have at least one stored version"));
+    causes.push_back(api::invalid("status.storedVersions", "[]", "must have at least one stored version"));
   const auto& versions = api::list(definition, "spec.versions");
   for (std::size_t i = 0; i < stored.size(); ++i) {
     const bool known = std::any_of(versions.begin(), versions.end(), [&](const Json& version) {
@@ -109,10 +108,11 @@ class DefinitionStrategy final : public Strategy {
 
   void begin_deletion(const WriteContext& context, Json& definition) const override {
     set_finalizer(definition, kCleanupFinalizer, true);
-    set_definition_condition(definition, "Terminating", "True", "InstanceDeletionPending",
-                             "CustomResourceDefinition marked for deletion; CustomResource deletion will begin "
-                             "soon",
-                             context.now);
+    set_definition_condition(
+        definition, "Terminating", "True", "InstanceDeletionPending",
+        "CustomResourceDefinition marked for deletion; CustomResource deletion will begin "
+        "soon",
+        context.now);
   }
 };
 

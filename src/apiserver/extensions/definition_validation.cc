@@ -39,7 +39,8 @@ void validate_group(const Json& definition, Causes& causes) {
   const auto name = api::str(definition, "metadata.name"), group = api::str(definition, "spec.group"),
              plural = api::str(definition, "spec.names.plural");
   if (name != fmt::format("{}.{}", plural, group))
-    causes.push_back(api::invalid("metadata.name", quoted(name), "must be spec.names.plural+\".\"+spec.group"));
+    causes.push_back(
+        api::invalid("metadata.name", quoted(name), "must be spec.names.plural+\".\"+spec.group"));
   if (group.empty()) {
     causes.push_back(api::required("spec.group"));
   } else if (group.find('.') == std::string_view::npos) {
@@ -50,11 +51,10 @@ void validate_group(const Json& definition, Causes& causes) {
   const bool theirs = group == "k8s.io" || group.ends_with(".k8s.io") || group == "kubernetes.io" ||
                       group.ends_with(".kubernetes.io");
   if (theirs && !api::object(definition, "metadata.annotations").contains(kApproved))
-    causes.push_back(api::required(
-        fmt::format("metadata.annotations[{}]", kApproved),
-        fmt::format("protected groups must have approval annotation \"{}\", see "
-                    "https://github.com/kubernetes/enhancements/pull/1111",
-                    kApproved)));
+    causes.push_back(api::required(fmt::format("metadata.annotations[{}]", kApproved),
+                                   fmt::format("protected groups must have approval annotation \"{}\", see "
+                                               "https://github.com/kubernetes/enhancements/pull/1111",
+                                               kApproved)));
 }
 
 void validate_names(const Json& names, Causes& causes) {
@@ -64,7 +64,8 @@ void validate_names(const Json& names, Causes& causes) {
     if (value.empty()) {
       causes.push_back(api::required(path));
     } else {
-      check(causes, path, value, api::check_dns1035_label(field.ends_with("ind") ? to_lower(value) : std::string(value)));
+      check(causes, path, value,
+            api::check_dns1035_label(field.ends_with("ind") ? to_lower(value) : std::string(value)));
     }
   }
   const auto kind = api::str(names, "kind");
@@ -81,8 +82,8 @@ void validate_names(const Json& names, Causes& causes) {
 
 void validate_columns(const Json& version, const std::string& path, Causes& causes) {
   static const std::vector<std::string> kTypes{"boolean", "date", "integer", "number", "string"};
-  static const std::vector<std::string> kFormats{"binary", "bool",  "byte",  "date",  "date-time", "double",
-                                                 "float",  "int32", "int64", "password"};
+  static const std::vector<std::string> kFormats{"binary", "bool",  "byte",  "date",  "date-time",
+                                                 "double", "float", "int32", "int64", "password"};
   const auto& columns = api::list(version, "additionalPrinterColumns");
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const auto here = fmt::format("{}.additionalPrinterColumns[{}]", path, i);
@@ -90,8 +91,7 @@ void validate_columns(const Json& version, const std::string& path, Causes& caus
                json_path = api::str(columns[i], "jsonPath");
     if (api::str(columns[i], "name").empty()) causes.push_back(api::required(here + ".name"));
     if (type.empty()) {
-      causes.push_back(
-          api::required(here + ".type", fmt::format("must be one of {}", join(kTypes, ","))));
+      causes.push_back(api::required(here + ".type", fmt::format("must be one of {}", join(kTypes, ","))));
     } else {
       check_one_of(causes, here + ".type", type, kTypes);
     }
@@ -154,8 +154,9 @@ const Json* schema_at(const Json& schema, std::string_view path) {
 void validate_selectable(const Json& version, const Json& schema, const std::string& path, Causes& causes) {
   const auto& fields = api::list(version, "selectableFields");
   if (fields.size() > kSelectableMax)
-    causes.emplace_back(path + ".selectableFields", "FieldValueTooMany",
-                        fmt::format("Too many: {}: must have at most {} items", fields.size(), kSelectableMax));
+    causes.emplace_back(
+        path + ".selectableFields", "FieldValueTooMany",
+        fmt::format("Too many: {}: must have at most {} items", fields.size(), kSelectableMax));
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const auto here = fmt::format("{}.selectableFields[{}].jsonPath", path, i);
@@ -185,7 +186,8 @@ void validate_version(const Json& version, const std::string& path, Causes& caus
   const auto name = api::str(version, "name");
   check(causes, path + ".name", name, api::check_dns1035_label(name));
   if (api::flag(version, "deprecated") == false && api::find(version, "deprecationWarning") != nullptr)
-    causes.push_back(api::invalid(path + ".deprecationWarning", quoted(api::str(version, "deprecationWarning")),
+    causes.push_back(api::invalid(path + ".deprecationWarning",
+                                  quoted(api::str(version, "deprecationWarning")),
                                   "can only be set for deprecated versions"));
   const Json* schema = api::find(version, "schema.openAPIV3Schema");
   if (schema == nullptr) {
@@ -225,8 +227,8 @@ void validate_conversion(const Json& spec, Causes& causes) {
         api::forbidden("spec.conversion.webhook", "should not be set when strategy is not set to Webhook"));
   if (strategy != "Webhook") return;
   if (webhook == nullptr || api::find(*webhook, "clientConfig") == nullptr)
-    causes.push_back(api::required("spec.conversion.webhook.clientConfig",
-                                   "required when strategy is set to Webhook"));
+    causes.push_back(
+        api::required("spec.conversion.webhook.clientConfig", "required when strategy is set to Webhook"));
   if (webhook != nullptr && api::list(*webhook, "conversionReviewVersions").empty())
     causes.push_back(api::required("spec.conversion.webhook.conversionReviewVersions"));
 }

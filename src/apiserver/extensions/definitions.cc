@@ -91,7 +91,8 @@ void Definitions::follow(const CacheEvent& event) {
   const Object before = event.before ? Object(event.before.bytes()) : Object();
   const Json *now_taken = api::find(definition.json(), "status.acceptedNames"),
              *then_taken = api::find(before.json(), "status.acceptedNames");
-  const bool freed = then_taken != nullptr && (event.removed || now_taken == nullptr || *now_taken != *then_taken);
+  const bool freed =
+      then_taken != nullptr && (event.removed || now_taken == nullptr || *now_taken != *then_taken);
   if (freed) enqueue_group(api::str(definition.json(), "spec.group"));
 }
 
@@ -168,8 +169,7 @@ rt::Task<Result<void>> Definitions::settle_names(Object definition) {
   std::vector<Object> group;
   cacher_.resource(kDefinitions).for_each("", [&](const Object& other) {
     Object copy(other.bytes());
-    const bool same_group =
-        api::str(copy.json(), "spec.group") == api::str(definition.json(), "spec.group");
+    const bool same_group = api::str(copy.json(), "spec.group") == api::str(definition.json(), "spec.group");
     if (same_group && copy.name() != definition.name()) group.push_back(std::move(copy));
     return true;
   });

@@ -120,20 +120,24 @@ TEST_CASE("custom resources: defaults, pruning, strict validation, values") {
 
   const auto strict = server.post(foos + "?fieldValidation=Strict", foo("b", "{size: 1}"));
   CHECK(strict.status == 400);
-  CHECK(strict.message() == "Foo in version \"v1\" cannot be handled as a Foo: strict decoding error: "
-                            "unknown field \"spec.size\"");
-  const auto twice = server.post(foos + "?fieldValidation=Strict",
-                                 "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: b}\nspec:\n  color: "
-                                 "a\n  color: b\n");
-  CHECK(twice.message().ends_with("strict decoding error: yaml: unmarshal errors:\n  line 6: key \"color\" "
-                                  "already set in map"));
+  CHECK(strict.message() ==
+        "Foo in version \"v1\" cannot be handled as a Foo: strict decoding error: "
+        "unknown field \"spec.size\"");
+  const auto twice =
+      server.post(foos + "?fieldValidation=Strict",
+                  "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: b}\nspec:\n  color: "
+                  "a\n  color: b\n");
+  CHECK(
+      twice.message().ends_with("strict decoding error: yaml: unmarshal errors:\n  line 6: key \"color\" "
+                                "already set in map"));
   const auto wrong = server.post(foos, foo("b", "{replicas: -1, color: 5}"));
   CHECK(wrong.status == 422);
   CHECK(wrong.reason() == "Invalid");
-  CHECK(wrong.message() ==
-        "Foo.example.com \"b\" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be "
-        "greater than or equal to 0, spec.color: Invalid value: \"integer\": spec.color in body must be of "
-        "type string: \"integer\"]");
+  CHECK(
+      wrong.message() ==
+      "Foo.example.com \"b\" is invalid: [spec.replicas: Invalid value: -1: spec.replicas in body should be "
+      "greater than or equal to 0, spec.color: Invalid value: \"integer\": spec.color in body must be of "
+      "type string: \"integer\"]");
   CHECK(server.get(foos + "/b").status == 404);
 }
 
@@ -151,13 +155,15 @@ TEST_CASE("patches and apply on custom resources") {
   CHECK(api::list(other.json(), "spec.parts").size() == 2);
   CHECK(server.patch(a + "?fieldManager=you", "apply-patch+yaml", foo("a", "{parts: [{name: x, size: 2}]}"))
             .reason() == "Conflict");
-  CHECK(server.patch(apply, "apply-patch+yaml", foo("a", "{nope: 1}")).message().ends_with(
-      ".spec.nope: field not declared in schema"));
+  CHECK(server.patch(apply, "apply-patch+yaml", foo("a", "{nope: 1}"))
+            .message()
+            .ends_with(".spec.nope: field not declared in schema"));
   CHECK(server.patch(a, "strategic-merge-patch+json", R"({"spec":{"color":"blue"}})").status == 415);
   CHECK(api::str(server.patch(a, "merge-patch+json", R"({"spec":{"color":"blue"}})").json(), "spec.color") ==
         "blue");
   const auto tested = server.patch(
-      a, "json-patch+json", R"([{"op":"test","path":"/spec/color","value":"blue"},{"op":"remove","path":"/spec/color"}])");
+      a, "json-patch+json",
+      R"([{"op":"test","path":"/spec/color","value":"blue"},{"op":"remove","path":"/spec/color"}])");
   CHECK(api::str(tested.json(), "spec.color") == "red");
 }
 
@@ -166,8 +172,9 @@ TEST_CASE("status and scale of custom resources") {
   server.define(kFooDefinition, kFoos);
   const std::string a = std::string(kFoos) + "/a";
   REQUIRE(server.post(kFoos, foo("a", "{replicas: 1}")).status == 201);
-  const auto status = server.patch(a + "/status", "merge-patch+json",
-                                   R"({"spec":{"replicas":9},"metadata":{"labels":{"x":"y"}},"status":{"replicas":3,"selector":"a=b"}})");
+  const auto status = server.patch(
+      a + "/status", "merge-patch+json",
+      R"({"spec":{"replicas":9},"metadata":{"labels":{"x":"y"}},"status":{"replicas":3,"selector":"a=b"}})");
   REQUIRE(status.status == 200);
   CHECK(api::num(status.json(), "spec.replicas") == 1);
   CHECK(api::num(status.json(), "metadata.generation") == 1);
@@ -197,8 +204,11 @@ TEST_CASE("versions show the same object, columns and fields are their own") {
   CHECK(api::list(v1_table, "columnDefinitions").size() == 3);
   CHECK(*api::find(api::list(v1_table, "rows")[0], "cells") == Json({"a", "blue", 4}));
   CHECK(api::list(server.get(v2, table).json(), "columnDefinitions").size() == 2);
-  CHECK(api::list(server.get(std::string(kFoos) + "?fieldSelector=spec.color%3Dblue").json(), "items").size() == 1);
-  CHECK(api::list(server.get(std::string(kFoos) + "?fieldSelector=spec.color%3Dred").json(), "items").empty());
+  CHECK(
+      api::list(server.get(std::string(kFoos) + "?fieldSelector=spec.color%3Dblue").json(), "items").size() ==
+      1);
+  CHECK(
+      api::list(server.get(std::string(kFoos) + "?fieldSelector=spec.color%3Dred").json(), "items").empty());
   CHECK(server.get(v2 + "?fieldSelector=spec.color%3Dblue").status == 400);
   const auto deleted = server.stream(v2 + "?watch=true&timeoutSeconds=1&resourceVersion=0");
   CHECK(deleted.find("\"ADDED\"") != std::string::npos);
@@ -218,12 +228,15 @@ TEST_CASE("a changed definition changes what is served at once, for objects stor
   REQUIRE(changed.status == 200);
   CHECK(api::str(server.get(std::string(kFoos) + "/a").json(), "spec.shape") == "round");
   CHECK(api::str(api::list(server.get(kFoos).json(), "items")[0], "spec.shape") == "round");
-  REQUIRE(server.patch(definition, "json-patch+json", R"([{"op":"replace","path":"/spec/versions/1/served","value":false}])")
+  REQUIRE(server
+              .patch(definition, "json-patch+json",
+                     R"([{"op":"replace","path":"/spec/versions/1/served","value":false}])")
               .status == 200);
   CHECK(server.get("/apis/example.com/v2").status == 404);
   const auto fixed = server.patch(definition, "merge-patch+json", R"({"spec":{"scope":"Cluster"}})");
   CHECK(fixed.status == 422);
-  CHECK(fixed.message().find("spec.scope: Invalid value: \"Cluster\": field is immutable") != std::string::npos);
+  CHECK(fixed.message().find("spec.scope: Invalid value: \"Cluster\": field is immutable") !=
+        std::string::npos);
 }
 
 TEST_CASE("the storage version moves with the objects that are written") {
@@ -237,20 +250,28 @@ TEST_CASE("the storage version moves with the objects that are written") {
   REQUIRE(moved.status == 200);
   CHECK(api::list(moved.json(), "status.storedVersions") == api::JsonArray{"v1", "v2"});
   const auto before = server.get(std::string(kFoos) + "/a");
-  const auto same = server.send(server.admin(), TestServer::request("PUT", std::string(kFoos) + "/a", before.text));
+  const auto same =
+      server.send(server.admin(), TestServer::request("PUT", std::string(kFoos) + "/a", before.text));
   REQUIRE(same.status == 200);
-  CHECK(api::str(same.json(), "metadata.resourceVersion") != api::str(before.json(), "metadata.resourceVersion"));
-  const auto again = server.send(server.admin(), TestServer::request("PUT", std::string(kFoos) + "/a", same.text));
-  CHECK(api::str(again.json(), "metadata.resourceVersion") == api::str(same.json(), "metadata.resourceVersion"));
-  CHECK(server.patch(definition + "/status", "merge-patch+json", R"({"status":{"storedVersions":["v3"]}})").status == 422);
+  CHECK(api::str(same.json(), "metadata.resourceVersion") !=
+        api::str(before.json(), "metadata.resourceVersion"));
+  const auto again =
+      server.send(server.admin(), TestServer::request("PUT", std::string(kFoos) + "/a", same.text));
+  CHECK(api::str(again.json(), "metadata.resourceVersion") ==
+        api::str(same.json(), "metadata.resourceVersion"));
+  CHECK(server.patch(definition + "/status", "merge-patch+json", R"({"status":{"storedVersions":["v3"]}})")
+            .status == 422);
 }
 
 TEST_CASE("a deleted definition takes its objects along") {
   Extended server;
   server.define(kFooDefinition, kFoos);
   REQUIRE(server.post(kFoos, foo("a")).status == 201);
-  REQUIRE(server.post(kFoos, "{apiVersion: example.com/v1, kind: Foo, metadata: {name: held, finalizers: "
-                             "[example.com/hold]}}").status == 201);
+  REQUIRE(server
+              .post(kFoos,
+                    "{apiVersion: example.com/v1, kind: Foo, metadata: {name: held, finalizers: "
+                    "[example.com/hold]}}")
+              .status == 201);
   const std::string definition = std::string(kDefinitions) + "/foos.example.com";
   CHECK(server.remove(definition).status == 200);
   server.not_served(std::string(kFoos) + "/a");
@@ -258,7 +279,8 @@ TEST_CASE("a deleted definition takes its objects along") {
   const auto waiting = server.get(definition).json();
   CHECK(api::list(waiting, "metadata.finalizers") ==
         api::JsonArray{"customresourcecleanup.apiextensions.k8s.io"});
-  CHECK(server.patch(std::string(kFoos) + "/held", "merge-patch+json", R"({"metadata":{"finalizers":null}})").status == 200);
+  CHECK(server.patch(std::string(kFoos) + "/held", "merge-patch+json", R"({"metadata":{"finalizers":null}})")
+            .status == 200);
   server.not_served(definition);
   CHECK(server.get(kFoos).status == 404);
   CHECK(server.get("/apis/example.com").status == 404);
@@ -281,9 +303,8 @@ spec:
 )";
   REQUIRE(server.post(kDefinitions, second).status == 201);
   const std::string others = std::string(kDefinitions) + "/others.example.com";
-  const auto refused = server.until(others, [](const auto& answer) {
-    return api::list(answer.json(), "status.conditions").size() == 2;
-  });
+  const auto refused = server.until(
+      others, [](const auto& answer) { return api::list(answer.json(), "status.conditions").size() == 2; });
   const Json seen = refused.json();
   const auto& conditions = api::list(seen, "status.conditions");
   CHECK(api::str(conditions[0], "reason") == "KindConflict");
@@ -332,9 +353,12 @@ TEST_CASE("what custom resources look like is published") {
   CHECK(v3.text.find("A Foo for tests") != std::string::npos);
   CHECK(v3.text.find("com.example.v2.Foo") == std::string::npos);
   const auto tag = v3.headers.get("ETag");
-  REQUIRE(server.patch(std::string(kDefinitions) + "/foos.example.com", "json-patch+json",
-                       R"([{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/description","value":"Another"}])")
-              .status == 200);
+  REQUIRE(
+      server
+          .patch(
+              std::string(kDefinitions) + "/foos.example.com", "json-patch+json",
+              R"([{"op":"replace","path":"/spec/versions/0/schema/openAPIV3Schema/description","value":"Another"}])")
+          .status == 200);
   const auto changed = server.get("/openapi/v3/apis/example.com/v1");
   CHECK(changed.headers.get("ETag") != tag);
   CHECK(changed.text.find("Another") != std::string::npos);

@@ -84,7 +84,8 @@ class Acceptance {
   void short_names() {
     bool all = true;
     for (const auto& name : api::list(wanted_, "shortNames")) {
-      if (const auto* text = name.if_string()) all = free(*text, taken_.resources, "ShortNamesConflict") && all;
+      if (const auto* text = name.if_string())
+        all = free(*text, taken_.resources, "ShortNamesConflict") && all;
     }
     if (all) copy("shortNames");
   }
@@ -136,12 +137,11 @@ bool accept_names(Json& definition, const std::vector<const Json*>& others, std:
             changed;
   // Once established, a definition stays so.
   if (!has_true(definition, "Established")) {
-    changed = set_definition_condition(definition, "Established", good ? "True" : "False",
-                                       good ? "InitialNamesAccepted" : "NotAccepted",
-                                       good ? "the initial names have been accepted"
-                                            : "not all names are accepted",
-                                       now) ||
-              changed;
+    changed =
+        set_definition_condition(
+            definition, "Established", good ? "True" : "False", good ? "InitialNamesAccepted" : "NotAccepted",
+            good ? "the initial names have been accepted" : "not all names are accepted", now) ||
+        changed;
   }
   return note_approval(definition, now) || changed;
 }

@@ -17,14 +17,15 @@ JsonArray kind_marker(const api::Gvk& kind) {
 
 // Every object's own fields, described, before what its definition says.
 void add_identity(JsonObject& properties) {
-  properties["apiVersion"] = JsonObject{
-      {"description",
-       "APIVersion defines the group and version of the schema in which this object is written."},
-      {"type", "string"}};
-  properties["kind"] = JsonObject{
-      {"description", "Kind is the name of the resource's schema that this object follows, in CamelCase. It "
-                      "cannot be changed."},
-      {"type", "string"}};
+  properties["apiVersion"] =
+      JsonObject{{"description",
+                  "APIVersion defines the group and version of the schema in which this object is written."},
+                 {"type", "string"}};
+  properties["kind"] =
+      JsonObject{{"description",
+                  "Kind is the name of the resource's schema that this object follows, in CamelCase. It "
+                  "cannot be changed."},
+                 {"type", "string"}};
 }
 
 Json object_definition(const api::Gvk& kind, const Json& open_api, const Json& version) {
@@ -55,11 +56,10 @@ Json object_definition(const api::Gvk& kind, const Json& open_api, const Json& v
 Json list_definition(const api::Gvk& kind, const std::string& list_kind, const std::string& item) {
   JsonObject properties;
   add_identity(properties);
-  properties["metadata"] = JsonObject{{"$ref", std::string(kMeta) + "ListMeta"},
-                                      {"description", "Standard list metadata."}};
-  properties["items"] = JsonObject{{"description", "The objects of this list."},
-                                   {"type", "array"},
-                                   {"items", JsonObject{{"$ref", item}}}};
+  properties["metadata"] =
+      JsonObject{{"$ref", std::string(kMeta) + "ListMeta"}, {"description", "Standard list metadata."}};
+  properties["items"] = JsonObject{
+      {"description", "The objects of this list."}, {"type", "array"}, {"items", JsonObject{{"$ref", item}}}};
   return JsonObject{{"description", list_kind + " is a list of " + kind.kind},
                     {"type", "object"},
                     {"required", JsonArray{"items"}},

@@ -26,8 +26,8 @@ struct Accepted {
 Result<Accepted> negotiate(std::string_view accept);
 Error not_acceptable();
 
-// A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest. `repeated`, if
-// given, gets the keys that a JSON or YAML text has twice.
+// A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest. `repeated`,
+// if given, gets the keys that a JSON or YAML text has twice.
 Result<api::Json> parse_body(std::string_view content_type, std::string_view body,
                              api::FieldProblems* repeated = nullptr);
 bool is_json(std::string_view content_type);

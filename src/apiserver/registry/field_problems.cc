@@ -63,8 +63,9 @@ Error undeclared_fields(const WriteContext& context, const api::FieldProblems& u
   for (const auto& problem : unknown) texts.push_back(undeclared(problem));
   const std::string listed = texts.size() == 1 ? texts[0] : "errors:\n  " + join(texts, "\n  ");
   const api::Gvk kind = context.resource->gvk();
-  return Error(Reason::kBadRequest, "failed to create typed patch object (" + context.ns + "/" + context.name +
-                                        "; " + kind.api_version() + ", Kind=" + kind.kind + "): " + listed);
+  return Error(Reason::kBadRequest, "failed to create typed patch object (" + context.ns + "/" +
+                                        context.name + "; " + kind.api_version() + ", Kind=" + kind.kind +
+                                        "): " + listed);
 }
 
 }  // namespace mk::apiserver

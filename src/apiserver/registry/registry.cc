@@ -189,8 +189,8 @@ Result<api::FieldProblems> Registry::pruned(const WriteContext& context, const a
 
 Result<void> Registry::decode(WriteContext& context, const api::Type& type, Json& object) const {
   MK_ASSIGN(auto unknown, pruned(context, type, object));
-  return report_problems(
-      context, api::in_document_order(context.document, std::move(unknown), context.repeated));
+  return report_problems(context,
+                         api::in_document_order(context.document, std::move(unknown), context.repeated));
 }
 
 Result<Json> Registry::decode_applied(WriteContext& context, Json applied) const {

@@ -123,8 +123,8 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
     co_return std::move(revision).error();
   }
   strategy.release(before.json());
-  co_return Deleted{cacher_.show(context.resource->gvr, stored_bytes(context, before.json()).view(), *revision),
-                    true};
+  co_return Deleted{
+      cacher_.show(context.resource->gvr, stored_bytes(context, before.json()).view(), *revision), true};
 }
 
 }  // namespace mk::apiserver

@@ -77,7 +77,8 @@ Result<Json> scale_of(const api::ResourceInfo& resource, const Object& object) {
   JsonObject spec, status;
   const ScalePaths paths = scale_paths(resource);
   if (resource.extension && api::find(json, paths.replicas) == nullptr)
-    return Error(Reason::kInternalError, "the spec replicas field \"." + paths.replicas + "\" does not exist");
+    return Error(Reason::kInternalError,
+                 "the spec replicas field \"." + paths.replicas + "\" does not exist");
   spec["replicas"] = api::num(json, paths.replicas);
   status["replicas"] = api::num(json, paths.status_replicas);
   auto selector = resource.extension ? std::string(api::str(json, paths.selector)) : selector_text(json);

@@ -13,8 +13,9 @@ namespace mk::controller {
 
 inline const api::Gvr kDefinitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
 
-// The resources that CustomResourceDefinitions add to the built-in ones, for those who must know every resource
-// there is. Pointers stay valid for ever: kinds are few, and whoever followed one may hold it a while longer.
+// The resources that CustomResourceDefinitions add to the built-in ones, for those who must know every
+// resource there is. Pointers stay valid for ever: kinds are few, and whoever followed one may hold it a
+// while longer.
 class DefinedResources {
  public:
   // Before the informer starts.

@@ -7,7 +7,9 @@ namespace mk::controller {
 using api::resources::kNamespaces;
 
 NamespaceController::NamespaceController(Context& context_)
-    : Controller(context_, "namespace-controller"), namespaces_(watch(kNamespaces, self)), defined_(cache(kDefinitions)) {}
+    : Controller(context_, "namespace-controller"),
+      namespaces_(watch(kNamespaces, self)),
+      defined_(cache(kDefinitions)) {}
 
 rt::Task<Result<void>> NamespaceController::reconcile(api::Key key) {
   const auto ns = namespaces_.get(key);

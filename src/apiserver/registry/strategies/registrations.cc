@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
+#include "extensions/definition_strategy.h"
 #include "mk/base/strings.h"
 #include "registry/strategies/label_selectors.h"
 #include "registry/strategies/names.h"
-#include "extensions/definition_strategy.h"
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
 
