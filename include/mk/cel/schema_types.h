@@ -40,7 +40,8 @@ struct SchemaNode {
 // Object types are named by path below `root_name`.
 class SchemaTypes : public TypeProvider {
  public:
-  SchemaTypes(const api::Json& schema, std::string root_name);
+  // A resource's root has apiVersion, kind and the names of metadata whatever the schema says of them.
+  SchemaTypes(const api::Json& schema, std::string root_name, bool is_resource = true);
   ~SchemaTypes() override;
 
   // Pass to Value::json so that values have the types that expressions were checked with.

@@ -99,7 +99,7 @@ class Checker {
       case Expr::Kind::kCall:
         return call(expr);
       case Expr::Kind::kList:
-        return list(expr, false);
+        return list(expr);
       case Expr::Kind::kMap:
         return map(expr);
       case Expr::Kind::kStruct:
@@ -211,12 +211,9 @@ class Checker {
     const bool formats = expr->member && expr->name == "format" && expr->arguments.size() == 2;
     std::vector<TypePtr> arguments;
     for (Expr* argument : expr->arguments) {
-      if (formats && argument->kind == Expr::Kind::kList) {
-        argument->type = list(argument, true);
-        arguments.push_back(argument->type);
-      } else {
-        arguments.push_back(check(argument));
-      }
+      formatting_ += formats;
+      arguments.push_back(check(argument));
+      formatting_ -= formats;
     }
     const auto* overloads = find_functions(expr->name);
     if (overloads == nullptr) return undeclared(expr, expr->name);
@@ -312,14 +309,14 @@ class Checker {
   }
 
   // Kubernetes wants literals of one type, except where format() takes them.
-  void join(TypePtr& joined, const TypePtr& type, const Expr* at, bool mixed) {
+  void join(TypePtr& joined, const TypePtr& type, const Expr* at) {
     if (!joined) {
       joined = type;
       return;
     }
     if (types_.assign(type, joined)) {
       if (type->kind == Kind::kDyn) joined = types::dyn();
-    } else if (mixed) {
+    } else if (formatting_ > 0) {
       joined = types::dyn();
     } else {
       problem(at, fmt::format("expected type '{}' but found '{}'", types_.resolve(joined, true)->str(),
@@ -327,18 +324,18 @@ class Checker {
     }
   }
 
-  TypePtr list(Expr* expr, bool mixed) {
+  TypePtr list(Expr* expr) {
     TypePtr element;
     for (std::size_t i = 0; i < expr->arguments.size(); ++i)
-      join(element, entry_type(expr, i, expr->arguments[i]), expr->arguments[i], mixed);
+      join(element, entry_type(expr, i, expr->arguments[i]), expr->arguments[i]);
     return types::list(element ? element : new_variable());
   }
 
   TypePtr map(Expr* expr) {
     TypePtr key, value;
     for (std::size_t i = 0; i + 1 < expr->arguments.size(); i += 2) {
-      join(key, check(expr->arguments[i]), expr->arguments[i], false);
-      join(value, entry_type(expr, i / 2, expr->arguments[i + 1]), expr->arguments[i + 1], false);
+      join(key, check(expr->arguments[i]), expr->arguments[i]);
+      join(value, entry_type(expr, i / 2, expr->arguments[i + 1]), expr->arguments[i + 1]);
     }
     return types::map(key ? key : new_variable(), value ? value : new_variable());
   }
@@ -419,6 +416,7 @@ class Checker {
   Substitution types_;
   std::vector<Local> locals_;
   int next_variable_ = 0, next_slot_ = 0;
+  int formatting_ = 0;  // depth inside arguments of format(), which takes values of any types
 };
 
 }  // namespace

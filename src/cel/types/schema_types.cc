@@ -150,8 +150,8 @@ const std::pair<const std::string, std::unique_ptr<SchemaNode>>* find_property(c
 
 }  // namespace
 
-SchemaTypes::SchemaTypes(const Json& schema, std::string root_name) {
-  root_ = Builder(objects_).build(schema, root_name, true);
+SchemaTypes::SchemaTypes(const Json& schema, std::string root_name, bool is_resource) {
+  root_ = Builder(objects_).build(schema, root_name, is_resource);
 }
 
 SchemaTypes::~SchemaTypes() = default;
