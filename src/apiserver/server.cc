@@ -2,6 +2,7 @@
 
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
+#include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
@@ -110,6 +111,8 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_mutating_policies(cacher_, *authorizer_));
+  admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
