@@ -157,7 +157,7 @@ rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
   }
   call.status = 200;
   const std::string_view type = protobuf ? api::kProtobufMediaType : "application/json";
-  (void)co_await call.exchange->respond(200, answer_headers(call, type), std::move(chunks).value());
+  (void)co_await send_body(call, 200, answer_headers(call, type), std::move(chunks).value());
 }
 
 Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
