@@ -27,6 +27,10 @@ net::Headers answer_headers(const Call& call, std::string_view content_type) {
   headers.set("Content-Type", std::string(content_type));
   headers.set("Cache-Control", "no-cache, private");
   headers.set("Audit-Id", call.audit_id);
+  if (call.flow.schema) {
+    headers.set("X-Kubernetes-PF-FlowSchema-UID", call.flow.schema->uid);
+    headers.set("X-Kubernetes-PF-PriorityLevel-UID", call.flow.level->config().uid);
+  }
   for (const auto& warning : call.warnings) headers.add("Warning", quote_warning(warning));
   return headers;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "auth/authorizer.h"
+#include "flow/fairness.h"
 #include "handlers/request_info.h"
 #include "http/negotiate.h"
 #include "mk/api/object.h"
@@ -27,7 +28,8 @@ struct Call {
   Accepted accepted;
   std::string audit_id;
   std::vector<std::string> warnings;
-  int status = 0;  // as answered, for metrics
+  int status = 0;        // as answered, for metrics
+  Fairness::Class flow;  // how it was classified; none before that
 };
 
 // Headers every answer carries: content type, audit id, warnings (RFC 9111 section 5.5).
