@@ -1,6 +1,7 @@
 #include "mk/controller/manager.h"
 
 #include "cronjob/cronjob_controller.h"
+#include "daemonset/daemonset_controller.h"
 #include "deployment/deployment_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "garbagecollector/garbage_collector.h"
@@ -34,6 +35,7 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
     add<StatefulSetController>();
+    add<DaemonSetController>();
     add<JobController>();
     add<CronJobController>();
     add<TtlAfterFinishedController>();
