@@ -39,7 +39,7 @@ rt::Task<> answer_tagged(Call& call, std::string content_type, std::string tag,
   call.status = body ? 200 : 304;
   std::vector<SharedBytes> chunks;
   if (body) chunks.emplace_back(std::move(*body));
-  (void)co_await call.exchange->respond(call.status, std::move(headers), std::move(chunks));
+  (void)co_await send_body(call, call.status, std::move(headers), std::move(chunks));
 }
 
 // The same, tagged by the content's hash.

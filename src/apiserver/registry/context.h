@@ -24,12 +24,12 @@ struct WriteContext {
   std::string field_manager;
   FieldValidation validation = FieldValidation::kStrict;
   bool dry_run = false;
-  bool force = false;                 // apply
-  std::vector<std::string> warnings;  // sent as Warning headers
+  bool force = false;                         // apply
+  mutable std::vector<std::string> warnings;  // sent as Warning headers; those who only judge warn too
   // What the request's text says twice, and that text if it is JSON: problems are told in its order.
   api::FieldProblems repeated;
   std::string_view document;
-  std::string now;                    // metav1.Time of this request
+  std::string now;  // metav1.Time of this request
   // Asked before an apply or update makes an object that is not there: that takes the right to create.
   std::function<Result<void>()> may_create;
 };
