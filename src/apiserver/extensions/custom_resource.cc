@@ -66,8 +66,10 @@ CustomResource::CustomResource(const Json& definition, const Json& version, Sche
     scale_->status_replicas = dotted(api::str(*scale, "statusReplicasPath"));
     scale_->selector = dotted(api::str(*scale, "labelSelectorPath"));
   }
-  if (const Json* open_api = api::find(version, "schema.openAPIV3Schema"))
-    rules_ = make_object_rules(*open_api);
+  if (const Json* open_api = api::find(version, "schema.openAPIV3Schema")) {
+    std::vector<Cause> refused_already;
+    rules_ = make_object_rules(*open_api, "", refused_already);
+  }
   read_columns(version);
   strategy_ = make_custom_strategy(*this);
 }

@@ -86,7 +86,9 @@ inline const CustomResource* custom_of(const api::ResourceInfo& resource) {
 // The strategy of the objects of a custom resource, which outlives it.
 std::unique_ptr<Strategy> make_custom_strategy(const CustomResource& resource);
 
-// What x-kubernetes-validations of a schema say; nullptr where there are none.
-std::unique_ptr<const ObjectRules> make_object_rules(const api::Json& open_api_v3);
+// What x-kubernetes-validations of a schema say; nullptr where there are none. `causes` gets what does not
+// compile; `path` is the schema's field path.
+std::unique_ptr<const ObjectRules> make_object_rules(const api::Json& open_api_v3, const std::string& path,
+                                                     std::vector<Cause>& causes);
 
 }  // namespace mk::apiserver

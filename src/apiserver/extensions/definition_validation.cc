@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "extensions/custom_resource.h"
 #include "extensions/definition_strategy.h"
 #include "mk/api/jsonpath.h"
 #include "mk/api/structural.h"
@@ -183,6 +184,7 @@ void validate_selectable(const Json& version, const Json& schema, const std::str
 }
 
 void validate_version(const Json& version, const std::string& path, Causes& causes) {
+  const auto before = causes.size();
   const auto name = api::str(version, "name");
   check(causes, path + ".name", name, api::check_dns1035_label(name));
   if (api::flag(version, "deprecated") == false && api::find(version, "deprecationWarning") != nullptr)
@@ -194,6 +196,7 @@ void validate_version(const Json& version, const std::string& path, Causes& caus
     causes.push_back(api::required(path + ".schema.openAPIV3Schema", "schemas are required"));
   } else {
     api::check_structural(*schema, path + ".schema.openAPIV3Schema", causes);
+    if (causes.size() == before) (void)make_object_rules(*schema, path + ".schema.openAPIV3Schema", causes);
     validate_selectable(version, *schema, path, causes);
   }
   validate_columns(version, path, causes);

@@ -76,24 +76,37 @@ ResourceTable::Added compile(const Json& definition) {
 
 Definitions::Definitions(Cacher& cacher, ResourceTable& table) : cacher_(cacher), table_(table) {
   ResourceCache& cache = cacher_.resource(kDefinitions);
-  cache.for_each("", [this](const Object& definition) {
-    publish(std::string(definition.name()), Object(definition.bytes()));
+  cache.for_each("", [this](const Object& shared) {
+    // A copy of our own: definitions are large, and the shared object shall not keep a parsed form.
+    const Object definition(shared.bytes());
+    const std::string name(definition.name());
+    note_names(name, definition);
+    publish(name, definition);
     return true;
   });
   cache.on_change([this](const CacheEvent& event) { follow(event); });
 }
 
 void Definitions::follow(const CacheEvent& event) {
-  // A copy of our own: definitions are large, and the shared object shall not keep a parsed form.
-  const Object definition(event.after.bytes());
-  publish(event.key.name, event.removed ? Object() : definition);
-  enqueue(event.key.name);
-  const Object before = event.before ? Object(event.before.bytes()) : Object();
-  const Json *now_taken = api::find(definition.json(), "status.acceptedNames"),
-             *then_taken = api::find(before.json(), "status.acceptedNames");
-  const bool freed =
-      then_taken != nullptr && (event.removed || now_taken == nullptr || *now_taken != *then_taken);
-  if (freed) enqueue_group(api::str(definition.json(), "spec.group"));
+  const Object definition = event.removed ? Object() : Object(event.after.bytes());
+  const std::string& name = event.key.name;
+  publish(name, definition);
+  enqueue(name);
+  // A definition is called after its plural and group.
+  if (note_names(name, definition)) enqueue_group(name.substr(name.find('.') + 1));
+}
+
+bool Definitions::note_names(const std::string& name, const Object& definition) {
+  auto& group = names_[name.substr(name.find('.') + 1)];
+  const Json* now = api::find(definition.json(), "status.acceptedNames");
+  const auto before = group.find(name);
+  const bool changed = before != group.end() && (now == nullptr || before->second != *now);
+  if (now) {
+    group[name] = *now;
+  } else if (before != group.end()) {
+    group.erase(before);
+  }
+  return changed;
 }
 
 void Definitions::publish(const std::string& name, const Object& definition) {
@@ -120,13 +133,8 @@ void Definitions::enqueue(const std::string& name) {
   if (queue_) queue_->add(name);
 }
 
-void Definitions::enqueue_group(std::string_view group) {
-  const std::string suffix = "." + std::string(group);
-  cacher_.resource(kDefinitions).for_each("", [&](const Object& definition) {
-    const std::string name(definition.name());
-    if (name.ends_with(suffix)) enqueue(name);
-    return true;
-  });
+void Definitions::enqueue_group(const std::string& group) {
+  for (const auto& [name, names] : names_[group]) enqueue(name);
 }
 
 void Definitions::start(Registry& registry, rt::Clock& clock, rt::Group& group) {
@@ -135,10 +143,9 @@ void Definitions::start(Registry& registry, rt::Clock& clock, rt::Group& group) 
   client::WorkQueue::Backoff backoff;
   backoff.most = std::chrono::seconds(60);
   queue_ = std::make_unique<client::WorkQueue>(clock, group, backoff);
-  cacher_.resource(kDefinitions).for_each("", [this](const Object& definition) {
-    enqueue(std::string(definition.name()));
-    return true;
-  });
+  for (const auto& [of, definitions] : names_) {
+    for (const auto& [name, names] : definitions) enqueue(name);
+  }
   group.spawn("definitions", work());
 }
 
@@ -166,16 +173,11 @@ rt::Task<Result<void>> Definitions::reconcile(std::string name) {
 }
 
 rt::Task<Result<void>> Definitions::settle_names(Object definition) {
-  std::vector<Object> group;
-  cacher_.resource(kDefinitions).for_each("", [&](const Object& other) {
-    Object copy(other.bytes());
-    const bool same_group = api::str(copy.json(), "spec.group") == api::str(definition.json(), "spec.group");
-    if (same_group && copy.name() != definition.name()) group.push_back(std::move(copy));
-    return true;
-  });
-  std::vector<const Json*> others;
-  for (const auto& other : group) others.push_back(&other.json());
-  const std::string now = rt::format_time(clock_->now());
+  const std::string name(definition.name()), now = rt::format_time(clock_->now());
+  std::vector<Json> others;
+  for (const auto& [other, names] : names_[std::string(api::str(definition.json(), "spec.group"))]) {
+    if (other != name) others.push_back(names);
+  }
   Json wanted = definition.json();
   if (!accept_names(wanted, others, now)) co_return ok();
   auto change = [&others, now](const Object& current) -> Result<Json> {
@@ -183,7 +185,7 @@ rt::Task<Result<void>> Definitions::settle_names(Object definition) {
     accept_names(changed, others, now);
     return changed;
   };
-  co_return co_await write(std::string(definition.name()), std::move(change));
+  co_return co_await write(name, std::move(change));
 }
 
 WriteContext Definitions::context(ResourceRef resource, const api::Key& key) const {

@@ -30,11 +30,13 @@ class Definitions {
 
  private:
   void follow(const CacheEvent& event);
+  // Notes the names that the definition has now; says whether it had others before.
+  bool note_names(const std::string& name, const api::Object& definition);
   // Serves what the definition says; an empty object: nothing any more.
   void publish(const std::string& name, const api::Object& definition);
   void enqueue(const std::string& name);
   // All definitions of a group: a name of one may be free for another now.
-  void enqueue_group(std::string_view group);
+  void enqueue_group(const std::string& group);
 
   rt::Task<> work();
   rt::Task<Result<void>> reconcile(std::string name);
@@ -51,6 +53,9 @@ class Definitions {
   Registry* registry_ = nullptr;
   rt::Clock* clock_ = nullptr;
   std::unique_ptr<client::WorkQueue> queue_;
+  // status.acceptedNames of every definition, by group and definition: they are compared at each change, and
+  // definitions are too large to be parsed for it.
+  std::map<std::string, std::map<std::string, api::Json>> names_;
   std::map<std::string, std::uint64_t> served_;  // by definition: a hash of what it makes of the table
   std::set<std::string> watched_;                // definitions whose instances wake the queue when they go
 };

@@ -340,6 +340,53 @@ spec:
   }
 }
 
+TEST_CASE("rules in CEL are compiled with the definition and hold for its objects") {
+  Extended server;
+  const auto ruled = [](const std::string& rules) {
+    return R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foos.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: foos, kind: Foo}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            x-kubernetes-validations:
+)" + rules +
+           R"(
+            properties: {x: {type: integer}, y: {type: integer}}
+)";
+  };
+  const auto refused = server.post(kDefinitions, ruled("            - {rule: 'self.z == 1'}"));
+  CHECK(refused.status == 422);
+  CHECK(refused.message().find("x-kubernetes-validations[0].rule") != std::string::npos);
+  CHECK(refused.message().find("undefined field 'z'") != std::string::npos);
+  server.define(ruled("            - {rule: 'self.x <= self.y'}\n"
+                      "            - {rule: 'self.y >= oldSelf.y', message: y only grows, fieldPath: .y}\n"
+                      "            - {rule: 'self.x != 7', messageExpression: '\"not \" + string(self.x)', "
+                      "reason: FieldValueForbidden}"),
+                kFoos);
+  REQUIRE(server.post(kFoos, foo("a", "{x: 1, y: 2}")).status == 201);
+  CHECK(server.post(kFoos, foo("b", "{x: 3, y: 2}")).message() ==
+        "Foo.example.com \"b\" is invalid: spec: Invalid value: \"object\": failed rule: self.x <= self.y");
+  CHECK(server.post(kFoos, foo("b", "{x: 7, y: 8}")).message() ==
+        "Foo.example.com \"b\" is invalid: spec: Forbidden: not 7");
+  const std::string a = std::string(kFoos) + "/a";
+  CHECK(server.patch(a, "merge-patch+json", R"({"spec":{"y":1}})").message() ==
+        "Foo.example.com \"a\" is invalid: spec.y: Invalid value: \"object\": y only grows");
+  CHECK(server.patch(a, "merge-patch+json", R"({"spec":{"y":3}})").status == 200);
+}
+
 TEST_CASE("what custom resources look like is published") {
   Extended server;
   server.define(kFooDefinition, kFoos);

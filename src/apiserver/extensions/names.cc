@@ -23,17 +23,15 @@ void take(Names& names, std::string_view name) {
 struct Taken {
   Names resources, kinds;
 
-  explicit Taken(const std::vector<const Json*>& others) {
-    for (const Json* other : others) {
-      const Json* names = api::find(*other, "status.acceptedNames");
-      if (names == nullptr) continue;
-      take(resources, api::str(*names, "plural"));
-      take(resources, api::str(*names, "singular"));
-      for (const auto& name : api::list(*names, "shortNames")) {
+  explicit Taken(const std::vector<Json>& others) {
+    for (const Json& names : others) {
+      take(resources, api::str(names, "plural"));
+      take(resources, api::str(names, "singular"));
+      for (const auto& name : api::list(names, "shortNames")) {
         if (const auto* text = name.if_string()) take(resources, *text);
       }
-      take(kinds, api::str(*names, "kind"));
-      take(kinds, api::str(*names, "listKind"));
+      take(kinds, api::str(names, "kind"));
+      take(kinds, api::str(names, "listKind"));
     }
   }
 };
@@ -120,7 +118,7 @@ bool note_approval(Json& definition, std::string_view now) {
 
 }  // namespace
 
-bool accept_names(Json& definition, const std::vector<const Json*>& others, std::string_view now) {
+bool accept_names(Json& definition, const std::vector<Json>& others, std::string_view now) {
   const Taken taken(others);
   const Json wanted = *api::find(definition, "spec.names");
   const Json* before = api::find(definition, "status.acceptedNames");

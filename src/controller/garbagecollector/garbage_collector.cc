@@ -42,9 +42,12 @@ bool GarbageCollector::followed(const api::ResourceInfo* resource, std::uint64_t
   return found != turns_.end() && found->second == turn;
 }
 
-// The resource is gone, and its objects with it.
+// The resource is gone, and its objects with it; unless they are seen through another version by now.
 void GarbageCollector::forget_all(const api::ResourceInfo* resource) {
-  for (const auto& uid : std::exchange(uids_[resource], {})) look_at(graph_.remove(uid));
+  for (const auto& uid : std::exchange(uids_[resource], {})) {
+    const auto* node = graph_.find(uid);
+    if (node && node->resource == resource) look_at(graph_.remove(uid));
+  }
   uids_.erase(resource);
 }
 
