@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <set>
 #include <tuple>
 
 #include "mk/api/resource.h"
@@ -50,6 +51,18 @@ bool established(const Json& definition) {
   return false;
 }
 
+// A definition cannot take the place of a resource that is built in: its objects are not the definition's.
+bool built_in(const Json& definition) {
+  static const auto* names = [] {
+    auto* made = new std::set<std::string>;
+    for (const auto& resource : builtin_resources()) made->insert(resource.gvr.qualified());
+    return made;
+  }();
+  const Gvr gvr{std::string(str(definition, "spec.group")), "",
+                std::string(str(definition, "spec.names.plural"))};
+  return names->contains(gvr.qualified());
+}
+
 const std::vector<std::string> kReadWrite{"get", "patch", "update"};
 
 void add_subresources(const Json& version, ResourceInfo& resource) {
@@ -70,7 +83,7 @@ bool preferred_version(std::string_view left, std::string_view right) {
 
 std::vector<ResourceInfo> defined_resources(const Json& definition) {
   std::vector<ResourceInfo> out;
-  if (!established(definition)) return out;
+  if (!established(definition) || built_in(definition)) return out;
   // Whoever has a webhook convert needs more than another apiVersion: until webhooks are asked, the form that
   // is stored is the only one that is right.
   const bool converted = str(definition, "spec.conversion.strategy") == "Webhook";

@@ -42,6 +42,10 @@ status:
   CHECK(resources[0].subresource("status")->kind == Gvk{"example.com", "v1", "Foo"});
   CHECK(resources[1].gvr.version == "v1beta1");
   CHECK(resources[1].subresources.empty());
+  auto built_in = definition;
+  built_in.at("spec").as_object()["group"] = "apps";
+  built_in.at("spec").as_object()["names"] = JsonObject{{"plural", "deployments"}};
+  CHECK(defined_resources(built_in).empty());
   definition.at("spec").as_object()["conversion"] = JsonObject{{"strategy", "Webhook"}};
   CHECK(defined_resources(definition).size() == 1);
 }

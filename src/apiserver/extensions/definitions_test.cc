@@ -307,8 +307,8 @@ spec:
       others, [](const auto& answer) { return api::list(answer.json(), "status.conditions").size() == 2; });
   const Json seen = refused.json();
   const auto& conditions = api::list(seen, "status.conditions");
-  CHECK(api::str(conditions[0], "reason") == "KindConflict");
-  CHECK(api::str(conditions[0], "message") == "\"Foo\" is already in use");
+  CHECK(api::str(conditions[0], "reason") == "ListKindConflict");  // the last one found
+  CHECK(api::str(conditions[0], "message") == "\"FooList\" is already in use");
   CHECK(api::str(conditions[1], "reason") == "NotAccepted");
   CHECK(server.get("/apis/example.com/v1/others").status == 404);
   server.remove(std::string(kDefinitions) + "/foos.example.com");
