@@ -3,6 +3,7 @@
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
 #include "auth/authenticator_options.h"
+#include "auth/certificate_admission.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
@@ -110,6 +111,7 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_certificate_admission(*authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
