@@ -2,11 +2,13 @@
 
 #include "certificates/certificate_controllers.h"
 #include "clusterroleaggregation/clusterroleaggregation_controller.h"
+#include "cronjob/cronjob_controller.h"
 #include "deployment/deployment_controller.h"
 #include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "endpointslicemirroring/endpointslicemirroring_controller.h"
 #include "garbagecollector/garbage_collector.h"
+#include "job/job_controller.h"
 #include "kit/controller.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
@@ -16,6 +18,8 @@
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
 #include "servicecidrs/servicecidrs_controller.h"
+#include "statefulset/statefulset_controller.h"
+#include "ttlafterfinished/ttl_after_finished_controller.h"
 #include "volume/binder.h"
 #include "volume/protection.h"
 
@@ -36,6 +40,10 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replica_sets());
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
+    add<StatefulSetController>();
+    add<JobController>();
+    add<CronJobController>();
+    add<TtlAfterFinishedController>();
     add<EndpointSliceController>();
     add<EndpointsController>();
     add<EndpointSliceMirroringController>();

@@ -405,7 +405,9 @@ Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& t
   MK_TRY(admission_.mutate(context, &object, &old));
   strategy.prepare_for_update(context, object, old);
   strategy.set_defaults(object);
-  if (context.subresource != "status" && strategy.new_generation(object, old))
+  // Status and binding are the answers of controllers, not new wishes.
+  const bool wish = context.subresource != "status" && context.subresource != "binding";
+  if (wish && strategy.new_generation(object, old))
     api::set(object, "metadata.generation", api::num(old, "metadata.generation") + 1);
   return ok();
 }
