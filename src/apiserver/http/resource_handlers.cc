@@ -219,6 +219,12 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
     co_return;
   }
+  // What is answered once and kept nowhere has no rows of a table.
+  if (make != nullptr && call.accepted.transform == Transform::kTable) {
+    call.accepted.transform = Transform::kNone;
+    co_await answer_error(call, not_acceptable());
+    co_return;
+  }
   auto object = body(call, *context);
   if (!object.ok()) {
     co_await answer_error(call, std::move(object).error());
