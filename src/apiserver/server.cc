@@ -2,6 +2,7 @@
 
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
+#include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
 #include "auth/certificate_admission.h"
 #include "auth/escalation.h"
@@ -9,6 +10,7 @@
 #include "auth/reviews.h"
 #include "auth/token_issuer.h"
 #include "bootstrap/bootstrapper.h"
+#include "flow/flow_status.h"
 #include "http/front.h"
 #include "local_client.h"
 #include "mk/base/ids.h"
@@ -88,6 +90,7 @@ class Server : public ApiServer {
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
   std::unique_ptr<Join> join_;
+  std::unique_ptr<Fairness> fairness_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::unique_ptr<client::Client>> clients_;  // by user
   rt::Event own_removed_;
@@ -112,6 +115,8 @@ void Server::build() {
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   admission_->add(make_certificate_admission(*authorizer_));
+  admission_->add(make_mutating_policies(cacher_, *authorizer_));
+  admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
@@ -127,8 +132,10 @@ void Server::build() {
                      options_.cluster_cidr,   options_.service_cidr, options_.cluster_dns,
                      options_.cluster_domain, options_.version};
   join_ = std::make_unique<Join>(std::move(join), *registry_);
-  front_ = std::make_unique<Front>(
-      Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_, metrics_, clock_});
+  fairness_ = std::make_unique<Fairness>(cacher_, clock_);
+  metrics_.add_source([this] { return fairness_->metrics(); });
+  front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_,
+                                                metrics_, *fairness_, clock_});
 }
 
 void Server::add_virtual_resources() {
@@ -174,6 +181,9 @@ rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(listen());
   group_.spawn("keep bootstrapped", keep_bootstrapped());
   group_.spawn("compact", compact());
+  group_.spawn("share seats", fairness_->keep_sharing());
+  group_.spawn("flow status", keep_flow_status(*fairness_, cacher_,
+                                               client_as("system:apiserver", {"system:masters"}), clock_));
   co_return ok();
 }
 

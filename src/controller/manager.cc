@@ -3,6 +3,7 @@
 #include "certificates/certificate_controllers.h"
 #include "clusterroleaggregation/clusterroleaggregation_controller.h"
 #include "cronjob/cronjob_controller.h"
+#include "daemonset/daemonset_controller.h"
 #include "deployment/deployment_controller.h"
 #include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
@@ -41,6 +42,7 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
     add<StatefulSetController>();
+    add<DaemonSetController>();
     add<JobController>();
     add<CronJobController>();
     add<TtlAfterFinishedController>();
