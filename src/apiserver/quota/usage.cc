@@ -217,6 +217,7 @@ std::vector<api::Gvr> counted_resources(std::string_view name) {
   if (name.starts_with("services.")) return core("services");
   if (name == "requests.storage" || name.find(kOfClass) != std::string_view::npos)
     return core("persistentvolumeclaims");
+  if (name.ends_with(kOfDeviceClass)) return {api::Gvr{"resource.k8s.io", "v1", "resourceclaims"}};
   const bool compute =
       standard(name) || is_hugepages(name) || name.starts_with(kRequests) || name.starts_with(kLimits);
   return compute ? core("pods") : std::vector<api::Gvr>();
