@@ -21,11 +21,10 @@ struct World {
   std::unique_ptr<controller::Manager> manager;
   rt::Group group{loop.executor()};
 
-  World() {
-    controller::ManagerOptions options;
+  explicit World(controller::ManagerOptions options = {}) {
     options.ca_pem = "CA";
     const controller::ClientFor client_for = [this](const std::string&) -> client::Client& { return server; };
-    manager = controller::make_manager(loop, clock, *random, client_for, options);
+    manager = controller::make_manager(loop, clock, *random, client_for, std::move(options));
     group.spawn("start", manager->start());
     settle();
   }
