@@ -4,6 +4,7 @@
 #include "admission/node_restriction.h"
 #include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
+#include "auth/certificate_admission.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
@@ -113,6 +114,7 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_certificate_admission(*authorizer_));
   admission_->add(make_mutating_policies(cacher_, *authorizer_));
   admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);

@@ -196,3 +196,10 @@ TEST_CASE("changes find their watchers by name, field and namespace, and forget 
   CHECK(drain(*ended) == Texts{"ADDED p"});
   CHECK(drain(*rest) == Texts{"ADDED q", "DELETED q"});
 }
+
+TEST_CASE("the source of an event is its component, or who reports it") {
+  const auto event = [](const char* text) { return api::Object(api::parse_yaml(text).value()); };
+  CHECK(selected_value(event("{source: {component: a}, reportingComponent: b}"), "source") == "a");
+  CHECK(selected_value(event("{reportingComponent: b}"), "source") == "b");
+  CHECK(selected_value(event("{}"), "source").empty());
+}

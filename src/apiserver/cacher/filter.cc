@@ -56,7 +56,11 @@ std::string field_text(const api::Json& root, std::string_view path) {
 
 std::string selected_value(const api::Object& object, const std::string& path) {
   if (path == "status.successful") return field_text(object.json(), "status.succeeded");
-  if (path == "source") return field_text(object.json(), "source.component");
+  if (path == "source") {
+    // Events of the newer API have a reporting component instead.
+    auto component = field_text(object.json(), "source.component");
+    return component.empty() ? field_text(object.json(), "reportingComponent") : component;
+  }
   return field_text(object.json(), path);
 }
 

@@ -68,8 +68,11 @@ VolumeBinder::VolumeBinder(Context& context_)
                                       const Object& after) { return concerned_by_volume(before, after); })),
       classes_(watch(kClasses, [this](const Object& before, const Object& after) {
         Keys keys;
-        for (const auto& claim : claims_.by_index(kUnbound, std::string((after ? after : before).name())))
-          keys.push_back(claim.key());
+        std::vector<std::string> names{std::string((after ? after : before).name())};
+        if (after && is_default_class(after)) names.emplace_back();  // claims that wait for a default
+        for (const auto& name : names) {
+          for (const auto& claim : claims_.by_index(kUnbound, name)) keys.push_back(claim.key());
+        }
         return keys;
       })) {
   context().informers.indexed(kClaims, kUnbound, unbound_class);
@@ -118,7 +121,22 @@ rt::Task<Result<void>> VolumeBinder::reconcile_claim(Object claim) {
   co_return co_await bind_named(claim);
 }
 
+// A claim that left its class open gets the default class also when that comes after it.
+rt::Task<Result<bool>> VolumeBinder::take_default_class(Object claim) {
+  const bool open = api::find(claim.json(), "spec.storageClassName") == nullptr && class_of(claim).empty();
+  if (!open) co_return false;
+  const auto found = default_class(classes_.all());
+  if (!found) co_return false;
+  const Edit edit = [&found](Json& json) {
+    api::set(json, "spec.storageClassName", api::text(found.name()));
+  };
+  MK_CO_TRY(co_await change(kClaims, claim, "", edit));
+  co_return true;  // its own change brings it back
+}
+
 rt::Task<Result<void>> VolumeBinder::look_for_volume(Object claim) {
+  MK_CO_ASSIGN(const bool changed, co_await take_default_class(claim));
+  if (changed) co_return ok();
   const auto class_name = class_of(claim);
   const auto storage_class = class_name.empty() ? Object() : classes_.get(api::Key("", class_name));
   const bool waits =

@@ -21,6 +21,7 @@ class VolumeBinder : public Controller {
   rt::Task<Result<void>> reconcile(api::Key key) override;
 
   rt::Task<Result<void>> reconcile_claim(api::Object claim);
+  rt::Task<Result<bool>> take_default_class(api::Object claim);
   rt::Task<Result<void>> look_for_volume(api::Object claim);
   rt::Task<Result<void>> bind_named(api::Object claim);
   rt::Task<Result<void>> keep_bound(api::Object claim);

@@ -29,6 +29,25 @@ std::string class_of(const api::Object& object) {
   return std::string(old.empty() ? api::str(object.json(), "spec.storageClassName") : old);
 }
 
+bool is_default_class(const api::Object& storage_class) {
+  return storage_class.annotation("storageclass.kubernetes.io/is-default-class") == "true" ||
+         storage_class.annotation("storageclass.beta.kubernetes.io/is-default-class") == "true";
+}
+
+api::Object default_class(const std::vector<api::Object>& classes) {
+  api::Object found;
+  for (const auto& one : classes) {
+    if (!is_default_class(one)) continue;
+    const auto older = [](const api::Object& a, const api::Object& b) {
+      const auto x = api::str(a.json(), "metadata.creationTimestamp"),
+                 y = api::str(b.json(), "metadata.creationTimestamp");
+      return x != y ? x < y : a.name() > b.name();
+    };
+    if (!found || older(found, one)) found = one;
+  }
+  return found;
+}
+
 bool refers_to(const api::Object& volume, const api::Object& claim) {
   const auto* ref = api::find(volume.json(), "spec.claimRef");
   if (ref == nullptr || api::str(*ref, "name") != claim.name() || api::str(*ref, "namespace") != claim.ns())

@@ -17,6 +17,10 @@ inline constexpr std::string_view kSelectedNode = "volume.kubernetes.io/selected
 // The storage class of a claim or a volume; the old annotation goes before the field.
 std::string class_of(const api::Object& object);
 
+bool is_default_class(const api::Object& storage_class);
+// The youngest default class, by name where there are several; empty: none.
+api::Object default_class(const std::vector<api::Object>& classes);
+
 // Does the volume's claimRef name this claim (and not a former one of its name)?
 bool refers_to(const api::Object& volume, const api::Object& claim);
 

@@ -169,6 +169,18 @@ TEST_CASE("a class that waits for the first consumer, and one that needs a provi
   CHECK(phase(live_claim(world, "d")) == "Bound");
 }
 
+TEST_CASE("a claim of no class takes the default one when it comes, a claim of class \"\" does not") {
+  World world;
+  put(world, kClaims, claim_text("open"));
+  put(world, kClaims, claim_text("none", ", storageClassName: ''"));
+  put(world, kClasses,
+      "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: usual, annotations: "
+      "{storageclass.kubernetes.io/is-default-class: 'true'}}, provisioner: a/b, volumeBindingMode: "
+      "Immediate}");
+  CHECK(api::str(live_claim(world, "open").json(), "spec.storageClassName") == "usual");
+  CHECK(api::str(live_claim(world, "none").json(), "spec.storageClassName").empty());
+}
+
 TEST_CASE("a claim stays while a scheduled pod uses it") {
   World world;
   put(world, kClaims, claim_text("c"));
