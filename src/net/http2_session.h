@@ -28,11 +28,12 @@ struct Http2Stream {
   int refusal = 0;               // the status that it gets instead of being handled: 400, 413 or 431
   bool whole = false;            // the request has come to its end
   bool handed_over = false;
-  bool closed = false;     // nothing goes either way any more
-  std::size_t owed = 0;    // bytes taken for which the client has not been given new room yet
-  rt::MonoTime moved;      // when bytes last went either way
-  rt::Event changed;       // closed, or the queue below got shorter
-  std::size_t queued = 0;  // bytes of the answer that are not in frames yet
+  bool closed = false;        // nothing goes either way any more
+  std::size_t discarded = 0;  // of a refused request
+  std::size_t owed = 0;       // bytes taken for which the client has not been given new room yet
+  rt::MonoTime moved;         // when bytes last went either way
+  rt::Event changed;          // closed, or the queue below got shorter
+  std::size_t queued = 0;     // bytes of the answer that are not in frames yet
 
  private:
   friend class Http2Session;
@@ -79,7 +80,7 @@ class Http2Session {
   bool greeted() const { return greeted_; }  // the client's first SETTINGS have come
 
  private:
-  static constexpr std::size_t kBodiesMax = 4 << 20;
+  static constexpr std::size_t kBodiesMax = 4 << 20, kDiscardMax = 4 << 20;
   // Frames that cost us something and ask for nothing (PING, SETTINGS, PRIORITY, empty DATA).
   static constexpr double kIdleFramesMax = 10000, kIdleFramesPerSecond = 500;
 
@@ -94,6 +95,7 @@ class Http2Session {
   void refuse(Http2Stream& stream, int status);
   void hand_over(Http2Stream& stream);
   void closed(std::int32_t id);
+  void discard(Http2Stream& stream, std::size_t size);
   void give_room();
   void count_idle_frame();
   void append_data(Http2Stream& stream, std::size_t count);

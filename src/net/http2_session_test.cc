@@ -138,7 +138,23 @@ TEST_CASE("HTTP/2: what is too large is refused, and the connection lives on") {
     REQUIRE(pair.talk());
     CHECK((pair.peer.answers[id].whole && pair.peer.answers[id].body == "text"));
   }
+  CHECK(pair.session.open_streams() == 1);  // the one whose body may still come
+  pair.clock.advance(33s);
+  pair.session.sweep(pair.clock.mono());
+  REQUIRE(pair.talk());
   CHECK(pair.session.open_streams() == 0);
+}
+
+TEST_CASE("HTTP/2: the rest of a refused upload is dropped, as far as there is an end to it") {
+  Pair pair(small_limits());
+  const auto large = pair.peer.request("POST", "/", std::string(3 << 20, 'b'));
+  const auto endless = pair.peer.request("POST", "/", std::string(9 << 20, 'b'));
+  REQUIRE(pair.talk());
+  for (int i = 0; i < 2; ++i) pair.answer(*pair.next(), 413, "text");
+  REQUIRE(pair.talk());
+  CHECK((pair.peer.unsent(large) == 0 && pair.peer.answers[large].reset == -1));
+  CHECK((pair.peer.unsent(endless) > 0 && pair.peer.answers[endless].reset == NGHTTP2_NO_ERROR));
+  CHECK((pair.peer.answers[large].body == "text" && pair.session.open_streams() == 0));
 }
 
 TEST_CASE("HTTP/2: no more streams at once than said") {
