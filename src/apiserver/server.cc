@@ -2,7 +2,9 @@
 
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
+#include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
+#include "auth/certificate_admission.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
@@ -16,6 +18,7 @@
 #include "mk/pki/jwt.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "registry/strategies/service_allocator.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -111,6 +114,9 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_certificate_admission(*authorizer_));
+  admission_->add(make_mutating_policies(cacher_, *authorizer_));
+  admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
@@ -169,6 +175,7 @@ void Server::add_virtual_resources() {
 rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
+  registry_->quotas().start(loop_.executor());
   add_virtual_resources();
   MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
@@ -188,7 +195,7 @@ BootstrapOptions Server::bootstrap_options() const {
   return out;
 }
 
-// The kubernetes Service and its endpoints come back when somebody deletes them.
+// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
   for (const auto& resource :
@@ -197,6 +204,10 @@ rt::Task<> Server::keep_bootstrapped() {
       if (event.removed && event.after.key() == own) own_removed_.notify_all();
     });
   }
+  cacher_.resource(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"})
+      .on_change([this](const CacheEvent& event) {
+        if (event.removed && address_in_use(cacher_, event.after.json())) own_removed_.notify_all();
+      });
   for (;;) {
     co_await own_removed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
@@ -219,6 +230,7 @@ Result<void> Server::listen() {
 rt::Task<> Server::stop() {
   co_await group_.stop();
   if (http_) co_await http_->stop();
+  if (registry_) co_await registry_->quotas().stop();
 }
 
 // Each round forgets what was already there a round ago, so that every change is kept for at least one.

@@ -23,9 +23,9 @@ struct WriteContext {
   std::string field_manager;
   FieldValidation validation = FieldValidation::kStrict;
   bool dry_run = false;
-  bool force = false;                 // apply
-  std::vector<std::string> warnings;  // sent as Warning headers
-  std::string now;                    // metav1.Time of this request
+  bool force = false;                         // apply
+  mutable std::vector<std::string> warnings;  // sent as Warning headers; those who only judge warn too
+  std::string now;                            // metav1.Time of this request
   // Asked before an apply or update makes an object that is not there: that takes the right to create.
   std::function<Result<void>()> may_create;
 };

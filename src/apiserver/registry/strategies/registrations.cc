@@ -6,7 +6,7 @@
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
 
-// What extends the API: admission webhooks and policies, APIService, CustomResourceDefinition; and flow
+// What extends the API: admission webhooks, APIService, CustomResourceDefinition; and flow
 // control.
 namespace mk::apiserver {
 
@@ -106,25 +106,6 @@ void validate_webhooks(const Json& object, Report& report) {
     validate_hook_rules(hooks[i], hook, report);
     validate_client_config(hooks[i], hook, report);
   }
-}
-
-void default_match(Json* match) {
-  if (match == nullptr || !match->is_object()) return;
-  default_text(*match, "matchPolicy", "Equivalent");
-  default_to(*match, "namespaceSelector", api::JsonObject());
-  default_to(*match, "objectSelector", api::JsonObject());
-  default_rule_scopes(*match, "resourceRules");
-  default_rule_scopes(*match, "excludeResourceRules");
-}
-
-void default_policy(Json& object) {
-  Json& spec = ensure_object(object, "spec");
-  default_text(spec, "failurePolicy", "Fail");
-  default_match(edit(spec, "matchConstraints"));
-}
-
-void default_policy_binding(Json& object) {
-  default_match(edit(object, "spec.matchResources"));
 }
 
 void default_api_service(Json& object) {
@@ -238,10 +219,6 @@ void add_registrations(StrategySet& set) {
             {.defaults = default_mutating, .validate = validate_webhooks, .status = false});
   admission("validatingwebhookconfigurations",
             {.defaults = default_validating, .validate = validate_webhooks, .status = false});
-  admission("validatingadmissionpolicies", {.defaults = default_policy});
-  admission("mutatingadmissionpolicies", {.defaults = default_policy, .status = false});
-  admission("validatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
-  admission("mutatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
   set.add("apiservices.apiregistration.k8s.io",
           make_simple({.defaults = default_api_service, .validate = validate_api_service}));
   set.add("customresourcedefinitions.apiextensions.k8s.io",
