@@ -81,11 +81,14 @@ rt::Task<Result<void>> HttpExchange::Writer::finish() {
 }
 
 HttpExchange::HttpExchange(std::shared_ptr<Connection> connection, std::unique_ptr<RequestParser> parser)
-    : connection_(std::move(connection)), parser_(std::move(parser)) {}
+    : connection_(std::move(connection)),
+      parser_(std::move(parser)),
+      unanswered_(connection_->shared_handle()) {}
 
 Result<void> HttpExchange::begin() {
   if (started_ || ended_) return already_answered();
   started_ = true;
+  unanswered_.told();
   return ok();
 }
 

@@ -122,8 +122,12 @@ struct Http2Session::Callbacks {
   }
 };
 
-Http2Session::Http2Session(const ServerLimits& limits, rt::Clock& clock)
-    : limits_(limits), clock_(clock), idle_frames_at_(clock.mono()), idle_from_(idle_frames_at_) {
+Http2Session::Http2Session(const ServerLimits& limits, rt::Clock& clock, Kept::Total& kept)
+    : limits_(limits),
+      clock_(clock),
+      kept_(kept),
+      idle_frames_at_(clock.mono()),
+      idle_from_(idle_frames_at_) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   MK_ASSERT(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0);
@@ -186,9 +190,16 @@ bool Http2Session::is_over() const {
 }
 
 void Http2Session::take_header(Http2Stream& stream, std::string_view name, std::string_view value) {
-  stream.header_bytes += name.size() + value.size() + kFieldOverhead;
-  if (stream.header_bytes > limits_.header_max) {
-    stream.refusal = 431;
+  if (stream.refusal != 0) return;
+  const std::size_t size = name.size() + value.size() + kFieldOverhead;
+  stream.header_bytes += size;
+  headers_ += size;
+  if (stream.header_bytes > limits_.header_max || headers_ > kHeadersMax) stream.refusal = 431;
+  if (stream.refusal == 0 && !kept_.set(headers_ + bodies_)) stream.refusal = 503;
+  if (stream.refusal != 0) {
+    headers_ -= stream.header_bytes;
+    stream.header_bytes = 0;
+    stream.request.headers = Headers();
     return;
   }
   Request& request = stream.request;
@@ -225,6 +236,10 @@ void Http2Session::take_body(Http2Stream& stream, std::string_view data) {
   stream.moved = clock_.mono();
   if (stream.request.body.size() + data.size() > limits_.body_max) {
     refuse(stream, 413);
+    return;
+  }
+  if (!kept_.set(headers_ + bodies_ + data.size())) {
+    refuse(stream, 503);
     return;
   }
   stream.request.body.append(data);
@@ -292,7 +307,9 @@ void Http2Session::closed(std::int32_t id) {
   stream->closed = true;
   stream->queue_.clear();
   stream->queued = 0;
+  headers_ -= stream->header_bytes;
   bodies_ -= stream->request.body.size();
+  kept_.set(headers_ + bodies_);
   if (stream->whole) whole_bodies_ -= stream->request.body.size();
   owed_ -= stream->owed;
   if (streams_.empty()) idle_from_ = clock_.mono();
