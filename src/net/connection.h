@@ -82,6 +82,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::optional<pki::CertificateInfo>& client_certificate() const { return client_certificate_; }
   const std::string& client_certificate_error() const { return client_certificate_error_; }
   rt::Task<Result<void>> write(std::vector<std::string_view> pieces);
+  // How much of it went without waiting; the rest is for write(), which also tells of an error.
+  std::size_t write_now(std::string_view data) {
+    const auto count = stream_.try_write(data);
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+  }
   // Bytes behind the request belong to the protocol that takes over.
   void give_back_input();
 
