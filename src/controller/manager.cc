@@ -1,5 +1,6 @@
 #include "mk/controller/manager.h"
 
+#include "admissionpolicy/status_controller.h"
 #include "deployment/deployment_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "garbagecollector/garbage_collector.h"
@@ -32,6 +33,7 @@ class ManagerImpl : public Manager {
     add<EndpointSliceController>();
     add<EndpointsController>();
     add<PodGcController>();
+    add<AdmissionPolicyStatusController>();
     add<GarbageCollector>();
   }
 

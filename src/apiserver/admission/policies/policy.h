@@ -56,11 +56,4 @@ struct PolicyBinding {
   std::set<std::string> actions;  // Deny, Warn, Audit
 };
 
-// A problem of a policy's expression: the field's path below the object, and what is wrong.
-struct ExpressionProblem {
-  std::string path, text, message;
-};
-// Compiles every expression of a policy's spec, with `types` for object and params.
-std::vector<ExpressionProblem> check_expressions(const api::Json& spec, cel::AdmissionTypes& types);
-
 }  // namespace mk::apiserver
