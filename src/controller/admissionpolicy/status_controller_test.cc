@@ -83,7 +83,7 @@ spec:
   Json crontabs = policy(
       "{paramKind: {apiVersion: v1, kind: ConfigMap}, validations: [{expression: \"object.spec.replicas > "
       "'1'\"}, "
-      "{expression: object.spec.maxRetries < 10}, {expression: params.data['a'] == 1}]}");
+      "{expression: object.spec.maxRetries < 10}, {expression: \"params.data['a'] == 1\"}]}");
   crontabs.at_pointer("/spec/matchConstraints/resourceRules/0") =
       api::parse_yaml(
           "{apiGroups: [stable.example.com], apiVersions: [v1], resources: [crontabs], operations: ['*']}")
