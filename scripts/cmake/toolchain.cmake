@@ -49,6 +49,9 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(LibArchive REQUIRED)
+find_package(ZLIB REQUIRED)
+find_path(MK_NGHTTP2_INCLUDE nghttp2/nghttp2.h REQUIRED)
+find_library(MK_NGHTTP2_LIBRARY nghttp2 REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(Catch2 2.13 REQUIRED)
 
@@ -63,3 +66,7 @@ target_link_libraries(mk_flags INTERFACE Threads::Threads)
 add_library(mk_warnings INTERFACE)
 target_compile_options(mk_warnings INTERFACE -Wall -Wextra -Wshadow -Wno-unused-parameter
   $<$<CXX_COMPILER_ID:GNU>:-fcoroutines -Wno-mismatched-new-delete -Wno-maybe-uninitialized -Wno-dangling-pointer>)
+
+add_library(mk_nghttp2 INTERFACE)
+target_include_directories(mk_nghttp2 SYSTEM INTERFACE ${MK_NGHTTP2_INCLUDE})
+target_link_libraries(mk_nghttp2 INTERFACE ${MK_NGHTTP2_LIBRARY})

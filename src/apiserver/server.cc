@@ -4,11 +4,13 @@
 #include "admission/node_restriction.h"
 #include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
+#include "auth/certificate_admission.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
 #include "auth/token_issuer.h"
 #include "bootstrap/bootstrapper.h"
+#include "flow/flow_status.h"
 #include "http/front.h"
 #include "local_client.h"
 #include "mk/base/ids.h"
@@ -16,6 +18,7 @@
 #include "mk/pki/jwt.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "registry/strategies/service_allocator.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -87,6 +90,7 @@ class Server : public ApiServer {
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
   std::unique_ptr<Join> join_;
+  std::unique_ptr<Fairness> fairness_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::unique_ptr<client::Client>> clients_;  // by user
   rt::Event own_removed_;
@@ -110,6 +114,7 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_certificate_admission(*authorizer_));
   admission_->add(make_mutating_policies(cacher_, *authorizer_));
   admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
@@ -127,8 +132,10 @@ void Server::build() {
                      options_.cluster_cidr,   options_.service_cidr, options_.cluster_dns,
                      options_.cluster_domain, options_.version};
   join_ = std::make_unique<Join>(std::move(join), *registry_);
-  front_ = std::make_unique<Front>(
-      Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_, metrics_, clock_});
+  fairness_ = std::make_unique<Fairness>(cacher_, clock_);
+  metrics_.add_source([this] { return fairness_->metrics(); });
+  front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_,
+                                                metrics_, *fairness_, clock_});
 }
 
 void Server::add_virtual_resources() {
@@ -168,11 +175,15 @@ void Server::add_virtual_resources() {
 rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
+  registry_->quotas().start(loop_.executor());
   add_virtual_resources();
   MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
   group_.spawn("keep bootstrapped", keep_bootstrapped());
   group_.spawn("compact", compact());
+  group_.spawn("share seats", fairness_->keep_sharing());
+  group_.spawn("flow status", keep_flow_status(*fairness_, cacher_,
+                                               client_as("system:apiserver", {"system:masters"}), clock_));
   co_return ok();
 }
 
@@ -184,7 +195,7 @@ BootstrapOptions Server::bootstrap_options() const {
   return out;
 }
 
-// The kubernetes Service and its endpoints come back when somebody deletes them.
+// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
   for (const auto& resource :
@@ -193,6 +204,10 @@ rt::Task<> Server::keep_bootstrapped() {
       if (event.removed && event.after.key() == own) own_removed_.notify_all();
     });
   }
+  cacher_.resource(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"})
+      .on_change([this](const CacheEvent& event) {
+        if (event.removed && address_in_use(cacher_, event.after.json())) own_removed_.notify_all();
+      });
   for (;;) {
     co_await own_removed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
@@ -215,6 +230,7 @@ Result<void> Server::listen() {
 rt::Task<> Server::stop() {
   co_await group_.stop();
   if (http_) co_await http_->stop();
+  if (registry_) co_await registry_->quotas().stop();
 }
 
 // Each round forgets what was already there a round ago, so that every change is kept for at least one.

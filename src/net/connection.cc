@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "exchange.h"
+#include "http2_connection.h"
 #include "http_text.h"
 #include "mk/base/log.h"
 
@@ -56,7 +57,15 @@ void Connection::set_deadline(rt::Duration from_now) {
   deadline_ = shared_->clock.mono() + from_now;
 }
 
+void Connection::shut_down() {
+  if (http2_) http2_->shut_down();
+}
+
 void Connection::sweep(rt::MonoTime now) {
+  if (http2_) {
+    http2_->sweep(now);
+    return;
+  }
   if (now < deadline_) return;
   if (writing_ && stream_.bytes_written() != written_seen_) {
     written_seen_ = stream_.bytes_written();
@@ -102,6 +111,12 @@ void Connection::check_client(const std::string& ca_pem) {
 
 rt::Task<> Connection::serve(std::shared_ptr<Connection> self) {
   if (!co_await self->handshake()) co_return;
+  if (negotiated_http2(self->stream_.ssl())) {
+    self->no_deadline();
+    self->http2_ = std::make_unique<Http2Connection>(*self);
+    co_await Http2Connection::run(self);
+    co_return;
+  }
   for (int served = 1;; ++served) {
     auto parser = co_await self->read_request();
     if (!parser) break;
@@ -166,11 +181,7 @@ rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
   co_return ok();
 }
 
-// Runs the handler; false when the connection is at its end (or belongs to somebody else now).
-rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
-  const bool keep_alive = parser->keep_alive();
-  auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::move(parser));
-  if (!keep_alive) exchange->refuse_keep_alive();
+rt::Task<> Connection::run_handler(std::shared_ptr<Exchange> exchange) {
   std::string failure;
   try {
     co_await shared_->handler(exchange);
@@ -180,14 +191,23 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
   } catch (const std::exception& error) {
     failure = error.what();
   }
-  if (!failure.empty()) {
-    const auto& request = exchange->request();
-    kLog.error("handler failed", "method", request.method, "path", request.path(), "error", failure);
-  }
-  if (!exchange->started()) {
-    auto ignored = co_await exchange->respond(status_response(
-        500, "InternalError", "an error on the server has prevented the request from succeeding"));
-  }
+  if (failure.empty()) co_return;
+  const auto& request = exchange->request();
+  kLog.error("handler failed", "method", request.method, "path", request.path(), "error", failure);
+}
+
+Response Connection::handler_failed() {
+  return status_response(500, "InternalError",
+                         "an error on the server has prevented the request from succeeding");
+}
+
+// False when the connection is at its end (or belongs to somebody else now).
+rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
+  const bool keep_alive = parser->keep_alive();
+  auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::move(parser));
+  if (!keep_alive) exchange->refuse_keep_alive();
+  co_await run_handler(exchange);
+  if (!exchange->started()) (void)co_await exchange->respond(handler_failed());
   exchange->end();
   if (exchange->reusable()) co_return true;
   if (exchange->upgraded()) co_return false;  // closed with the last handle
@@ -200,20 +220,23 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
   co_return false;
 }
 
+Response Connection::refusal(int code) const {
+  if (code == 400) return status_response(400, "BadRequest", "the request cannot be understood");
+  const bool body = code == 413;
+  const std::size_t limit = body ? shared_->limits.body_max : shared_->limits.header_max;
+  return status_response(code, body ? "RequestEntityTooLarge" : "BadRequest",
+                         std::string("the request ") + (body ? "body" : "header") + " exceeds the limit of " +
+                             std::to_string(limit) + " bytes");
+}
+
 rt::Task<> Connection::refuse(Error error) {
   int code = 400;
   if (error.is(Reason::kRequestEntityTooLarge)) code = 413;
   if (error.name == "header_limit") code = 431;
-  const std::string_view reason = code == 413 ? "RequestEntityTooLarge" : "BadRequest";
-  std::string message = error.message();
-  if (code == 413)
-    message = "the request body exceeds the limit of " + std::to_string(shared_->limits.body_max) + " bytes";
-  if (code == 431)
-    message =
-        "the request header exceeds the limit of " + std::to_string(shared_->limits.header_max) + " bytes";
+  Response response = code == 400 ? status_response(400, "BadRequest", error.message()) : refusal(code);
   auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::make_unique<RequestParser>());
   exchange->refuse_keep_alive();
-  auto sent = co_await exchange->respond(status_response(code, reason, message));
+  auto sent = co_await exchange->respond(std::move(response));
   exchange->end();
   if (sent.ok()) co_await linger();
 }

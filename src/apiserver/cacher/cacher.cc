@@ -97,6 +97,15 @@ ResourceCache::Page ResourceCache::page(const Filter& filter, std::size_t limit)
   return out;
 }
 
+std::size_t ResourceCache::count_behind(const Filter& filter, const api::Key& after) const {
+  std::size_t count = 0;
+  for (auto at = objects_.upper_bound(after); at != objects_.end(); ++at) {
+    if (!filter.ns.empty() && at->first.ns != filter.ns) break;
+    if (filter.admits(at->first)) ++count;
+  }
+  return count;
+}
+
 Result<std::shared_ptr<CacheWatcher>> ResourceCache::watch(Filter filter, store::Revision since) {
   if (since < oldest_)
     return Error(Reason::kExpired,

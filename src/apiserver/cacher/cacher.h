@@ -80,6 +80,8 @@ class ResourceCache {
   // The first `limit` (0: all). What is behind a full page is counted only without selectors, by keys alone;
   // with them `behind` is 1 if there is any more.
   Page page(const Filter& filter, std::size_t limit) const;
+  // How many keys behind `after` the filter admits; what is inside is not looked at.
+  std::size_t count_behind(const Filter& filter, const api::Key& after) const;
   // `visit` returns false to stop.
   void for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const;
 

@@ -12,8 +12,8 @@ namespace mk::apiserver {
 // What the authorizer is asked about a call.
 Attributes attributes_of(const Call& call);
 
-// Life of an HTTP request: who is it (authenticate, impersonate), what does it want (parse, negotiate), may
-// it (authorize), then the handler of the resource or path.
+// Life of an HTTP request: who is it (authenticate, impersonate), what does it want (parse, negotiate), is
+// it its turn (priority and fairness), may it (authorize), then the handler of the resource or path.
 class Front {
  public:
   struct Parts {
@@ -23,6 +23,7 @@ class Front {
     Paths& paths;
     Join& join;
     Metrics& metrics;
+    Fairness& fairness;
     rt::Clock& clock;
   };
   explicit Front(Parts parts) : parts_(parts) {}
@@ -31,6 +32,7 @@ class Front {
 
  private:
   rt::Task<> answer(Call& call);
+  rt::Task<> answer_in_turn(Call& call, Result<Accepted> accepted);
   Result<UserInfo> identify(const net::Exchange& exchange);
   Result<void> authorize(Call& call);
 

@@ -98,13 +98,13 @@ bool acceptable(const MediaType& media, Accepted& out) {
 
 }  // namespace
 
-Result<Accepted> negotiate(std::string_view accept) {
+Result<Accepted> negotiate(std::string_view accept, bool transforms) {
   Accepted out;
   const auto wanted = parse_accept(accept);
   if (wanted.empty()) return out;
   std::optional<Accepted> protobuf;
   for (const auto& media : wanted) {
-    if (!acceptable(media, out)) continue;
+    if (!acceptable(media, out) || (!transforms && out.transform != Transform::kNone)) continue;
     if (out.encoding != Encoding::kProtobuf) {
       if (!protobuf) return out;
       protobuf->otherwise = std::make_shared<const Accepted>(out);

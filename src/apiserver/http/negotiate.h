@@ -22,7 +22,8 @@ struct Accepted {
   std::shared_ptr<const Accepted> otherwise;
 };
 // The first acceptable alternative, in the client's order of preference. kNotAcceptable lists what there is.
-Result<Accepted> negotiate(std::string_view accept);
+// `transforms`: there are Tables and metadata alone to be had.
+Result<Accepted> negotiate(std::string_view accept, bool transforms = true);
 Error not_acceptable();
 
 // A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/relay.h"
 #include "mk/api/resource.h"
 #include "mk/base/strings.h"
 #include "registry/errors.h"
@@ -50,24 +51,21 @@ Result<std::string> choose_container(const Object& pod, std::string_view asked) 
                                         join(names, " ") + "]");
 }
 
-// Bytes from one end to the other until it ends.
-rt::Task<> pump(std::shared_ptr<net::RawStream> from, std::shared_ptr<net::RawStream> to) {
-  for (;;) {
-    auto data = co_await from->read_some(64 << 10);
-    if (!data.ok() || data->empty()) co_return;
-    if (!(co_await to->write_all(std::move(data).value())).ok()) co_return;
-  }
-}
-
 }  // namespace
 
 NodeProxy::NodeProxy(rt::Loop& loop, rt::Clock& clock, Cacher& cacher, pki::KeyPair client,
                      std::string ca_pem)
-    : loop_(loop), clock_(clock), cacher_(cacher), client_(std::move(client)), ca_pem_(std::move(ca_pem)) {}
+    : loop_(loop),
+      clock_(clock),
+      cacher_(cacher),
+      client_(std::move(client)),
+      ca_pem_(std::move(ca_pem)),
+      endpoints_(loop, clock, cacher) {}
 NodeProxy::~NodeProxy() = default;
 
 bool NodeProxy::handles(const RequestInfo& info) {
   if (!info.group.empty()) return false;
+  if (EndpointProxy::handles(info)) return true;
   const auto& sub = info.subresource;
   if (info.resource == "pods")
     return sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward";
@@ -123,6 +121,7 @@ Result<NodeProxy::Target> NodeProxy::target(const Call& call) {
   Target out;
   if (call.info.resource == "nodes") {
     MK_ASSIGN(out.kubelet, kubelet_of(call.info.name));
+    out.prefix = "/api/v1/nodes/" + call.info.name + "/proxy";
     out.path = "/" + call.info.rest;
     if (const auto query = call.exchange->request().query(); !query.empty())
       out.path.append("?").append(query);
@@ -139,76 +138,25 @@ Result<NodeProxy::Target> NodeProxy::target(const Call& call) {
 }
 
 rt::Task<> NodeProxy::handle(Call& call) {
+  if (EndpointProxy::handles(call.info)) {
+    co_await endpoints_.handle(call);
+    co_return;
+  }
   auto found = target(call);
   if (!found.ok()) {
     co_await answer_error(call, std::move(found).error());
     co_return;
   }
+  Relay relay{*found->kubelet, std::move(found->path), std::move(found->prefix)};
   const bool upgrade = call.exchange->request().headers.has("Upgrade");
   if (upgrade) {
-    co_await tunnel(call, std::move(found).value());
+    co_await relay_upgrade(call, std::move(relay));
   } else if (call.info.subresource == "exec" || call.info.subresource == "attach" ||
              call.info.subresource == "portforward") {
     co_await answer_error(call, Error(Reason::kBadRequest, "Upgrade request required"));
   } else {
-    co_await stream(call, std::move(found).value());
+    co_await relay_request(call, std::move(relay));
   }
-}
-
-rt::Task<> NodeProxy::stream(Call& call, Target target) {
-  net::Request request(call.exchange->request().method, target.path);
-  request.body = call.exchange->request().body;
-  auto answer = co_await target.kubelet->stream(std::move(request));
-  if (!answer.ok()) {
-    co_await answer_error(call, std::move(answer).error().wrap("cannot reach the node of " + call.info.name));
-    co_return;
-  }
-  call.status = (*answer)->head().status;
-  const std::string type((*answer)->head().headers.get("Content-Type"));
-  auto body =
-      co_await call.exchange->start(call.status, answer_headers(call, type.empty() ? "text/plain" : type));
-  if (!body.ok()) co_return;
-  const auto copy = [](net::BodyReader& from, net::BodyWriter& to) -> rt::Task<> {
-    std::vector<SharedBytes> none;
-    if (!(co_await to.write(std::move(none))).ok()) co_return;
-    for (;;) {
-      auto data = co_await from.read_some();
-      if (!data.ok()) co_return;  // without finish(): the client sees that something is missing
-      if (data->empty()) break;
-      std::vector<SharedBytes> chunks;
-      chunks.emplace_back(std::move(data).value());
-      if (!(co_await to.write(std::move(chunks))).ok()) co_return;
-    }
-    (void)co_await to.finish();
-  };
-  co_await rt::race(copy(**answer, **body), call.exchange->client_gone());
-}
-
-// The upgrade request goes to the kubelet as it is and its 101 comes back as it is: whatever protocol the two
-// agree on (WebSocket, SPDY) runs between them.
-rt::Task<> NodeProxy::tunnel(Call& call, Target target) {
-  net::Request request(call.exchange->request().method, target.path);
-  for (const auto& [name, value] : call.exchange->request().headers.all()) {
-    const std::string lower = to_lower(name);
-    if (lower == "authorization" || lower == "host" || lower == "content-length" ||
-        lower.starts_with("impersonate-"))
-      continue;
-    request.headers.add(name, value);
-  }
-  auto upstream = co_await target.kubelet->upgrade(std::move(request));
-  if (!upstream.ok()) {
-    co_await answer_error(call, std::move(upstream).error());
-    co_return;
-  }
-  net::Headers headers = upstream->head.headers;
-  const std::string protocol(headers.get("Upgrade"));
-  auto downstream = co_await call.exchange->upgrade(protocol, std::move(headers));
-  call.status = 101;
-  if (!downstream.ok()) co_return;
-  std::shared_ptr<net::RawStream> up = std::move(upstream->stream), down = std::move(*downstream);
-  co_await rt::race(pump(up, down), pump(down, up));
-  up->close();
-  down->close();
 }
 
 }  // namespace mk::apiserver

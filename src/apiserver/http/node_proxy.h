@@ -6,11 +6,12 @@
 
 #include "cacher/cacher.h"
 #include "http/call.h"
+#include "http/endpoint_proxy.h"
 #include "mk/net/client.h"
 
 namespace mk::apiserver {
 
-// The way to the kubelets: logs, exec, attach and port-forward of pods, and the node proxy. The API server
+// The way to the nodes: logs, exec, attach and port-forward of pods, and the proxies. To kubelets the API server
 // presents its own client certificate; who may do what has been decided before.
 class NodeProxy {
  public:
@@ -24,13 +25,12 @@ class NodeProxy {
  private:
   struct Target {
     net::HttpClient* kubelet = nullptr;
-    std::string path;  // with query
+    std::string path;    // with query
+    std::string prefix;  // of links; "": they stay
   };
   Result<Target> target(const Call& call);
   Result<std::string> pod_path(const Call& call, const api::Object& pod) const;
   Result<net::HttpClient*> kubelet_of(const std::string& node);
-  rt::Task<> stream(Call& call, Target target);
-  rt::Task<> tunnel(Call& call, Target target);
 
   rt::Loop& loop_;
   rt::Clock& clock_;
@@ -38,6 +38,7 @@ class NodeProxy {
   pki::KeyPair client_;
   std::string ca_pem_;
   std::map<std::string, std::unique_ptr<net::HttpClient>> kubelets_;  // by base URL
+  EndpointProxy endpoints_;
 };
 
 }  // namespace mk::apiserver

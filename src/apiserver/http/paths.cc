@@ -39,7 +39,7 @@ rt::Task<> answer_cacheable(Call& call, std::string content_type, std::string bo
   std::vector<SharedBytes> chunks;
   if (!fresh) chunks.emplace_back(std::move(body));
   call.status = fresh ? 304 : 200;
-  (void)co_await call.exchange->respond(call.status, std::move(headers), std::move(chunks));
+  (void)co_await send_body(call, call.status, std::move(headers), std::move(chunks));
 }
 
 }  // namespace

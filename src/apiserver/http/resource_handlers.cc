@@ -8,6 +8,7 @@
 #include "mk/api/protobuf.h"
 #include "mk/api/schema.h"
 #include "mk/base/strings.h"
+#include "mk/rt/all.h"
 #include "registry/errors.h"
 #include "registry/subresources.h"
 
@@ -83,7 +84,21 @@ std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
   return out;
 }
 
+constexpr std::size_t kRemovalsAtOnce = 32;
+
 }  // namespace
+
+// A collection on its way out.
+struct ResourceHandlers::Removals {
+  Removals(const WriteContext& context_, const client::DeleteOptions& options_,
+           const std::vector<Object>& items_)
+      : context(context_), options(options_), items(items_) {}
+  const WriteContext& context;
+  const client::DeleteOptions& options;
+  const std::vector<Object>& items;
+  std::size_t next = 0;
+  std::optional<Error> failure;
+};
 
 rt::Task<> ResourceHandlers::handle(Call& call) {
   const RequestInfo& info = call.info;
@@ -95,7 +110,9 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
     co_await answer_error(call, not_found(call.resource->gvr, info.name + "/" + info.subresource));
     co_return;
   }
-  if (!serves(*call.resource, info.subresource, info.verb)) {
+  // Nothing is updated or patched without a name.
+  const bool nameless = info.name.empty() && (info.verb == "update" || info.verb == "patch");
+  if (nameless || !serves(*call.resource, info.subresource, info.verb)) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
     co_return;
   }
@@ -157,7 +174,7 @@ rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
   }
   call.status = 200;
   const std::string_view type = protobuf ? api::kProtobufMediaType : "application/json";
-  (void)co_await call.exchange->respond(200, answer_headers(call, type), std::move(chunks).value());
+  (void)co_await send_body(call, 200, answer_headers(call, type), std::move(chunks).value());
 }
 
 Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
@@ -218,6 +235,14 @@ rt::Task<> ResourceHandlers::create(Call& call) {
   if (make == nullptr && (!call.info.subresource.empty() || !call.info.name.empty())) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
     co_return;
+  }
+  if (make != nullptr && call.accepted.transform != Transform::kNone) {  // what is not stored is no Table
+    auto accepted = negotiate(call.exchange->request().headers.get("Accept"), false);
+    if (!accepted.ok()) {
+      co_await answer_error(call, std::move(accepted).error());
+      co_return;
+    }
+    call.accepted = std::move(accepted).value();
   }
   auto object = body(call, *context);
   if (!object.ok()) {
@@ -339,16 +364,30 @@ rt::Task<> ResourceHandlers::remove_collection(Call& call) {
     co_await answer_error(call, std::move(list).error());
     co_return;
   }
-  for (const Object& object : list->items) {
-    WriteContext one = *context;
-    one.ns = object.ns();
-    one.name = object.name();
-    auto deleted = co_await registry_.remove(one, *options);
-    if (deleted.ok() || deleted.error().is(Reason::kNotFound)) continue;
-    co_await answer_error(call, std::move(deleted).error());
+  Removals removals(*context, *options, list->items);
+  std::vector<rt::Task<>> lanes;
+  for (std::size_t i = 0; i < std::min(kRemovalsAtOnce, list->items.size()); ++i)
+    lanes.push_back(remove_next(removals));
+  co_await rt::all(std::move(lanes));
+  if (removals.failure) {
+    co_await answer_error(call, std::move(*removals.failure));
     co_return;
   }
   co_await answer_list(call, *list);
+}
+
+// One after the other, until none is left or one could not be deleted. Several run side by side, so that
+// their writes share a sync of the disk.
+rt::Task<> ResourceHandlers::remove_next(Removals& removals) {
+  while (removals.next < removals.items.size() && !removals.failure) {
+    const Object object = removals.items[removals.next++];
+    WriteContext one = removals.context;
+    one.ns = object.ns();
+    one.name = object.name();
+    auto deleted = co_await registry_.remove(one, removals.options);
+    if (!deleted.ok() && !deleted.error().is(Reason::kNotFound))
+      removals.failure = std::move(deleted).error();
+  }
 }
 
 rt::Task<> ResourceHandlers::scale(Call& call) {

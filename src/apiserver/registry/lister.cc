@@ -107,6 +107,10 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
     if (limit > 0 && static_cast<std::int64_t>(out.items.size()) >= limit) break;
   }
   out.continue_token = encode_position(Position{position.revision, after});
+  // By what is there now: an estimate where objects came or went since the first page, as the API has it.
+  if (!filter.looks_inside())
+    out.remaining = static_cast<std::int64_t>(
+        cacher.resource(resource.gvr).count_behind(filter, Cacher::object_key(after)));
   co_return out;
 }
 

@@ -125,6 +125,16 @@ Error invalid(const WriteContext& context, const Json& object, std::vector<Cause
   return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
 }
 
+// To a JSON patch every object of a kind with a status has one, if an empty one: clients add to it.
+Result<Json> patched_json(const Json& current, const Json& patch, bool has_status) {
+  if (!has_status || api::find(current, "status") != nullptr) return api::apply_json_patch(current, patch);
+  Json base = current;
+  api::set(base, "status", api::JsonObject());
+  MK_ASSIGN(Json patched, api::apply_json_patch(base, patch));
+  if (patched.is_object() && api::object(patched, "status").empty()) api::erase(patched, "status");
+  return patched;
+}
+
 // An object written in full may leave out what the URL says anyway.
 void fill_identity(const WriteContext& context, Json& object) {
   if (!object.is_object()) return;
@@ -142,7 +152,7 @@ store::Revision revision_of(const Object& object) {
 }
 
 Registry::Registry(Cacher& cacher, StrategySet& strategies, AdmissionChain& admission, rt::Clock& clock)
-    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock) {}
+    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock), quotas_(cacher) {}
 
 Result<Object> Registry::get(const api::ResourceInfo& resource, const api::Key& key) const {
   Object object = cacher_.get(resource.gvr, key);
@@ -247,17 +257,21 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   if (auto admitted = admission_.validate(context, &object, nullptr); !admitted.ok() || context.dry_run) {
     strategy.release(object);
     if (!admitted.ok()) co_return std::move(admitted).error();
+    MK_CO_TRY(quotas_.check(context, nullptr, &object));
     co_return Written{Object(std::move(object)), true};
   }
-  std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kPut,
-                          Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
-                          store::Operation::kAbsent);
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  store::Operation operation(store::Operation::Kind::kPut,
+                             Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
+                             store::Operation::kAbsent);
+  ObjectChange change(std::move(operation), strategy.companions(context, &object, nullptr), nullptr, &object,
+                      durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     strategy.release(object);
-    if (revision.error().is(Reason::kConflict)) co_return already_exists(context.resource->gvr, context.name);
-    co_return std::move(revision).error();
+    if (!revision.error().is(Reason::kConflict)) co_return std::move(revision).error();
+    if (cacher_.get(context.resource->gvr, key_of(context)))
+      co_return already_exists(context.resource->gvr, context.name);
+    co_return write_conflict(context.resource->gvr, context.name);  // one of its companions
   }
   Object stored = cacher_.get(context.resource->gvr, key_of(context));
   // Somebody may have changed or removed it since; then the answer is what we wrote.
@@ -317,7 +331,7 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
   auto apply_patch = [&]() -> Result<Json> {
     switch (type) {
       case client::PatchType::kJson:
-        return api::apply_json_patch(current.json(), patch);
+        return patched_json(current.json(), patch, strategies_.of(*context.resource).has_status());
       case client::PatchType::kMerge:
         return api::apply_merge_patch(current.json(), patch);
       default:
@@ -391,7 +405,9 @@ Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& t
   MK_TRY(admission_.mutate(context, &object, &old));
   strategy.prepare_for_update(context, object, old);
   strategy.set_defaults(object);
-  if (context.subresource != "status" && strategy.new_generation(object, old))
+  // Status and binding are the answers of controllers, not new wishes.
+  const bool wish = context.subresource != "status" && context.subresource != "binding";
+  if (wish && strategy.new_generation(object, old))
     api::set(object, "metadata.generation", api::num(old, "metadata.generation") + 1);
   return ok();
 }
@@ -422,8 +438,9 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
   if (!checked.ok() || context.dry_run || same_content(object, current.json())) {
     strategy.release(object);  // nothing will be written: what was allocated for it is free again
     MK_CO_TRY(std::move(checked));
-    if (context.dry_run) co_return Written{Object(std::move(object)), false};
-    co_return Written{current, false};
+    if (!context.dry_run) co_return Written{current, false};
+    MK_CO_TRY(quotas_.check(context, &current.json(), &object));
+    co_return Written{Object(std::move(object)), false};
   }
   auto written = co_await write_back(context, current, object);
   if (!written.ok()) strategy.release(object);
@@ -438,10 +455,13 @@ rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Obje
   const bool goes = ready_to_go(object);
   const auto kind = goes ? store::Operation::Kind::kRemove : store::Operation::Kind::kPut;
   const SharedBytes bytes = encode_stored(object);
-  std::vector<store::Operation> operations;
-  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
-                          revision_of(before));
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  store::Operation operation(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
+                             revision_of(before));
+  const Json* after = goes ? nullptr : &object;
+  auto companions = strategies_.of(*context.resource).companions(context, after, &before.json());
+  ObjectChange change(std::move(operation), std::move(companions), &before.json(), after,
+                      durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
     co_return std::move(revision).error();

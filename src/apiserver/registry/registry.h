@@ -10,6 +10,7 @@
 #include "mk/api/schema.h"
 #include "mk/client/client.h"
 #include "mk/rt/clock.h"
+#include "quota/ledger.h"
 #include "registry/context.h"
 #include "registry/strategy.h"
 
@@ -48,6 +49,7 @@ class Registry {
   Cacher& cacher() { return cacher_; }
   rt::Clock& clock() { return clock_; }
   StrategySet& strategies() { return strategies_; }
+  QuotaLedger& quotas() { return quotas_; }
 
  private:
   Result<void> decode(WriteContext& context, const api::Type& type, api::Json& object) const;
@@ -71,6 +73,7 @@ class Registry {
   StrategySet& strategies_;
   AdmissionChain& admission_;
   rt::Clock& clock_;
+  QuotaLedger quotas_;
 };
 
 store::Revision revision_of(const api::Object& object);

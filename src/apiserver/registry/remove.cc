@@ -109,13 +109,14 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
     MK_CO_ASSIGN(Written written, co_await write_back(context, before, std::move(object)));
     co_return Deleted{std::move(written.object), false};
   }
-  std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kRemove,
-                          Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)),
-                          SharedBytes(), revision_of(before));
+  store::Operation operation(store::Operation::Kind::kRemove,
+                             Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)),
+                             SharedBytes(), revision_of(before));
   const auto durability =
       context.resource->gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability);
+  auto companions = strategy.companions(context, nullptr, &before.json());
+  ObjectChange change(std::move(operation), std::move(companions), &before.json(), nullptr, durability);
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
     co_return std::move(revision).error();

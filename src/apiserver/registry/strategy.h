@@ -60,6 +60,13 @@ class Strategy {
     return ok();
   }
   virtual void release(const api::Json& object) {}
+
+  // Writes of other objects that belong in the transaction of this one (a Service's IPAddresses). `object` is
+  // null for a removal, `old` for a creation.
+  virtual std::vector<store::Operation> companions(const WriteContext& context, const api::Json* object,
+                                                   const api::Json* old) const {
+    return {};
+  }
 };
 
 // The strategies of all kinds, by resource ("pods", "deployments.apps").

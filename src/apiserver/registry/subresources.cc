@@ -130,21 +130,78 @@ rt::Task<Result<void>> spend(Registry& registry, const WriteContext& eviction, J
   co_return ok();
 }
 
+// What an eviction asks beyond its pod.
+struct EvictionRequest {
+  client::DeleteOptions options;
+  bool dry_run = false;
+};
+
+Result<EvictionRequest> read_eviction(const WriteContext& context, const Json& eviction) {
+  const auto name = api::str(eviction, "metadata.name"), ns = api::str(eviction, "metadata.namespace");
+  if (!name.empty() && name != context.name)
+    return Error(Reason::kBadRequest, "name in URL does not match name in Eviction object");
+  if (!ns.empty() && ns != context.ns)
+    return Error(Reason::kBadRequest,
+                 "the namespace of the provided object does not match the namespace sent on the request");
+  EvictionRequest request;
+  request.dry_run = context.dry_run;
+  for (const auto& what : api::list(eviction, "deleteOptions.dryRun"))
+    request.dry_run = request.dry_run || what == Json("All");
+  auto& options = request.options;
+  options.grace_period_seconds = api::num(eviction, "deleteOptions.gracePeriodSeconds", -1);
+  options.propagation = api::str(eviction, "deleteOptions.propagationPolicy");
+  options.uid = api::str(eviction, "deleteOptions.preconditions.uid");
+  options.resource_version = api::str(eviction, "deleteOptions.preconditions.resourceVersion");
+  return request;
+}
+
+Result<void> check_expected(const WriteContext& context, const Object& pod,
+                            const client::DeleteOptions& options) {
+  const auto differs = [&](const char* what, const std::string& expected, std::string_view is) {
+    return write_conflict(context.resource->gvr, context.name,
+                          std::string("Precondition failed: ") + what + " in precondition: " + expected +
+                              ", " + what + " in object meta: " + std::string(is));
+  };
+  if (!options.uid.empty() && options.uid != pod.uid()) return differs("UID", options.uid, pod.uid());
+  if (!options.resource_version.empty() && options.resource_version != pod.resource_version())
+    return differs("ResourceVersion", options.resource_version, pod.resource_version());
+  return ok();
+}
+
+// Says on the pod why it goes, so that its owner can tell an eviction from a failure.
+rt::Task<Result<void>> mark_disrupted(Registry& registry, const WriteContext& eviction, std::string uid) {
+  WriteContext context = eviction;
+  context.subresource = "status";
+  const auto mark = [&context, &uid](const Object& pod) -> Result<Json> {
+    if (pod.uid() != uid) return not_found(context.resource->gvr, context.name);
+    Json changed = pod.json();
+    set_disruption_target(changed, context.now);
+    return changed;
+  };
+  MK_CO_TRY(co_await registry.modify(context, mark));
+  co_return ok();
+}
+
 }  // namespace
 
 rt::Task<Result<Json>> evict_pod(Registry& registry, WriteContext& context, Json eviction) {
+  MK_CO_ASSIGN(const EvictionRequest request, read_eviction(context, eviction));
+  context.dry_run = request.dry_run;
   for (int attempt = 0; attempt < 10; ++attempt) {
     const Object pod = registry.cacher().get(context.resource->gvr, api::Key(context.ns, context.name));
     if (!pod) co_return not_found(context.resource->gvr, context.name);
+    MK_CO_TRY(check_expected(context, pod, request.options));
     MK_CO_ASSIGN(auto plan, plan_eviction(pod.json(), budgets_of(registry, context.ns), context.now));
     if (plan.budget && !context.dry_run) {
       auto spent = co_await spend(registry, context, std::move(*plan.budget));
       if (!spent.ok() && spent.error().is(Reason::kConflict)) continue;  // decide again
       MK_CO_TRY(std::move(spent));
     }
-    client::DeleteOptions options;
+    client::DeleteOptions options = request.options;
     options.uid = pod.uid();
-    options.grace_period_seconds = api::num(eviction, "deleteOptions.gracePeriodSeconds", -1);
+    // Its own mark gives the pod a newer version than the one that was decided about.
+    if (!context.dry_run && options.resource_version.empty())
+      MK_CO_TRY(co_await mark_disrupted(registry, context, std::string(pod.uid())));
     context.subresource.clear();
     MK_CO_TRY(co_await registry.remove(context, std::move(options)));
     co_return success_status("", "pods", context.name, pod.uid());

@@ -4,6 +4,7 @@
 
 #include "mk/base/strings.h"
 #include "mk/net/client.h"
+#include "mk/net/grpc.h"
 
 namespace mk::kubelet {
 
@@ -70,6 +71,47 @@ rt::Task<ActionResult> run_tcp(Context& context, ActionTarget target, const Json
   co_return ActionResult{true, ""};
 }
 
+// grpc.health.v1: a request is {1: service name}, an answer {1: status}, of which 1 is SERVING.
+std::string health_request(std::string_view service) {
+  if (service.empty()) return {};
+  std::string out = "\x0a";
+  for (auto size = service.size(); size != 0 || out.size() == 1; size >>= 7)
+    out.push_back(static_cast<char>((size & 0x7f) | (size > 0x7f ? 0x80 : 0)));
+  return out.append(service);
+}
+
+std::string_view health_name(const std::string& answer) {
+  static constexpr std::string_view kNames[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
+  if (answer.empty()) return kNames[0];
+  const auto status = answer.size() == 2 && answer[0] == 0x08 ? static_cast<unsigned char>(answer[1]) : 0u;
+  return kNames[status < std::size(kNames) ? status : 0];
+}
+
+ActionResult health_result(const Result<net::GrpcAnswer>& answer, std::string_view service) {
+  if (!answer.ok()) return {false, "error: health rpc failed: " + answer.error().message()};
+  constexpr int kUnimplemented = 12;
+  if (answer->code == kUnimplemented)
+    return {false, "error: this server does not implement the grpc health protocol (grpc.health.v1.Health)"};
+  if (answer->code != 0) return {false, fmt::format("error: health rpc probe failed: {}", answer->text)};
+  const auto name = health_name(answer->message);
+  if (name == "SERVING") return {true, fmt::format("service healthy (service: \"{}\")", service)};
+  return {false, fmt::format("service unhealthy (responded with \"{}\")", name)};
+}
+
+rt::Task<ActionResult> run_grpc(Context& context, ActionTarget target, const Json& grpc,
+                                rt::Duration timeout) {
+  const auto port = static_cast<int>(api::num(grpc, "port"));
+  const auto service = api::str(grpc, "service");
+  auto stream = co_await net::connect_tcp(context.clock, target.pod_ip, port, timeout);
+  if (!stream.ok())
+    co_return ActionResult{false, fmt::format("timeout: failed to connect service \"{}:{}\": {}",
+                                              target.pod_ip, port, stream.error().message())};
+  net::GrpcCall call{fmt::format("{}:{}", target.pod_ip, port), "/grpc.health.v1.Health/Check",
+                     health_request(service), "kube-probe/1.36"};
+  const auto answer = co_await net::call_grpc(**stream, std::move(call));
+  co_return health_result(answer, service);
+}
+
 rt::Task<> dispatch(Context& context, ActionTarget target, const Json& action, rt::Duration timeout,
                     ActionResult& out) {
   if (const Json* exec = api::find(action, "exec"))
@@ -78,11 +120,13 @@ rt::Task<> dispatch(Context& context, ActionTarget target, const Json& action, r
     out = co_await run_http(context, target, *http, timeout);
   else if (const Json* tcp = api::find(action, "tcpSocket"))
     out = co_await run_tcp(context, target, *tcp, timeout);
+  else if (const Json* grpc = api::find(action, "grpc"))
+    out = co_await run_grpc(context, target, *grpc, timeout);
   else if (const Json* sleep = api::find(action, "sleep")) {
     co_await context.clock.sleep_for(std::chrono::seconds(api::num(*sleep, "seconds")));
     out = ActionResult{true, ""};
   } else {
-    out = ActionResult{false, "mk does not support this kind of handler; use exec, httpGet or tcpSocket"};
+    out = ActionResult{false, "the handler names nothing to do: exec, httpGet, tcpSocket, grpc or sleep"};
   }
 }
 

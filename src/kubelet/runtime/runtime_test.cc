@@ -14,8 +14,8 @@ std::vector<std::string> sh(const std::string& text) {
 }
 
 int supervisor_pid(const TestNode& node, const std::string& sandbox) {
-  return static_cast<int>(
-      *parse_int(split(*read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid"), ' ')[0]));
+  const std::string text = *read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid");
+  return static_cast<int>(*parse_int(split(text, ' ')[0]));
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ TEST_CASE("long lines are cut and logs rotate", "[root]") {
   const auto log = node.log("long");
   CHECK(log.find("stdout P xxx") == 0);
   CHECK(log.find("\nstdout F xxx") != std::string::npos);
-  CHECK(log.find("\nstdout F end\n") != std::string::npos);
+  CHECK(log.find("\nstdout P end\n") != std::string::npos);
   node.script(pod.id,
               node.config("big", sh("i=0; while [ $i -lt 60 ]; do seq 1 2000; i=$((i+1)); done; echo last")));
   const auto ls = rt::run_process_blocking(rt::Command({"/bin/sh", "-c", "ls " + node.dir + "/big.log*"}));

@@ -25,6 +25,20 @@ rt::Task<> both(rt::Task<> first, rt::Task<> second) {
   co_await rt::race(last_of(std::move(first), left), last_of(std::move(second), left));
 }
 
+// Since v4 the error channel carries a metav1.Status, also of success; before, the text of an error.
+bool tells_status(const net::WebSocket& socket) {
+  const auto& protocol = socket.subprotocol();
+  return !protocol.empty() && protocol != "channel.k8s.io" && protocol != "base64.channel.k8s.io";
+}
+
+// What the error channel carries at the end; nullopt: nothing.
+std::optional<std::string> last_words(const net::WebSocket& socket, const Result<int>& exit_code) {
+  const std::string status = exit_status_json(exit_code);
+  if (tells_status(socket)) return status;
+  if (exit_code.ok() && *exit_code == 0) return std::nullopt;
+  return std::string(api::str(*api::parse_json(status), "message"));
+}
+
 bool speaks_base64(const net::WebSocket& socket) {
   return socket.subprotocol().find("base64") != std::string::npos;
 }
@@ -72,7 +86,7 @@ class StreamSession {
   rt::Task<> outputs_then_status() {
     co_await both(pump(session_->output(), kStdout), pump(session_->error(), kStderr));
     const auto exit_code = co_await session_->wait();
-    (void)co_await send(kError, exit_status_json(exit_code));
+    if (auto words = last_words(*socket_, exit_code)) (void)co_await send(kError, std::move(*words));
   }
 
   // Ends when the client has gone.
@@ -120,7 +134,8 @@ class StreamSession {
 }  // namespace
 
 std::vector<std::string> stream_protocols() {
-  return {"v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io"};
+  return {"v5.channel.k8s.io", "v4.channel.k8s.io",     "v4.base64.channel.k8s.io",
+          "channel.k8s.io",    "base64.channel.k8s.io", ""};
 }
 
 std::string exit_status_json(const Result<int>& exit_code) {
@@ -156,7 +171,8 @@ rt::Task<> run_stream_session(std::unique_ptr<net::WebSocket> socket, std::uniqu
 rt::Task<> refuse_stream_session(std::unique_ptr<net::WebSocket> socket, Error error) {
   const bool base64 = speaks_base64(*socket);
   const Result<int> failed = std::move(error);
-  net::WebSocket::Message message(!base64, frame_of(kError, exit_status_json(failed), base64));
+  const std::string words = last_words(*socket, failed).value_or("");
+  net::WebSocket::Message message(!base64, frame_of(kError, words, base64));
   if ((co_await socket->write(std::move(message))).ok()) co_await socket->close(1000, "");
 }
 

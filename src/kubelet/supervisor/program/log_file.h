@@ -116,9 +116,9 @@ class LineCutter {
       }
     }
   }
-  // The stream has ended: what is left is a line, though nothing terminated it.
+  // The stream has ended: what is left is part of a line that nothing terminated, and readers end it neither.
   void finish(LogFile& log, const char* stream) {
-    if (used_ > 0) log.write_line(stream, true, buffer_, used_);
+    if (used_ > 0) log.write_line(stream, false, buffer_, used_);
     used_ = 0;
   }
 
