@@ -27,7 +27,6 @@ const Json& spec_json(const api::Object& object) {
 
 Policy::Policy(const api::Object& object)
     : name(object.name()),
-      kind(object.kind()),
       generation(object.generation()),
       uid(object.uid()),
       match(api::find(object.json(), "spec.matchConstraints")),

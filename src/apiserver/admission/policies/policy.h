@@ -30,7 +30,7 @@ struct Policy {
     bool json_patch;
   };
 
-  std::string name, kind;
+  std::string name;
   std::int64_t generation;
   std::string uid;
   MatchResources match;
