@@ -108,6 +108,11 @@ TEST_CASE("types of results") {
   }
 }
 
+TEST_CASE("a variable may have a dotted name") {
+  check_rows(Env({Variable("a.b", types::integer())}), {{"a.b + 1", "3"}, {"[a.b].map(x, x)", "[2]"}},
+             {Value::integer(2)});
+}
+
 TEST_CASE("built-in kinds are types") {
   const ApiTypes provider(api::builtin_schema());
   const Env env({Variable("object", provider.of(api::Gvk{"apps", "v1", "Deployment"}))}, &provider);
