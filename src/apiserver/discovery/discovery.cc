@@ -4,7 +4,10 @@
 #include <map>
 #include <vector>
 
+#include "extensions/custom_resource.h"
 #include "mk/api/resource.h"
+#include "mk/base/strings.h"
+#include "mk/pki/certificate.h"
 
 namespace mk::apiserver {
 
@@ -59,6 +62,12 @@ JsonObject group_entry(const Group& group) {
   return out;
 }
 
+// Tells migrators when the version that is stored has changed: eight bytes of a digest of what it is.
+std::string storage_version_hash(const ResourceInfo& resource, const CustomResource& custom) {
+  const std::string stored = resource.gvr.group + "/" + custom.storage_version() + "/" + resource.kind;
+  return base64_encode(pki::sha256(stored).substr(0, 8));
+}
+
 JsonObject legacy_resource(const ResourceInfo& resource) {
   JsonObject out;
   out["name"] = api::text(resource.gvr.resource);
@@ -68,6 +77,8 @@ JsonObject legacy_resource(const ResourceInfo& resource) {
   out["verbs"] = texts(resource.verbs);
   if (!resource.short_names.empty()) out["shortNames"] = texts(resource.short_names);
   if (!resource.categories.empty()) out["categories"] = texts(resource.categories);
+  if (const auto* custom = custom_of(resource))
+    out["storageVersionHash"] = api::text(storage_version_hash(resource, *custom));
   return out;
 }
 

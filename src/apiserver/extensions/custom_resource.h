@@ -47,6 +47,7 @@ class CustomResource final : public api::ResourceExtension {
   const std::optional<ScalePaths>& scale() const { return scale_; }
   bool has_status() const { return has_status_; }
   const std::string& list_kind() const { return list_kind_; }
+  const std::string& storage_version() const { return storage_.name; }
   // What whoever uses a deprecated version is told; "" when it is not.
   const std::string& deprecation_warning() const { return deprecation_warning_; }
   // The definition is being deleted: nothing new is made.

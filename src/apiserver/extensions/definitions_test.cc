@@ -101,6 +101,8 @@ TEST_CASE("a definition is established, discovered and served") {
 
   const auto resources = server.get("/apis/example.com/v1").json();
   CHECK(api::list(resources, "resources").size() == 3);
+  // The first eight bytes of the SHA-256 of "example.com/v1/Foo".
+  CHECK(api::str(api::list(resources, "resources").at(0), "storageVersionHash") == "4XyhoHMtUhg=");
   CHECK(api::str(server.get("/apis/example.com").json(), "preferredVersion.version") == "v2");
   const auto aggregated =
       server.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
