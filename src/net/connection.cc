@@ -43,8 +43,17 @@ Response status_response(int code, std::string_view reason, std::string_view mes
                       R"(,"reason":")" + std::string(reason) + R"(","code":)" + std::to_string(code) + "}\n");
 }
 
+Unanswered::Unanswered(std::shared_ptr<ServerShared> shared) : shared_(std::move(shared)) {
+  ++shared_->unanswered;
+}
+
+void Unanswered::told() {
+  if (shared_) --shared_->unanswered;
+  shared_ = nullptr;
+}
+
 Connection::Connection(std::shared_ptr<ServerShared> shared, Socket socket)
-    : shared_(std::move(shared)), stream_(std::move(socket), shared_->tls) {
+    : shared_(std::move(shared)), stream_(std::move(socket), shared_->tls), kept_(shared_->kept) {
   shared_->connections.insert(this);
   shared_->connections_changed.notify_all();
 }
@@ -127,6 +136,7 @@ rt::Task<> Connection::serve(std::shared_ptr<Connection> self) {
 }
 
 rt::Task<std::unique_ptr<RequestParser>> Connection::read_request() {
+  kept_.set(input_.size());
   if (input_.empty() && !stream_.has_pending()) {
     set_deadline(shared_->limits.idle_timeout);
     if (!(co_await stream_.wait_readable()).ok()) co_return nullptr;
@@ -159,6 +169,8 @@ Result<void> Connection::feed(RequestParser& parser, std::string_view data) {
 }
 
 rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
+  std::size_t received = input_.size();
+  kept_.set(received);
   if (!input_.empty()) MK_CO_TRY(feed(parser, {}));  // pipelined
   bool continued = false;
   while (!parser.is_done()) {
@@ -170,6 +182,8 @@ rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
     std::string& scratch = shared_->scratch;
     const auto count = stream_.try_read(scratch.data(), scratch.size());
     if (count > 0) {
+      received += static_cast<std::size_t>(count);
+      if (!kept_.set(received)) co_return Error(Reason::kTooManyRequests, "no room for the request");
       MK_CO_TRY(feed(parser, std::string_view(scratch.data(), static_cast<std::size_t>(count))));
       if (parser.is_header_done()) set_deadline(shared_->limits.header_timeout);
     } else if (count == 0) {
@@ -222,6 +236,9 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
 
 Response Connection::refusal(int code) const {
   if (code == 400) return status_response(400, "BadRequest", "the request cannot be understood");
+  if (code == 503)
+    return status_response(503, "ServiceUnavailable",
+                           "the server is receiving too many large requests; try again later");
   const bool body = code == 413;
   const std::size_t limit = body ? shared_->limits.body_max : shared_->limits.header_max;
   return status_response(code, body ? "RequestEntityTooLarge" : "BadRequest",
@@ -233,6 +250,7 @@ rt::Task<> Connection::refuse(Error error) {
   int code = 400;
   if (error.is(Reason::kRequestEntityTooLarge)) code = 413;
   if (error.name == "header_limit") code = 431;
+  if (error.is(Reason::kTooManyRequests)) code = 503;
   Response response = code == 400 ? status_response(400, "BadRequest", error.message()) : refusal(code);
   auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::make_unique<RequestParser>());
   exchange->refuse_keep_alive();

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "kept.h"
 #include "mk/net/server.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
@@ -15,6 +16,20 @@ namespace mk::net {
 
 class Connection;
 class Http2Connection;
+struct ServerShared;
+
+// A request that waits for its answer, until told() or its end.
+class Unanswered {
+ public:
+  explicit Unanswered(std::shared_ptr<ServerShared> shared);
+  ~Unanswered() { told(); }
+  Unanswered(const Unanswered&) = delete;
+  Unanswered& operator=(const Unanswered&) = delete;
+  void told();
+
+ private:
+  std::shared_ptr<ServerShared> shared_;
+};
 
 // What the connections of a server share. Outlives the server while one of them lives.
 struct ServerShared {
@@ -28,6 +43,8 @@ struct ServerShared {
   TlsContext tls;              // of new connections
   std::string client_ca_pem;
   std::unordered_set<Connection*> connections;
+  Kept::Total kept;
+  std::size_t unanswered = 0;  // requests whose handler runs and has said nothing yet
   rt::Event connections_changed;
   // Where input lands first. Nobody holds on to it across an await, so one buffer serves every connection.
   std::string scratch = std::string(64 << 10, '\0');
@@ -57,13 +74,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // What a handler throws, other than a cancellation, becomes a log line.
   rt::Task<> run_handler(std::shared_ptr<Exchange> exchange);
   static Response handler_failed();
-  Response refusal(int code) const;  // 400, 413 or 431
+  Response refusal(int code) const;  // 400, 413, 431 or 503
   ServerShared& shared() { return *shared_; }
+  const std::shared_ptr<ServerShared>& shared_handle() const { return shared_; }
   Stream& stream() { return stream_; }
   std::shared_ptr<Stream> stream_handle() { return std::shared_ptr<Stream>(shared_from_this(), &stream_); }
   const std::optional<pki::CertificateInfo>& client_certificate() const { return client_certificate_; }
   const std::string& client_certificate_error() const { return client_certificate_error_; }
   rt::Task<Result<void>> write(std::vector<std::string_view> pieces);
+  // How much of it went without waiting; the rest is for write(), which also tells of an error.
+  std::size_t write_now(std::string_view data) {
+    const auto count = stream_.try_write(data);
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+  }
   // Bytes behind the request belong to the protocol that takes over.
   void give_back_input();
 
@@ -85,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<Http2Connection> http2_;
   std::optional<pki::CertificateInfo> client_certificate_;
   std::string client_certificate_error_;
+  Kept kept_;
   std::string input_;  // the part of a message that the parser wants to see again with more behind it
   rt::MonoTime deadline_ = rt::MonoTime::max();
   std::uint64_t written_seen_ = 0;

@@ -33,7 +33,8 @@ class Http2Connection::Running {
 };
 
 Http2Connection::Http2Connection(Connection& connection)
-    : connection_(connection), session_(connection.shared().limits, connection.shared().clock) {}
+    : connection_(connection),
+      session_(connection.shared().limits, connection.shared().clock, connection.shared().kept) {}
 
 rt::Task<> Http2Connection::run(std::shared_ptr<Connection> connection) {
   Http2Connection& self = *connection->http2();

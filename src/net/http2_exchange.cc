@@ -53,11 +53,14 @@ class Http2Exchange::Writer : public BodyWriter {
 };
 
 Http2Exchange::Http2Exchange(std::shared_ptr<Connection> connection, std::shared_ptr<Http2Stream> stream)
-    : connection_(std::move(connection)), stream_(std::move(stream)) {}
+    : connection_(std::move(connection)),
+      stream_(std::move(stream)),
+      unanswered_(connection_->shared_handle()) {}
 
 Result<void> Http2Exchange::begin() {
   if (started_ || ended_) return Error(Reason::kInternalError, "this request has been answered already");
   started_ = true;
+  unanswered_.told();
   if (stream_->closed) return client_has_gone();
   return ok();
 }

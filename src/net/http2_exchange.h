@@ -44,6 +44,7 @@ class Http2Exchange : public Exchange, public std::enable_shared_from_this<Http2
 
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<Http2Stream> stream_;
+  Unanswered unanswered_;
   bool started_ = false, complete_ = false, ended_ = false;
 };
 

@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return out;
   }();
   mk::rt::ManualClock clock;
-  mk::net::Http2Session session(limits, clock);
+  mk::net::Kept::Total kept;
+  mk::net::Http2Session session(limits, clock, kept);
   std::string_view text(reinterpret_cast<const char*>(data), size);
   if (!session.feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").ok()) return 0;
   std::size_t piece = 1 + (size == 0 ? 0 : data[0] % 128);

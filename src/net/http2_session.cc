@@ -98,17 +98,6 @@ struct Http2Session::Callbacks {
     return 0;
   }
 
-  // An answer that ended before its request did: the client need not send the rest.
-  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* data) {
-    const bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-                      (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (!ends) return 0;
-    const Http2Stream* stream = self(data).find(frame->hd.stream_id);
-    if (stream != nullptr && !stream->whole)
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
-    return 0;
-  }
-
   static ssize_t read_data(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t size,
                            std::uint32_t* flags, nghttp2_data_source* source, void*) {
     auto& stream = *static_cast<Http2Stream*>(source->ptr);
@@ -133,8 +122,12 @@ struct Http2Session::Callbacks {
   }
 };
 
-Http2Session::Http2Session(const ServerLimits& limits, rt::Clock& clock)
-    : limits_(limits), clock_(clock), idle_frames_at_(clock.mono()), idle_from_(idle_frames_at_) {
+Http2Session::Http2Session(const ServerLimits& limits, rt::Clock& clock, Kept::Total& kept)
+    : limits_(limits),
+      clock_(clock),
+      kept_(kept),
+      idle_frames_at_(clock.mono()),
+      idle_from_(idle_frames_at_) {
   nghttp2_session_callbacks* callbacks = nullptr;
   nghttp2_option* option = nullptr;
   MK_ASSERT(nghttp2_session_callbacks_new(&callbacks) == 0 && nghttp2_option_new(&option) == 0);
@@ -143,7 +136,6 @@ Http2Session::Http2Session(const ServerLimits& limits, rt::Clock& clock)
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::on_data);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::on_frame);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::on_close);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Callbacks::on_sent);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, Callbacks::send_data);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
@@ -198,9 +190,16 @@ bool Http2Session::is_over() const {
 }
 
 void Http2Session::take_header(Http2Stream& stream, std::string_view name, std::string_view value) {
-  stream.header_bytes += name.size() + value.size() + kFieldOverhead;
-  if (stream.header_bytes > limits_.header_max) {
-    stream.refusal = 431;
+  if (stream.refusal != 0) return;
+  const std::size_t size = name.size() + value.size() + kFieldOverhead;
+  stream.header_bytes += size;
+  headers_ += size;
+  if (stream.header_bytes > limits_.header_max || headers_ > kHeadersMax) stream.refusal = 431;
+  if (stream.refusal == 0 && !kept_.set(headers_ + bodies_)) stream.refusal = 503;
+  if (stream.refusal != 0) {
+    headers_ -= stream.header_bytes;
+    stream.header_bytes = 0;
+    stream.request.headers = Headers();
     return;
   }
   Request& request = stream.request;
@@ -230,10 +229,17 @@ void Http2Session::header_done(Http2Stream& stream, bool end) {
 }
 
 void Http2Session::take_body(Http2Stream& stream, std::string_view data) {
-  if (stream.refusal != 0) return;
+  if (stream.refusal != 0) {
+    discard(stream, data.size());
+    return;
+  }
   stream.moved = clock_.mono();
   if (stream.request.body.size() + data.size() > limits_.body_max) {
     refuse(stream, 413);
+    return;
+  }
+  if (!kept_.set(headers_ + bodies_ + data.size())) {
+    refuse(stream, 503);
     return;
   }
   stream.request.body.append(data);
@@ -241,6 +247,17 @@ void Http2Session::take_body(Http2Stream& stream, std::string_view data) {
   stream.owed += data.size();
   owed_ += data.size();
   give_room();
+}
+
+// The rest of a request that has its answer: clients (curl, for one) would not see it if they were cut off in
+// the middle of their upload, so what they send is dropped, up to a point.
+void Http2Session::discard(Http2Stream& stream, std::size_t size) {
+  stream.discarded += size;
+  if (stream.discarded > kDiscardMax) {
+    reset(stream, NGHTTP2_NO_ERROR);
+  } else {
+    nghttp2_session_consume_stream(session_, stream.id, size);
+  }
 }
 
 // New room for uploads: to all while there is some, else to the oldest alone, so that one at least comes to
@@ -290,7 +307,9 @@ void Http2Session::closed(std::int32_t id) {
   stream->closed = true;
   stream->queue_.clear();
   stream->queued = 0;
+  headers_ -= stream->header_bytes;
   bodies_ -= stream->request.body.size();
+  kept_.set(headers_ + bodies_);
   if (stream->whole) whole_bodies_ -= stream->request.body.size();
   owed_ -= stream->owed;
   if (streams_.empty()) idle_from_ = clock_.mono();

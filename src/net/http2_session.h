@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kept.h"
 #include "mk/base/bytes.h"
 #include "mk/base/result.h"
 #include "mk/net/http.h"
@@ -28,11 +29,12 @@ struct Http2Stream {
   int refusal = 0;               // the status that it gets instead of being handled: 400, 413 or 431
   bool whole = false;            // the request has come to its end
   bool handed_over = false;
-  bool closed = false;     // nothing goes either way any more
-  std::size_t owed = 0;    // bytes taken for which the client has not been given new room yet
-  rt::MonoTime moved;      // when bytes last went either way
-  rt::Event changed;       // closed, or the queue below got shorter
-  std::size_t queued = 0;  // bytes of the answer that are not in frames yet
+  bool closed = false;        // nothing goes either way any more
+  std::size_t discarded = 0;  // of a refused request
+  std::size_t owed = 0;       // bytes taken for which the client has not been given new room yet
+  rt::MonoTime moved;         // when bytes last went either way
+  rt::Event changed;          // closed, or the queue below got shorter
+  std::size_t queued = 0;     // bytes of the answer that are not in frames yet
 
  private:
   friend class Http2Session;
@@ -42,11 +44,11 @@ struct Http2Stream {
 };
 
 // HTTP/2 (RFC 9113) of a server, without the socket: bytes in, requests out; answers in, bytes out. What a
-// client can make us keep is bounded: streams_max requests of header_max each; of their bodies twice
-// kBodiesMax, one whole body, and a window (64 KiB) for each stream.
+// client can make us keep is bounded: kHeadersMax of headers; of bodies twice kBodiesMax, one whole body, and
+// a window (64 KiB) for each of streams_max streams; and `kept` for all clients together.
 class Http2Session {
  public:
-  Http2Session(const ServerLimits& limits, rt::Clock& clock);
+  Http2Session(const ServerLimits& limits, rt::Clock& clock, Kept::Total& kept);
   ~Http2Session();
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
@@ -79,7 +81,7 @@ class Http2Session {
   bool greeted() const { return greeted_; }  // the client's first SETTINGS have come
 
  private:
-  static constexpr std::size_t kBodiesMax = 4 << 20;
+  static constexpr std::size_t kBodiesMax = 4 << 20, kDiscardMax = 4 << 20, kHeadersMax = 4 << 20;
   // Frames that cost us something and ask for nothing (PING, SETTINGS, PRIORITY, empty DATA).
   static constexpr double kIdleFramesMax = 10000, kIdleFramesPerSecond = 500;
 
@@ -94,6 +96,7 @@ class Http2Session {
   void refuse(Http2Stream& stream, int status);
   void hand_over(Http2Stream& stream);
   void closed(std::int32_t id);
+  void discard(Http2Stream& stream, std::size_t size);
   void give_room();
   void count_idle_frame();
   void append_data(Http2Stream& stream, std::size_t count);
@@ -105,7 +108,8 @@ class Http2Session {
   std::vector<std::shared_ptr<Http2Stream>> ready_;
   std::string* out_ = nullptr;  // during fill()
   std::size_t out_max_ = 0;
-  std::size_t bodies_ = 0, whole_bodies_ = 0, owed_ = 0;
+  Kept kept_;
+  std::size_t headers_ = 0, bodies_ = 0, whole_bodies_ = 0, owed_ = 0;
   double idle_frames_ = 0;
   rt::MonoTime idle_frames_at_, idle_from_;
   bool greeted_ = false, flooded_ = false;

@@ -42,7 +42,8 @@ struct Pair {
 
   net::ServerLimits limits;
   rt::ManualClock clock;
-  net::Http2Session session{limits, clock};
+  net::Kept::Total kept;
+  net::Http2Session session{limits, clock, kept};
   net::Http2Peer peer;
 };
 
@@ -138,7 +139,48 @@ TEST_CASE("HTTP/2: what is too large is refused, and the connection lives on") {
     REQUIRE(pair.talk());
     CHECK((pair.peer.answers[id].whole && pair.peer.answers[id].body == "text"));
   }
+  CHECK(pair.session.open_streams() == 1);  // the one whose body may still come
+  pair.clock.advance(33s);
+  pair.session.sweep(pair.clock.mono());
+  REQUIRE(pair.talk());
   CHECK(pair.session.open_streams() == 0);
+}
+
+TEST_CASE("HTTP/2: the rest of a refused upload is dropped, as far as there is an end to it") {
+  Pair pair(small_limits());
+  const auto large = pair.peer.request("POST", "/", std::string(3 << 20, 'b'));
+  const auto endless = pair.peer.request("POST", "/", std::string(9 << 20, 'b'));
+  REQUIRE(pair.talk());
+  for (int i = 0; i < 2; ++i) pair.answer(*pair.next(), 413, "text");
+  REQUIRE(pair.talk());
+  CHECK((pair.peer.unsent(large) == 0 && pair.peer.answers[large].reset == -1));
+  CHECK((pair.peer.unsent(endless) > 0 && pair.peer.answers[endless].reset == NGHTTP2_NO_ERROR));
+  CHECK((pair.peer.answers[large].body == "text" && pair.session.open_streams() == 0));
+}
+
+TEST_CASE("HTTP/2: headers of one client, and requests of all, are kept up to a limit") {
+  Pair pair;
+  for (int i = 0; i < 90; ++i) pair.peer.request("GET", "/", "", {{"big", std::string(60000, 'h')}}, true);
+  REQUIRE(pair.talk());
+  std::size_t refused = 0;
+  for (const auto& stream : pair.session.ready()) refused += stream->refusal == 431 ? 1 : 0;
+  CHECK((refused >= 20 && refused <= 24));  // of 5.4 MB, 4 MiB
+  CHECK(pair.kept.used <= (4u << 20));
+
+  Pair other;
+  other.kept.max = 100000;
+  const auto one = other.peer.request("POST", "/", std::string(60000, 'b'));
+  REQUIRE(other.talk());
+  CHECK(other.next()->refusal == 0);
+  other.peer.request("POST", "/", std::string(60000, 'b'));
+  REQUIRE(other.talk());
+  CHECK(other.next()->refusal == 503);
+  other.peer.reset(one);
+  REQUIRE(other.talk());
+  CHECK(other.kept.used < 1000);
+  other.peer.request("POST", "/", std::string(60000, 'b'));
+  REQUIRE(other.talk());
+  CHECK(other.next()->refusal == 0);
 }
 
 TEST_CASE("HTTP/2: no more streams at once than said") {

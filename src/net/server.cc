@@ -15,6 +15,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Log kLog("net");
+constexpr auto kGrace = std::chrono::seconds(2);
 
 class HttpServerImpl : public HttpServer {
  public:
@@ -46,6 +47,10 @@ class HttpServerImpl : public HttpServer {
     const auto connections = shared_->connections;
     for (auto* connection : connections)
       if (shared_->connections.count(connection) > 0) connection->shut_down();
+    // What has been asked is answered, if that does not take long.
+    const auto until = shared_->clock.mono() + kGrace;
+    while (shared_->unanswered > 0 && shared_->clock.mono() < until)
+      co_await shared_->clock.sleep_for(std::chrono::milliseconds(5));
     co_await group_.stop();
     close_all();  // streams that a handler gave to somebody else
   }

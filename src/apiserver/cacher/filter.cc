@@ -33,9 +33,11 @@ const std::map<std::string, std::vector<std::string_view>, std::less<>>& selecta
   return kFields;
 }
 
-bool supported(const api::Gvr& resource, std::string_view path) {
+bool supported(const api::ResourceInfo& resource, std::string_view path) {
   if (path == "metadata.name" || path == "metadata.namespace") return true;
-  const auto fields = selectable_fields().find(resource.qualified());
+  const auto& own = resource.selectable_fields;
+  if (std::find(own.begin(), own.end(), path) != own.end()) return true;
+  const auto fields = selectable_fields().find(resource.gvr.qualified());
   return fields != selectable_fields().end() &&
          std::find(fields->second.begin(), fields->second.end(), path) != fields->second.end();
 }
@@ -71,7 +73,7 @@ bool Filter::selects(const api::Object& object) const {
   });
 }
 
-Result<Filter> make_filter(const api::Gvr& resource, std::string ns, std::string_view label_selector,
+Result<Filter> make_filter(const api::ResourceInfo& resource, std::string ns, std::string_view label_selector,
                            std::string_view field_selector) {
   Filter filter;
   filter.ns = std::move(ns);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr auto kShareEvery = std::chrono::seconds(10);
 constexpr double kSmoothing = 0.977;  // of a falling demand, per round
+constexpr std::size_t kKnownMax = 2048;
 constexpr int kObjectsPerSeat = 100, kSeatsMax = 10;
 
 const api::Gvr& schemas_gvr() {
@@ -70,6 +71,7 @@ void Fairness::follow(const api::Gvr& gvr) {
 
 void Fairness::rebuild() {
   stale_ = false;
+  known_.clear();
   std::map<std::string, PriorityLevel::Config> configs;
   cacher_.resource(levels_gvr()).for_each("", [&](const api::Object& object) {
     configs[std::string(object.name())] = PriorityLevel::Config(object);
@@ -105,8 +107,25 @@ void Fairness::rebuild() {
   });
 }
 
-Fairness::Class Fairness::classify(const UserInfo& user, const RequestInfo& info) {
+const Fairness::Class& Fairness::classify(const UserInfo& user, const RequestInfo& info) {
   refresh();
+  key_.clear();
+  const auto add = [this](std::string_view part) { key_.append(part).push_back('\0'); };
+  add(user.name);
+  for (const auto& group : user.groups) add(group);
+  add(info.resource_request ? "\1" : "\2");  // no group's name: ends their list
+  add(info.verb);
+  if (info.resource_request) {
+    for (const auto* part : {&info.group, &info.resource, &info.subresource, &info.ns}) add(*part);
+  } else {
+    add(info.path);
+  }
+  if (const auto found = known_.find(key_); found != known_.end()) return found->second;
+  if (known_.size() >= kKnownMax) known_.clear();
+  return known_[key_] = match(user, info);
+}
+
+Fairness::Class Fairness::match(const UserInfo& user, const RequestInfo& info) {
   for (const auto& schema : schemas_)
     if (schema->matches(user, info)) return {schema, levels_.at(schema->level)};
   const auto& last = schemas_.back();  // nobody is left without a level

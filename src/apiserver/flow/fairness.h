@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cacher/cacher.h"
@@ -23,7 +24,7 @@ class Fairness {
     std::shared_ptr<const FlowSchema> schema;
     std::shared_ptr<PriorityLevel> level;
   };
-  Class classify(const UserInfo& user, const RequestInfo& info);
+  const Class& classify(const UserInfo& user, const RequestInfo& info);
   // How many seats a request takes: a list takes more, the more there is to list.
   int seats_of(const RequestInfo& info, const PriorityLevel& level) const;
   // Watches, logs, proxied and upgraded connections hold no seat.
@@ -44,6 +45,7 @@ class Fairness {
   bool has_level(const std::string& name) const { return levels_.count(name) > 0; }
 
  private:
+  Class match(const UserInfo& user, const RequestInfo& info);
   void follow(const api::Gvr& gvr);
   void rebuild();
 
@@ -54,6 +56,9 @@ class Fairness {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<std::shared_ptr<const FlowSchema>> schemas_;  // by precedence
   std::map<std::string, std::shared_ptr<PriorityLevel>> levels_;
+  // What was matched since the last change, by all that matching looks at. Most requests are like one before.
+  std::unordered_map<std::string, Class> known_;
+  std::string key_;
   rt::Event changed_;
 };
 

@@ -125,6 +125,24 @@ TEST_CASE("seats that one level does not need are lent to one that does, and com
   CHECK(level_of("somebody")->name() == "catch-all");
 }
 
+TEST_CASE("what was classified is remembered until a schema or a level changes") {
+  testing::TestApi api;
+  api.create(level_manifest("large", 100, "{type: Reject}", 0));
+  const auto schema = api.create(schema_manifest("large", "large", 1000, "jane"));
+  Fairness fairness(api.cacher(), api.clock, 600);
+  UserInfo jane, john;
+  jane.name = "jane";
+  john.name = "john";
+  const auto list = parse_request("GET", "/api/v1/namespaces/a/configmaps", false);
+  const auto level = [&](const UserInfo& user) { return fairness.classify(user, list).level->name(); };
+  for (int i = 0; i < 2; ++i) CHECK((level(jane) == "large" && level(john) == "catch-all"));
+  for (int i = 0; i < 5000; ++i)
+    fairness.classify(jane, parse_request("GET", "/path/" + std::to_string(i), false));
+  CHECK((level(jane) == "large" && level(john) == "catch-all"));
+  REQUIRE(api.try_remove(schema).ok());
+  CHECK(level(jane) == "catch-all");
+}
+
 TEST_CASE("a list takes more seats the more there is to list, but never a whole level") {
   testing::TestApi api;
   for (int i = 0; i < 250; ++i)

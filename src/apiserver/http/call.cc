@@ -24,12 +24,12 @@ std::string quote_warning(const std::string& text) {
 
 net::Headers answer_headers(const Call& call, std::string_view content_type) {
   net::Headers headers;
-  headers.set("Content-Type", std::string(content_type));
-  headers.set("Cache-Control", "no-cache, private");
-  headers.set("Audit-Id", call.audit_id);
+  headers.add("Content-Type", std::string(content_type));
+  headers.add("Cache-Control", "no-cache, private");
+  headers.add("Audit-Id", call.audit_id);
   if (call.flow.schema) {
-    headers.set("X-Kubernetes-PF-FlowSchema-UID", call.flow.schema->uid);
-    headers.set("X-Kubernetes-PF-PriorityLevel-UID", call.flow.level->config().uid);
+    headers.add("X-Kubernetes-PF-FlowSchema-UID", call.flow.schema->uid);
+    headers.add("X-Kubernetes-PF-PriorityLevel-UID", call.flow.level->config().uid);
   }
   for (const auto& warning : call.warnings) headers.add("Warning", quote_warning(warning));
   return headers;
