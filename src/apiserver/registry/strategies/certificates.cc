@@ -16,30 +16,35 @@ bool is_decision(const Json& condition) {
   return type == "Approved" || type == "Denied";
 }
 
-void keep_bookkeeping(Json& kept, const Json& object) {
-  for (const auto field : {"metadata.managedFields", "metadata.resourceVersion"}) {
-    if (const Json* value = api::find(object, field)) api::set(kept, field, *value);
-  }
+const Json* find_condition(const Json& csr, std::string_view type) {
+  for (const auto& condition : api::list(csr, "status.conditions"))
+    if (api::str(condition, "type") == type) return &condition;
+  return nullptr;
 }
 
-// Conditions of `from` that are decisions, and of `other` that are not (or the other way round).
-void merge_conditions(Json& kept, const Json& decisions, const Json& others, std::string_view now) {
+// The conditions as they were sent. Unless the sender may decide, decisions stay what they were.
+void put_conditions(Json& csr, const Json& sent, const Json& old, bool may_decide, std::string_view now) {
   api::JsonArray conditions;
-  const auto take = [&](const Json& object, bool wanted) {
-    for (const auto& condition : api::list(object, "status.conditions")) {
-      if (is_decision(condition) != wanted) continue;
-      Json stamped = condition;
-      default_to(stamped, "lastUpdateTime", api::text(now));
-      default_to(stamped, "lastTransitionTime", api::text(now));
-      conditions.push_back(std::move(stamped));
-    }
+  const auto add = [&](const Json& condition) {
+    Json stamped = condition;
+    default_to(stamped, "lastUpdateTime", api::text(now));
+    default_to(stamped, "lastTransitionTime", api::text(now));
+    conditions.push_back(std::move(stamped));
   };
-  take(decisions, true);
-  take(others, false);
+  for (const auto& condition : api::list(sent, "status.conditions")) {
+    const bool fixed = !may_decide && is_decision(condition);
+    const Json* before = fixed ? find_condition(old, api::str(condition, "type")) : nullptr;
+    if (!fixed) add(condition);
+    if (before != nullptr) add(*before);
+  }
+  for (const auto& condition : api::list(old, "status.conditions")) {
+    const bool left_out = find_condition(sent, api::str(condition, "type")) == nullptr;
+    if (!may_decide && is_decision(condition) && left_out) add(condition);
+  }
   if (conditions.empty()) {
-    api::erase(kept, "status.conditions");
+    api::erase(csr, "status.conditions");
   } else {
-    api::set(kept, "status.conditions", std::move(conditions));
+    api::set(csr, "status.conditions", std::move(conditions));
   }
 }
 
@@ -64,12 +69,11 @@ class CertificateRequestStrategy : public Strategy {
   void prepare_for_update(const WriteContext& context, Json& csr, const Json& old) const override {
     if (context.subresource == "approval" || context.subresource == "status") {
       const bool approval = context.subresource == "approval";
-      Json kept = old;
-      if (!approval) copy_field(kept, csr, "status");
-      // Decisions come by approval alone, everything else by status alone.
-      merge_conditions(kept, approval ? csr : old, approval ? old : csr, context.now);
-      keep_bookkeeping(kept, csr);
-      csr = std::move(kept);
+      const Json sent = csr;
+      copy_field(csr, old, "spec");
+      if (approval) copy_field(csr, old, "status");
+      // Approval writes any condition and nothing else; status writes everything but decisions.
+      put_conditions(csr, sent, old, approval, context.now);
       return;
     }
     Strategy::prepare_for_update(context, csr, old);
