@@ -79,12 +79,15 @@ TEST_CASE("a ReplicaSet adopts orphans that match and releases pods that do not 
 TEST_CASE("a ReplicaSet whose pods are refused says so and recovers") {
   World world;
   bool refuse = true;
-  world.server.intercept = [&refuse](const client::FakeClient::Action& action) -> Result<void> {
+  int attempts = 0;
+  world.server.intercept = [&](const client::FakeClient::Action& action) -> Result<void> {
     if (refuse && action.verb == "create" && action.resource == kPods)
-      return Error(Reason::kForbidden, "exceeded quota");
+      return Error(Reason::kForbidden, "pod " + std::to_string(++attempts) + ": exceeded quota");
     return ok();
   };
   world.put(kReplicaSets, kReplicaSet);
+  CHECK(world.server.count("update", kReplicaSets) == 1);  // however often it has tried
+  CHECK(attempts > 2);
   CHECK(world.pods() == 0);
   CHECK(condition(world.server.find(kReplicaSets, api::Key("default", "web")), "ReplicaFailure") ==
         "FailedCreate");

@@ -94,12 +94,6 @@ rt::Task<Result<void>> CronJobController::start_due(api::Object cron, api::Json&
     event(cron, "Warning", "TooManyMissedTimes",
           "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
   }
-  if (due.too_late) {
-    event(cron, "Warning", "MissSchedule",
-          "Missed scheduled time to start a job: " +
-              rt::format_time(rt::WallTime(due.start->time_since_epoch())));
-    co_return ok();
-  }
   const auto policy = api::str(cron.json(), "spec.concurrencyPolicy");
   if (policy == "Forbid" && !api::list(changed, "status.active").empty()) {
     // The end of the running one wakes this CronJob; the missed time then counts unless it is too late.

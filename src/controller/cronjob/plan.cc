@@ -64,7 +64,6 @@ std::optional<Refusal> due(const api::Object& cron, Seconds now, Due& out) {
   out.next = schedule->next(now, out.zone);
   out.start = schedule->last(since, now, out.zone);
   if (!out.start) return std::nullopt;
-  out.too_late = deadline && *out.start + grace < now;
   int missed = 0;
   for (auto at = schedule->next(since, out.zone); at && *at < *out.start && missed <= kMissedMany;
        at = schedule->next(*at, out.zone)) {

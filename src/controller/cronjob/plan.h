@@ -17,7 +17,6 @@ struct Due {
   std::optional<api::Seconds> start;  // the latest time that has come and was not acted on
   std::optional<api::Seconds> next;   // when to look again
   bool many_missed = false;           // more than a hundred: worth a warning
-  bool too_late = false;              // `start` is past its startingDeadlineSeconds
   api::TimeZone zone;
 };
 // Why there is no plan, in the words of the event about it.

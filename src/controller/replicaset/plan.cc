@@ -28,7 +28,9 @@ bool has_labels(const api::Object& pod, const api::JsonObject& wanted) {
 void write_failure_condition(api::Json& set, const Problem& problem, rt::WallTime now) {
   if (problem.reason.empty()) {
     remove_condition(set, "ReplicaFailure");
-  } else {
+  } else if (!find_condition(set, "ReplicaFailure")) {
+    // Said once: the text names a pod of that attempt, and following each would be a write for every attempt,
+    // each of which would wake us for the next.
     set_condition(set, Condition("ReplicaFailure", "True", problem.reason, problem.message), now);
   }
 }

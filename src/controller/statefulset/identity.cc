@@ -81,9 +81,10 @@ api::Json make_pod(const api::Object& set, const api::Json& pod_template, std::i
 }
 
 std::optional<api::Json> with_identity(const api::Object& set, const api::Object& pod, std::int64_t ordinal) {
+  if (pod.label(kPodName) == pod.name() && pod.label(kPodIndex) == fmt::to_string(ordinal))
+    return std::nullopt;
   api::Json wanted = pod.json();
   add_identity(wanted, set, ordinal);
-  if (wanted == pod.json()) return std::nullopt;
   return wanted;
 }
 

@@ -17,7 +17,7 @@ const api::Gvr kPolicies{"admissionregistration.k8s.io", "v1", "mutatingadmissio
 const api::Gvr kBindings{"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicybindings"};
 
 const api::Type* type_of(const api::ResourceInfo& resource) {
-  return api::builtin_schema().type(resource.gvk());
+  return resource.extension ? &resource.extension->type() : api::builtin_schema().type(resource.gvk());
 }
 
 class MutatingPolicies : public AdmissionPlugin {

@@ -224,32 +224,21 @@ TEST_CASE("certificate requests say who asked") {
                      csr, "approval");
   REQUIRE(approved.ok());
   CHECK(api::list(*approved, "status.conditions").size() == 1);
-  // Approval writes other conditions too, in their order, and no certificate; what is in the metadata may
-  // change.
-  auto more = cluster.update(
-      TestCluster::patched(
-          csr,
-          "{metadata: {annotations: {a: b}}, status: {certificate: eA==, conditions: [{type: Other, "
-          "status: 'True'}, {type: Approved, status: 'True'}]}}"),
-      csr, "approval");
-  REQUIRE(more.ok());
-  CHECK(api::str(api::list(*more, "status.conditions").at(1), "type") == "Approved");
-  CHECK((api::str(*more, "status.certificate").empty() && api::str(*more, "metadata.annotations.a") == "b"));
-  // A status that leaves a decision out leaves it as it was.
-  auto kept =
-      cluster.update(TestCluster::patched(*more, "{status: {conditions: [{type: Failed, status: 'True'}]}}"),
-                     *more, "status");
-  REQUIRE(kept.ok());
-  CHECK(api::list(*kept, "status.conditions").size() == 2);
-  CHECK(api::str(api::list(*kept, "status.conditions").at(1), "type") == "Approved");
-  // The signer does not decide.
-  auto issued = cluster.update(
-      TestCluster::patched(csr,
-                           "{status: {certificate: eA==, conditions: [{type: Approved, status: 'True'}]}}"),
-      csr, "status");
+  // The signer does not decide, and neither undoes what was decided.
+  const char* const kBoth =
+      "{status: {certificate: eA==, conditions: [{type: Other, status: 'True'}, {type: "
+      "Approved, status: 'True', reason: new}]}}";
+  CHECK(TestCluster::problems(cluster.update(TestCluster::patched(csr, kBoth), csr, "status")) ==
+        Texts{"status.conditions: Forbidden: updates may not add a condition of type \"Approved\""});
+  auto issued = cluster.update(TestCluster::patched(*approved, kBoth), *approved, "status");
   REQUIRE(issued.ok());
   CHECK(api::str(*issued, "status.certificate") == "eA==");
-  CHECK(api::list(*issued, "status.conditions").empty());
+  REQUIRE(api::list(*issued, "status.conditions").size() == 2);
+  CHECK(api::str(api::list(*issued, "status.conditions")[0], "type") == "Other");
+  CHECK(api::list(*issued, "status.conditions")[1] == api::list(*approved, "status.conditions")[0]);
+  for (const char* sub : {"status", "approval"})
+    CHECK(TestCluster::problems(cluster.update(csr, *approved, sub)) ==
+          Texts{"status.conditions: Forbidden: updates may not remove a condition of type \"Approved\""});
 }
 
 TEST_CASE("webhook configurations") {
