@@ -92,6 +92,11 @@ std::string foo(const std::string& name, const std::string& spec = "{}") {
 TEST_CASE("a definition is established, discovered and served") {
   Extended server;
   CHECK(server.get(kFoos).status == 404);
+  const auto discover = [&] {
+    return server.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  };
+  const auto before = discover();
+  CHECK(before.text.find("\"foos\"") == std::string::npos);
   server.define(kFooDefinition, kFoos);
   const auto definition = server.get(std::string(kDefinitions) + "/foos.example.com").json();
   CHECK(api::str(definition, "status.acceptedNames.listKind") == "FooList");
@@ -102,9 +107,10 @@ TEST_CASE("a definition is established, discovered and served") {
   const auto resources = server.get("/apis/example.com/v1").json();
   CHECK(api::list(resources, "resources").size() == 3);
   CHECK(api::str(server.get("/apis/example.com").json(), "preferredVersion.version") == "v2");
-  const auto aggregated =
-      server.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  const auto aggregated = discover();
   CHECK(aggregated.text.find("\"foos\"") != std::string::npos);
+  CHECK(aggregated.headers.get("ETag") != before.headers.get("ETag"));
+  CHECK(discover().headers.get("ETag") == aggregated.headers.get("ETag"));
   CHECK(api::str(server.get(kFoos).json(), "kind") == "FooList");
 }
 
