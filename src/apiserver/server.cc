@@ -79,6 +79,7 @@ class Server : public ApiServer {
   Cacher cacher_;
   Metrics metrics_;
   VirtualResources virtuals_;
+  ResourceTable table_;
   // Made once the cache is loaded, in this order.
   std::unique_ptr<StrategySet> strategies_;
   std::unique_ptr<Authorizer> authorizer_;
@@ -86,6 +87,7 @@ class Server : public ApiServer {
   std::unique_ptr<TokenIssuer> tokens_;
   std::unique_ptr<AdmissionChain> admission_;
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Definitions> definitions_;
   std::unique_ptr<NodeProxy> nodes_;
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
@@ -115,9 +117,11 @@ void Server::build() {
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   admission_->add(make_certificate_admission(*authorizer_));
-  admission_->add(make_mutating_policies(cacher_, *authorizer_));
-  admission_->add(make_validating_policies(cacher_, *authorizer_));
+  const PolicyWorld world{cacher_, *authorizer_, table_};
+  admission_->add(make_mutating_policies(world));
+  admission_->add(make_validating_policies(world));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
+  definitions_ = std::make_unique<Definitions>(cacher_, table_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
   Paths::Options paths;
@@ -125,7 +129,7 @@ void Server::build() {
   paths.server_address = options_.advertise_address + ":" + std::to_string(options_.port);
   paths.issuer = issuer();
   paths.jwks = pki::jwks_json(options_.service_account_keys);
-  paths_ = std::make_unique<Paths>(std::move(paths), cacher_, metrics_);
+  paths_ = std::make_unique<Paths>(std::move(paths), cacher_, *definitions_, metrics_);
   for (const char* name : {"ping", "log", "etcd"})
     paths_->add_check(name, true, [] { return std::string(); });
   Join::Options join{options_.ca_pem,         options_.ca,           options_.agent_token,
@@ -134,8 +138,8 @@ void Server::build() {
   join_ = std::make_unique<Join>(std::move(join), *registry_);
   fairness_ = std::make_unique<Fairness>(cacher_, clock_);
   metrics_.add_source([this] { return fairness_->metrics(); });
-  front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_,
-                                                metrics_, *fairness_, clock_});
+  front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, table_, *resources_, *paths_,
+                                                *join_, metrics_, *fairness_, clock_});
 }
 
 void Server::add_virtual_resources() {
@@ -181,6 +185,7 @@ rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(listen());
   group_.spawn("keep bootstrapped", keep_bootstrapped());
   group_.spawn("compact", compact());
+  definitions_->start(*registry_, clock_, group_);
   group_.spawn("share seats", fairness_->keep_sharing());
   group_.spawn("flow status", keep_flow_status(*fairness_, cacher_,
                                                client_as("system:apiserver", {"system:masters"}), clock_));
@@ -255,7 +260,7 @@ client::Client& Server::client_as(const std::string& user, const std::vector<std
     info.groups = groups;
     info.groups.push_back("system:authenticated");
     const auto colon = user.rfind(':');
-    client = make_local_client(*registry_, virtuals_, *authorizer_, std::move(info),
+    client = make_local_client(*registry_, table_, virtuals_, *authorizer_, std::move(info),
                                user.substr(colon == std::string::npos ? 0 : colon + 1));
   }
   return *client;

@@ -24,7 +24,7 @@ struct Call {
   RequestInfo info;
   net::Query query;
   UserInfo user;
-  const api::ResourceInfo* resource = nullptr;
+  ResourceRef resource;
   Accepted accepted;
   std::string audit_id;
   std::vector<std::string> warnings;

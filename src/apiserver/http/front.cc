@@ -139,7 +139,7 @@ rt::Task<> Front::answer_in_turn(Call& call, Result<Accepted> accepted) {
     co_await parts_.paths.handle(call);
     co_return;
   }
-  call.resource = api::find_builtin(api::Gvr{call.info.group, call.info.version, call.info.resource});
+  call.resource = parts_.table.find(api::Gvr{call.info.group, call.info.version, call.info.resource});
   // Namespaced objects live below a namespace and others do not; only reading across all of them is the
   // exception.
   const bool across =

@@ -6,6 +6,7 @@
 #include "http/metrics.h"
 #include "http/paths.h"
 #include "http/resource_handlers.h"
+#include "resources/resource_table.h"
 
 namespace mk::apiserver {
 
@@ -19,6 +20,7 @@ class Front {
   struct Parts {
     Authenticator& authenticator;
     Authorizer& authorizer;
+    const ResourceTable& table;
     ResourceHandlers& resources;
     Paths& paths;
     Join& join;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "extensions/custom_resource.h"
 #include "http/front.h"
 #include "http/presentation.h"
 #include "http/status.h"
@@ -10,6 +11,7 @@
 #include "mk/base/strings.h"
 #include "mk/rt/all.h"
 #include "registry/errors.h"
+#include "registry/field_problems.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -61,20 +63,6 @@ bool answers_deleted(const api::Gvr& gvr) {
          std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
 }
 
-// Keys that a JSON body has twice, as the call's fieldValidation wants them told.
-Result<void> check_repeated(WriteContext& context, std::string_view json) {
-  if (context.validation == FieldValidation::kIgnore) return ok();
-  auto repeated = api::find_duplicate_keys(json);
-  if (repeated.empty()) return ok();
-  if (context.validation == FieldValidation::kStrict)
-    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" +
-                                          context.resource->gvr.version + "\" cannot be handled as a " +
-                                          context.resource->kind +
-                                          ": strict decoding error: " + join(repeated, ", "));
-  for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
-  return ok();
-}
-
 // Each warning once, in order.
 std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
   std::vector<std::string> out;
@@ -116,6 +104,8 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
     co_return;
   }
+  if (const auto* custom = custom_of(*call.resource); custom && !custom->deprecation_warning().empty())
+    call.warnings.push_back(custom->deprecation_warning());
   if (info.subresource == "scale") {
     co_await scale(call);
   } else if (info.verb == "get") {
@@ -180,6 +170,7 @@ rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
 Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
   WriteContext context;
   context.resource = call.resource;
+  context.warnings = call.warnings;
   context.user = call.user;
   context.ns = call.resource->namespaced ? call.info.ns : "";
   context.name = call.info.name;
@@ -210,9 +201,11 @@ Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
 
 Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
   const net::Request& request = call.exchange->request();
-  MK_ASSIGN(Json parsed, parse_body(request.headers.get("Content-Type"), request.body));
+  const auto content_type = request.headers.get("Content-Type");
+  const bool ignore = context.validation == FieldValidation::kIgnore;
+  MK_ASSIGN(Json parsed, parse_body(content_type, request.body, ignore ? nullptr : &context.repeated));
   if (!parsed.is_object()) return Error(Reason::kBadRequest, "the body of the request must be one object");
-  if (is_json(request.headers.get("Content-Type"))) MK_TRY(check_repeated(context, request.body));
+  if (is_json(content_type)) context.document = request.body;
   return parsed;
 }
 
@@ -250,6 +243,10 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     co_return;
   }
   if (make != nullptr) {
+    if (auto checked = report_problems(*context, context->repeated); !checked.ok()) {
+      co_await answer_error(call, std::move(checked).error());
+      co_return;
+    }
     auto made = co_await (*make)(*context, std::move(object).value());
     call.warnings = unrepeated(std::move(context->warnings));
     if (made.ok()) {
@@ -291,13 +288,15 @@ rt::Task<> ResourceHandlers::patch(Call& call) {
     co_await answer_error(call, std::move(error));
     co_return;
   }
-  auto parsed = apply ? api::parse_yaml(request.body) : api::parse_json(request.body);
+  auto parsed = apply ? api::parse_yaml(request.body, context->repeated) : api::parse_json(request.body);
   if (!parsed.ok()) {
     co_await answer_error(call, std::move(parsed).error());
     co_return;
   }
   const bool document = *type == client::PatchType::kMerge || *type == client::PatchType::kStrategicMerge;
-  if (auto checked = document ? check_repeated(*context, request.body) : ok(); !checked.ok()) {
+  const bool look = document && context->validation != FieldValidation::kIgnore;
+  if (auto checked = look ? report_problems(*context, api::find_duplicate_keys(request.body)) : ok();
+      !checked.ok()) {
     co_await answer_error(call, std::move(checked).error());
     co_return;
   }

@@ -97,6 +97,18 @@ TEST_CASE("methods that a resource does not have") {
   CHECK(server.get("/api/v1/namespaces/default/status").status == 200);
 }
 
+TEST_CASE("what is answered once has no Table form") {
+  TestServer server;
+  auto asked = post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                    R"({"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview",)"
+                    R"("spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}})");
+  CHECK(server.send(server.admin(), asked).status == 201);
+  asked.headers.set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+  const auto refused = server.send(server.admin(), asked);
+  CHECK(refused.status == 406);
+  CHECK(refused.reason() == "NotAcceptable");
+}
+
 TEST_CASE("reading: JSON, YAML, pretty, HEAD, Table and metadata alone") {
   TestServer server;
   REQUIRE(server.send(server.admin(), post(kMaps, kMap)).status == 201);

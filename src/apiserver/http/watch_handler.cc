@@ -140,6 +140,8 @@ rt::Task<> send_changes(Stream& stream, rt::Clock& clock, Cacher& cacher) {
       // it.
       append_event(chunks, stream.call, stream.frames, "BOOKMARK",
                    bookmark(*stream.call.resource, cacher.revision(), false));
+    } else if (!*item && !stream.start.watcher->lagging()) {
+      co_return;  // the resource is served in another way from now on: the client watches again
     } else if (!*item) {
       append_error(chunks, stream.call, Error(Reason::kExpired, "the watch fell too far behind; list again"));
       (void)co_await stream.body->write(std::move(chunks));

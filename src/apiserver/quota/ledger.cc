@@ -321,8 +321,7 @@ rt::Task<ResourceList> QuotaLedger::recount(std::string ns, ResourceList hard,
 
 rt::Task<bool> QuotaLedger::take_turn(std::string ns) {
   Room& room = *room_of(ns);
-  Counts counts = counts_of(room);
-  std::map<std::string, Object> fresh;  // recounted as of this state
+  std::map<std::string, std::pair<Object, ResourceList>> fresh;  // counted anew, as of this state
   std::vector<std::string> stale;
   for (const auto& [name, quota] : room.quotas) {
     if (quota.stale) stale.push_back(name);
@@ -330,19 +329,24 @@ rt::Task<bool> QuotaLedger::take_turn(std::string ns) {
   for (const auto& name : stale) {
     const auto found = room.quotas.find(name);
     if (found == room.quotas.end()) continue;
-    fresh[name] = found->second.object;
-    counts[name] = co_await recount(ns, found->second.hard, found->second.scopes);
+    const Object seen = found->second.object;
+    auto used = co_await recount(ns, found->second.hard, found->second.scopes);
+    fresh.emplace(name, std::pair(seen, std::move(used)));
   }
-  for (const auto& [name, seen] : fresh) {
-    const auto found = room.quotas.find(name);
-    const bool same =
-        found != room.quotas.end() && found->second.object.resource_version() == seen.resource_version();
-    if (!same) co_return true;  // changed while it was counted: again
+  // Quotas may have come, changed or gone while others were counted: then again. From here to the commit
+  // nothing else runs.
+  Counts counts = counts_of(room);
+  std::set<std::string> touched;
+  for (const auto& [name, quota] : room.quotas) {
+    if (!quota.stale) continue;
+    const auto found = fresh.find(name);
+    if (found == fresh.end() || found->second.first.resource_version() != quota.object.resource_version())
+      co_return true;
+    counts[name] = found->second.second;
+    touched.insert(name);
   }
   const Counts before = counts;
   Batch batch = next_batch(room), accepted;
-  std::set<std::string> touched;
-  for (const auto& [name, seen] : fresh) touched.insert(name);
   for (auto& member : batch) {
     member->refused = decide(room, *member, counts);
     if (member->refused.empty()) {

@@ -18,7 +18,8 @@ using api::Quantity;
 namespace {
 
 constexpr std::string_view kCount = "count/", kRequests = "requests.", kLimits = "limits.";
-constexpr std::string_view kOfClass = ".storageclass.storage.k8s.io/";
+constexpr std::string_view kOfClass = ".storageclass.storage.k8s.io/",
+                           kOfDeviceClass = ".deviceclass.resource.k8s.io/devices";
 const Quantity kOne = Quantity::of(1);
 
 // Kinds that are also counted under their bare name.
@@ -95,6 +96,25 @@ void add_service(const Json& service, ResourceList& usage) {
   usage["services.nodeports"] = Quantity::of(node_ports);
 }
 
+// Devices by class. "All" asks for as many as a claim can get (AllocationResultsMaxSize); of alternatives the
+// costliest counts.
+void add_devices(const Json& claim, ResourceList& usage) {
+  const auto count = [](const Json& request) {
+    const bool all = api::str(request, "allocationMode") == "All";
+    return std::pair(std::string(api::str(request, "deviceClassName")) + std::string(kOfDeviceClass),
+                     Quantity::of(all ? 32 : api::num(request, "count", 1)));
+  };
+  for (const auto& request : api::list(claim, "spec.devices.requests")) {
+    ResourceList most;
+    if (const Json* exactly = api::find(request, "exactly")) most.insert(count(*exactly));
+    for (const auto& alternative : api::list(request, "firstAvailable")) {
+      const auto [name, devices] = count(alternative);
+      most[name] = std::max(most[name], devices);
+    }
+    for (const auto& [name, devices] : most) usage[name] = usage[name] + devices;
+  }
+}
+
 bool crosses_namespaces(const Json& pod) {
   const auto crosses = [](const Json& term) {
     return api::find(term, "namespaceSelector") != nullptr || !api::list(term, "namespaces").empty();
@@ -158,6 +178,7 @@ ResourceList quota_usage(const api::Gvr& resource, const Json& object) {
   }
   if (is(resource, "persistentvolumeclaims")) add_claim(object, usage);
   if (is(resource, "services")) add_service(object, usage);
+  if (qualified == "resourceclaims.resource.k8s.io") add_devices(object, usage);
   return usage;
 }
 
@@ -196,6 +217,7 @@ std::vector<api::Gvr> counted_resources(std::string_view name) {
   if (name.starts_with("services.")) return core("services");
   if (name == "requests.storage" || name.find(kOfClass) != std::string_view::npos)
     return core("persistentvolumeclaims");
+  if (name.ends_with(kOfDeviceClass)) return {api::Gvr{"resource.k8s.io", "v1", "resourceclaims"}};
   const bool compute =
       standard(name) || is_hugepages(name) || name.starts_with(kRequests) || name.starts_with(kLimits);
   return compute ? core("pods") : std::vector<api::Gvr>();

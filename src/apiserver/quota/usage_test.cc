@@ -62,6 +62,15 @@ TEST_CASE("objects of any kind are counted by resource and group") {
   CHECK(shown(quota_usage({"", "v1", "secrets"}, yaml("{}"))) == "count/secrets=1 secrets=1");
 }
 
+TEST_CASE("devices are counted by class, of alternatives the costliest") {
+  CHECK(shown(quota_usage({"resource.k8s.io", "v1", "resourceclaims"}, yaml(R"({spec: {devices: {requests: [
+      {name: a, exactly: {deviceClassName: gpu, allocationMode: ExactCount, count: 2}},
+      {name: b, firstAvailable: [{name: x, deviceClassName: gpu, count: 1}, {name: y, deviceClassName: gpu, count: 3},
+                                 {name: z, deviceClassName: nic, allocationMode: All}]}]}}})"))) ==
+        "count/resourceclaims.resource.k8s.io=1 gpu.deviceclass.resource.k8s.io/devices=5 "
+        "nic.deviceclass.resource.k8s.io/devices=32");
+}
+
 TEST_CASE("the scopes of a quota") {
   CHECK(in_scope("{spec: {scopes: [Terminating]}}", kPods, "{spec: {activeDeadlineSeconds: 0}}"));
   CHECK_FALSE(in_scope("{spec: {scopes: [NotTerminating]}}", kPods, "{spec: {activeDeadlineSeconds: 5}}"));
@@ -98,6 +107,7 @@ TEST_CASE("which resources a limit is about") {
   CHECK(one("requests.storage") == "persistentvolumeclaims");
   CHECK(one("gold.storageclass.storage.k8s.io/requests.storage") == "persistentvolumeclaims");
   CHECK(one("services.nodeports") == "services");
+  CHECK(one("gpu.deviceclass.resource.k8s.io/devices") == "resourceclaims.resource.k8s.io");
   CHECK(counted_resources("example.com/unknown").empty());
 }
 

@@ -100,6 +100,7 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
   const Object before = current;
   Strategy& strategy = strategies_.of(*context.resource);
   Json object = before.json();
+  if (!before.deleting()) strategy.begin_deletion(context, object);
   apply_propagation(object, propagation_of(context.resource->gvr, object, options.propagation));
   const bool marked = mark_deleting(object, grace_for(strategy, object, options), clock_.now());
   const bool goes = ready_to_go(object);
@@ -122,7 +123,8 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
     co_return std::move(revision).error();
   }
   strategy.release(before.json());
-  co_return Deleted{decode_stored(context.resource->gvr, encode_stored(before.json()), *revision), true};
+  co_return Deleted{
+      cacher_.show(context.resource->gvr, stored_bytes(context, before.json()).view(), *revision), true};
 }
 
 }  // namespace mk::apiserver

@@ -49,6 +49,13 @@ class Strategy {
   // metadata and status, for kinds that have a spec.
   virtual bool new_generation(const api::Json& object, const api::Json& old) const;
 
+  // Dotted paths that this kind of write leaves alone whatever the client sends, so that nobody comes to own
+  // them by it.
+  virtual std::vector<std::string> reset_fields(const WriteContext& context) const;
+
+  // What the first request to delete an object writes into it, besides the deletion itself.
+  virtual void begin_deletion(const WriteContext& context, api::Json& object) const {}
+
   // Seconds of grace for a deletion without grace from the client; 0 deletes at once. Pods override it.
   virtual std::int64_t default_grace_seconds(const api::Json& object) const { return 0; }
   virtual bool has_status() const { return true; }

@@ -1,5 +1,6 @@
 #include "registry/subresources.h"
 
+#include "extensions/custom_resource.h"
 #include "http/status.h"
 #include "mk/api/patch.h"
 #include "mk/api/selector.h"
@@ -42,12 +43,19 @@ Result<void> check_scale(const WriteContext& context, const Json& scale) {
   return ok();
 }
 
+// Where the parts of a Scale lie in objects of this resource.
+ScalePaths scale_paths(const api::ResourceInfo& resource) {
+  const auto* custom = custom_of(resource);
+  if (custom && custom->scale()) return *custom->scale();
+  return {"spec.replicas", "status.replicas", ""};
+}
+
 Result<Json> with_replicas(const WriteContext& context, const Object& current, const Json& scale) {
   const std::string_view version = api::str(scale, "metadata.resourceVersion");
   if (!version.empty() && version != current.resource_version())
     return write_conflict(context.resource->gvr, context.name);
   Json changed = current.json();
-  api::set(changed, "spec.replicas", api::num(scale, "spec.replicas"));
+  api::set(changed, scale_paths(*context.resource).replicas, api::num(scale, "spec.replicas"));
   return changed;
 }
 
@@ -67,9 +75,14 @@ Result<Json> scale_of(const api::ResourceInfo& resource, const Object& object) {
     if (const Json* value = api::find(json, "metadata." + std::string(field))) metadata[field] = *value;
   }
   JsonObject spec, status;
-  spec["replicas"] = api::num(json, "spec.replicas");
-  status["replicas"] = api::num(json, "status.replicas");
-  if (auto selector = selector_text(json); !selector.empty()) status["selector"] = api::text(selector);
+  const ScalePaths paths = scale_paths(resource);
+  if (resource.extension && api::find(json, paths.replicas) == nullptr)
+    return Error(Reason::kInternalError,
+                 "the spec replicas field \"." + paths.replicas + "\" does not exist");
+  spec["replicas"] = api::num(json, paths.replicas);
+  status["replicas"] = api::num(json, paths.status_replicas);
+  auto selector = resource.extension ? std::string(api::str(json, paths.selector)) : selector_text(json);
+  if (!selector.empty()) status["selector"] = api::text(selector);
   JsonObject scale;
   scale["kind"] = "Scale";
   scale["apiVersion"] = "autoscaling/v1";
