@@ -393,6 +393,47 @@ spec:
   CHECK(server.patch(a, "merge-patch+json", R"({"spec":{"y":3}})").status == 200);
 }
 
+TEST_CASE("a rule that may run too long is refused with its definition") {
+  Extended server;
+  const auto ruled = [](const std::string& bound) {
+    return R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foos.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: foos, kind: Foo}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              x:
+                type: array
+)" + bound +
+           R"yaml(
+                items:
+                  type: array
+                  items: {type: string}
+                  maxItems: 100
+                  x-kubernetes-validations:
+                  - {rule: "self.all(s, self.all(t, s == 'one' || t == 'two'))"}
+)yaml";
+  };
+  const auto refused = server.post(kDefinitions, ruled(""));
+  CHECK(refused.status == 422);
+  CHECK(refused.message().find("Forbidden: estimated rule cost exceeds budget by factor of more than 100x") !=
+        std::string::npos);
+  server.define(ruled("                maxItems: 10"), kFoos);
+}
+
 TEST_CASE("what custom resources look like is published") {
   Extended server;
   server.define(kFooDefinition, kFoos);
