@@ -187,14 +187,16 @@ class CelRules final : public ObjectRules {
     }
     if (const auto* fields = value.if_object()) {
       for (const auto& field : *fields) {
-        const auto known = level.properties.find(std::string_view(field.key()));
-        const Level* below = known != level.properties.end() ? known->second.get() : level.values.get();
-        if (below == nullptr) continue;
         const std::string name(field.key());
-        const Json* before = old ? api::member(*old, field.key()) : nullptr;
-        if (!check_level(*below, field.value(), before, path.empty() ? name : path + "." + name, budget,
-                         causes))
-          return false;
+        const auto known = level.properties.find(name);
+        const bool property = known != level.properties.end();
+        const Level* below = property ? known->second.get() : level.values.get();
+        if (below == nullptr) continue;
+        const Json* before = old ? api::member(*old, name) : nullptr;
+        const std::string here = !property      ? fmt::format("{}[{}]", path, name)
+                                 : path.empty() ? name
+                                                : path + "." + name;
+        if (!check_level(*below, field.value(), before, here, budget, causes)) return false;
       }
     }
     const auto* elements = value.if_array();

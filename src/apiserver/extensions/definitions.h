@@ -21,9 +21,10 @@ class Definitions {
 
   const ResourceTable& table() const { return table_; }
 
-  // What OpenAPI documents say of custom resources; without schemas it is enough for hashes.
-  enum class Schemas { kNo, kYes };
-  api::OpenApiExtra openapi(Schemas schemas) const;
+  // What OpenAPI documents say of custom resources: all there is, or the schemas of one group version
+  // ("apis/example.com/v1") only. Without schemas it is enough for hashes and the index.
+  enum class Schemas { kNone, kAll, kOne };
+  api::OpenApiExtra openapi(Schemas schemas, std::string_view group_version = {}) const;
 
   // Begins to write status; `registry` must outlive the group's tasks.
   void start(Registry& registry, rt::Clock& clock, rt::Group& group);

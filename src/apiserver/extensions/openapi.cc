@@ -69,12 +69,17 @@ Json list_definition(const api::Gvk& kind, const std::string& list_kind, const s
 
 }  // namespace
 
-api::OpenApiExtra Definitions::openapi(Schemas schemas) const {
+api::OpenApiExtra Definitions::openapi(Schemas schemas, std::string_view group_version) const {
   api::OpenApiExtra out;
   out.resources = table_.added();
   for (const auto& [name, hash] : served_) {
-    for (const auto& resource : table_.of(name)) out.versions[api::group_version_path(resource->gvr)] += hash;
-    if (schemas == Schemas::kNo) continue;
+    bool asked = schemas == Schemas::kAll;
+    for (const auto& resource : table_.of(name)) {
+      const auto path = api::group_version_path(resource->gvr);
+      out.versions[path] += hash;
+      asked = asked || (schemas == Schemas::kOne && path == group_version);
+    }
+    if (!asked) continue;
     const api::Gvr definitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
     const api::Object definition(cacher_.get(definitions, api::Key("", name)).bytes());
     for (const auto& resource : table_.of(name)) {

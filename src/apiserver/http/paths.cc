@@ -124,13 +124,15 @@ rt::Task<> Paths::openapi(Call& call) {
   const bool protobuf = path == "/openapi/v2" && call.accepted.openapi_v2_protobuf;
   const std::string type =
       protobuf ? "application/com.github.proto-openapi.spec.v2.v1.0+protobuf" : "application/json";
-  const auto hash = api::openapi_hash(group_version, definitions_.openapi(Definitions::Schemas::kNo));
+  const auto hash = api::openapi_hash(group_version, definitions_.openapi(Definitions::Schemas::kNone));
   const std::string tag = fmt::format("\"{:016X}{}\"", hash, protobuf ? "P" : "");
   if (call.exchange->request().headers.get("If-None-Match") == tag) {
     co_await answer_tagged(call, type, tag, std::nullopt);
     co_return;
   }
-  const auto extra = definitions_.openapi(Definitions::Schemas::kYes);
+  using Schemas = Definitions::Schemas;
+  const auto wanted = one ? Schemas::kOne : path == "/openapi/v2" ? Schemas::kAll : Schemas::kNone;
+  const auto extra = definitions_.openapi(wanted, group_version);
   std::optional<std::string> document;
   if (path == "/openapi/v2") {
     document = protobuf ? api::openapi_v2_protobuf(extra) : api::openapi_v2(extra);
