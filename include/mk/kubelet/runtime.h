@@ -32,11 +32,19 @@ struct LinuxResources {
   std::int64_t pids_limit = 0;
 };
 
+// A port of the pod on the node's addresses.
+struct PortMapping {
+  std::string protocol;  // "tcp", "udp", "sctp"
+  std::string host_ip;   // "": every address
+  int host_port = 0, container_port = 0;
+};
+
 struct SandboxConfig {
   std::string pod_uid, pod_ns, pod_name;
   std::string hostname;
   bool host_network = false, host_pid = false, host_ipc = false, share_processes = false;
   std::map<std::string, std::string> sysctls;
+  std::vector<PortMapping> ports;  // none with the host's network
   std::string cgroup_parent;  // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
   LinuxResources resources;   // of the pod as a whole
 };
@@ -144,6 +152,8 @@ class ContainerRuntime {
   virtual rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) = 0;
   virtual rt::Task<Result<void>> remove_container(std::string id) = 0;
   virtual rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) = 0;
+  // Of the pod as a whole; limits of 0 are lifted. A limit must not be below those of its containers.
+  virtual rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id, LinuxResources resources) = 0;
 
   virtual rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                                  rt::Duration timeout) = 0;

@@ -49,7 +49,7 @@ class Strategy {
   // metadata and status, for kinds that have a spec.
   virtual bool new_generation(const api::Json& object, const api::Json& old) const;
 
-  // Seconds of grace for a deletion without grace from the client; 0 deletes at once. Pods override it.
+  // Seconds of grace if the client names none; 0: none whatever it says, negative: none unless it does.
   virtual std::int64_t default_grace_seconds(const api::Json& object) const { return 0; }
   virtual bool has_status() const { return true; }
   virtual bool allow_create_on_update() const { return false; }

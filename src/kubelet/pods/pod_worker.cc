@@ -7,6 +7,7 @@
 #include "mk/base/log.h"
 #include "pods/container_config.h"
 #include "pods/events.h"
+#include "pods/resize.h"
 #include "pods/termination_message.h"
 #include "probes/action.h"
 
@@ -44,7 +45,8 @@ PodWorker::PodWorker(Context& context, api::Object pod)
                  wake();
                }),
       prober_(context, [this] { wake(); }),
-      puller_(context) {}
+      puller_(context),
+      granted_(granted_resources(pod.json())) {}
 
 void PodWorker::update(api::Object pod) {
   if (!writer_.observe(std::move(pod))) return;
@@ -133,7 +135,10 @@ rt::Task<bool> PodWorker::sync_running() {
   writer_.request();
   if (!co_await sync_volumes()) co_return false;
   while (!must_stop()) {
+    if (co_await sync_resize()) co_await refresh();
+    if (must_stop()) break;
     ActionInputs inputs;
+    inputs.must_restart = must_restart_;
     inputs.snapshot = snapshot_ ? &*snapshot_ : nullptr;
     inputs.started = prober_.started();
     for (const auto& [id, why] : prober_.unhealthy()) inputs.unhealthy.insert(id);
@@ -245,7 +250,8 @@ rt::Task<bool> PodWorker::create_sandbox() {
     (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
     co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
   }
-  SandboxConfig config = make_sandbox_config(spec(), context_.options);
+  const api::Object granted = granted_pod();
+  SandboxConfig config = make_sandbox_config(granted.json(), context_.options);
   auto made = co_await context_.runtime.containers->run_sandbox(std::move(config));
   if (made.ok()) {
     retry_.erase("");
@@ -307,7 +313,7 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   std::string id = action.existing_id;
   if (start_sent_.count(id) != 0) co_return false;  // the runtime will tell when it runs
   if (id.empty()) {
-    auto config = co_await make_container_config(context_, volumes_, pod(), name, action.attempt,
+    auto config = co_await make_container_config(context_, volumes_, granted_pod(), name, action.attempt,
                                                  std::move(image), pod_ips());
     if (!config.ok()) {
       wait_because(name, "CreateContainerConfigError", config.error().message(),
@@ -327,6 +333,7 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       co_return false;
     }
     id = *created;
+    if (const auto granted = granted_.find(name); granted != granted_.end()) actual_[id] = granted->second;
     context_.events.pod(spec(), "Normal", "Created", "Container created", name);
   }
   auto started = co_await runtime.start_container(id);
@@ -445,6 +452,7 @@ Json PodWorker::make_status(const Json& pod) const {
   for (const auto& failed : failed_starts_) inputs.start_errors.insert(failed.id);
   inputs.failure = failure_;
   inputs.stopped = stopped_;
+  add_resize(pod, inputs);
   inputs.now = context_.clock.now();
   return make_pod_status(pod, inputs);
 }

@@ -277,6 +277,8 @@ TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
     "containers":[{"name":"a","image":"img","lifecycle":{"postStart":{"exec":{"command":["up"]}},"preStop":{"exec":{"command":["down"]}}}}]})");
   CHECK(node.phase("web") == "Running");
   node.remove("web", 30);
+  CHECK(node.get("web"));  // for a moment
+  node.advance(100ms);
   CHECK(!node.get("web"));
   CHECK(node.containers().calls == std::vector<std::string>{"sandbox web", "start s", "start a", "exec a up",
                                                             "exec a down", "stop a", "stop s",

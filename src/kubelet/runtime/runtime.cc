@@ -309,4 +309,14 @@ rt::Task<Result<void>> RuncRuntime::update_resources(std::string id, LinuxResour
   co_return ok();
 }
 
+rt::Task<Result<void>> RuncRuntime::update_sandbox_resources(std::string sandbox_id,
+                                                             LinuxResources resources) {
+  const auto found = sandboxes_.find(sandbox_id);
+  if (found == sandboxes_.end()) co_return Error(Reason::kNotFound, "no sandbox " + sandbox_id);
+  auto work = [cgroups = settings_.cgroups, parent = found->second->config.cgroup_parent, resources] {
+    return cgroups.update_pod(parent, resources);
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
 }  // namespace mk::kubelet

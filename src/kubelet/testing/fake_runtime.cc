@@ -137,7 +137,17 @@ rt::Task<Result<void>> FakeRuntime::remove_container(std::string id) {
   co_return ok();
 }
 
-rt::Task<Result<void>> FakeRuntime::update_resources(std::string, LinuxResources) {
+rt::Task<Result<void>> FakeRuntime::update_resources(std::string id, LinuxResources resources) {
+  const ContainerStatus* status = container(id);
+  if (status == nullptr) co_return unknown(id);
+  calls.push_back("resize " + status->name + " shares=" + std::to_string(resources.cpu_shares) +
+                  " memory=" + std::to_string(resources.memory_limit));
+  co_return ok();
+}
+
+rt::Task<Result<void>> FakeRuntime::update_sandbox_resources(std::string, LinuxResources resources) {
+  calls.push_back("resize pod shares=" + std::to_string(resources.cpu_shares) +
+                  " memory=" + std::to_string(resources.memory_limit));
   co_return ok();
 }
 

@@ -38,6 +38,7 @@ class FakeRuntime : public ContainerRuntime {
   rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) override;
   rt::Task<Result<void>> remove_container(std::string id) override;
   rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) override;
+  rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id, LinuxResources resources) override;
   rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                          rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
