@@ -192,6 +192,9 @@ class ImageStore {
   // An OCI or docker-archive tarball (plain, gzip, zstd). `name` replaces the names inside.
   virtual rt::Task<Result<std::vector<ImageInfo>>> import(std::string path, std::string name) = 0;
   virtual rt::Task<Result<void>> remove(std::string id) = 0;
+  // The image's files, read-only, on the folder `path`; fine when something is mounted there already. Whoever
+  // asked unmounts it.
+  virtual rt::Task<Result<void>> mount(std::string id, std::string path) = 0;
 };
 
 }  // namespace mk::kubelet

@@ -170,6 +170,7 @@ rt::Task<bool> PodWorker::sync_running() {
 
 rt::Task<bool> PodWorker::sync_volumes() {
   if (volumes_ready_) co_return true;
+  if (!co_await pull_volume_images()) co_return false;
   auto result = co_await volumes_.sync(pod(), pod_ips());
   if (result.ok()) {
     volumes_ready_ = true;
@@ -185,6 +186,34 @@ rt::Task<bool> PodWorker::sync_volumes() {
   }
   wake_at(context_.clock.now() + kRetry);
   co_return false;
+}
+
+rt::Task<bool> PodWorker::pull_volume_images() {
+  const api::Object pod = this->pod();
+  for (const Json& volume : api::list(pod.json(), "spec.volumes")) {
+    const Json* source = api::find(volume, "image");
+    const std::string name(api::str(volume, "name"));
+    if (source == nullptr || volumes_.has_image(name)) continue;
+    const auto key = "volume " + name;
+    if (const auto retry = retry_.find(key); retry != retry_.end() && retry->second > context_.clock.now()) {
+      wake_at(retry->second);
+      co_return false;
+    }
+    std::optional<ImageAnswer> answer;
+    auto get_image = [](ImagePuller& puller, api::Object of, const Json& wanted,
+                        std::optional<ImageAnswer>& out) -> rt::Task<> {
+      out.emplace(co_await puller.ensure_image(std::move(of), std::string(api::str(wanted, "reference")),
+                                               std::string(api::str(wanted, "pullPolicy", "IfNotPresent")), ""));
+    };
+    if (!co_await interruptible(get_image(puller_, pod, *source, answer))) co_return false;
+    if (const auto* wait = std::get_if<ImageWait>(&*answer)) {
+      retry_[key] = wait->retry;
+      wake_at(wait->retry);
+      co_return false;
+    }
+    volumes_.set_image(name, std::get<ImageInfo>(*answer).id);
+  }
+  co_return true;
 }
 
 // After the first set-up the volumes have a task of their own, so that new contents reach the containers

@@ -55,6 +55,7 @@ class PodWorker {
   rt::Task<> sync();
   rt::Task<bool> sync_running();  // false: the pod has ended or must stop
   rt::Task<bool> sync_volumes();
+  rt::Task<bool> pull_volume_images();  // false: some are not here yet
   rt::Task<bool> perform(PodActions actions);  // true: something changed
   rt::Task<bool> create_sandbox();
   rt::Task<bool> start(StartAction action);

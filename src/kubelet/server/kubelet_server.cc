@@ -6,6 +6,8 @@
 
 #include "mk/base/strings.h"
 #include "server/log_stream.h"
+#include "server/port_forward.h"
+#include "server/spdy_streams.h"
 #include "server/stream_session.h"
 #include "status/container_status.h"
 
@@ -111,8 +113,7 @@ rt::Task<Result<void>> KubeletServer::route(std::shared_ptr<net::Exchange> excha
   if (what == "containerLogs" && parts.size() == 4) co_return co_await serve_logs(exchange, parts);
   if ((what == "exec" || what == "attach") && parts.size() >= 4)
     co_return co_await serve_streams(exchange, parts, what == "attach");
-  if (what == "portForward")
-    co_return Error(Reason::kNotAcceptable, "mk's kubelet does not forward ports yet");
+  if (what == "portForward" && parts.size() >= 3) co_return co_await serve_ports(exchange, parts);
   if (what == "healthz")
     response.emplace(200, "text/plain; charset=utf-8", "ok");
   else if (what == "pods" || what == "runningpods")
@@ -228,10 +229,16 @@ rt::Task<Result<void>> KubeletServer::serve_streams(std::shared_ptr<net::Exchang
     co_return Error(Reason::kBadRequest, "you must specify at least 1 command for the container");
   if (!options.stdin && !options.stdout && !options.stderr)
     co_return Error(Reason::kBadRequest, "you must specify at least 1 of stdin, stdout, stderr");
-  if (!exchange->wants_websocket())
-    co_return Error(Reason::kBadRequest,
-                    "mk streams over WebSockets: use kubectl 1.30 or later (SPDY is not supported)");
   auto& runtime = *context_.runtime.containers;
+  if (wants_spdy(exchange->request())) {
+    std::function<rt::Task<Result<std::unique_ptr<ExecSession>>>()> open =
+        [&runtime, attach, id = container.id, options] {
+          return attach ? runtime.attach(id, options) : runtime.exec(id, options);
+        };
+    co_return co_await serve_spdy_streams(context_.clock, exchange, options, std::move(open));
+  }
+  if (!exchange->wants_websocket())
+    co_return Error(Reason::kBadRequest, "unable to upgrade: missing upgrade headers in request");
   // First the socket: a client that is refused an upgrade tries older protocols instead of showing the error.
   auto socket = co_await exchange->accept_websocket(stream_protocols());
   if (!socket.ok()) co_return ok();
@@ -243,6 +250,14 @@ rt::Task<Result<void>> KubeletServer::serve_streams(std::shared_ptr<net::Exchang
   }
   co_await run_stream_session(std::move(*socket), std::move(*session), options);
   co_return ok();
+}
+
+rt::Task<Result<void>> KubeletServer::serve_ports(std::shared_ptr<net::Exchange> exchange, Parts parts) {
+  const PodWorker* worker = pods_.find(parts[1], parts[2]);
+  if (worker == nullptr || !worker->snapshot() || !worker->snapshot()->sandbox.ready)
+    co_return not_there(fmt::format("pod \"{}/{}\" does not run on this node", parts[1], parts[2]));
+  const std::string sandbox = worker->snapshot()->sandbox.id;
+  co_return co_await forward_ports(context_.loop, *context_.runtime.containers, std::move(exchange), sandbox);
 }
 
 std::string KubeletServer::pods_json() const {

@@ -23,6 +23,7 @@ class KubeletServer {
   rt::Task<Result<void>> route(std::shared_ptr<net::Exchange> exchange);
   rt::Task<Result<void>> serve_logs(std::shared_ptr<net::Exchange> exchange, Parts parts);
   rt::Task<Result<void>> serve_streams(std::shared_ptr<net::Exchange> exchange, Parts parts, bool attach);
+  rt::Task<Result<void>> serve_ports(std::shared_ptr<net::Exchange> exchange, Parts parts);
   Result<ContainerStatus> find_container(const Parts& parts, bool previous) const;
   Result<ContainerStatus> running_container(const Parts& parts) const;
   bool is_running(const std::string& pod_uid, const std::string& id) const;

@@ -207,6 +207,11 @@ rt::Task<Result<void>> FakeImages::remove(std::string id) {
   co_return ok();
 }
 
+rt::Task<Result<void>> FakeImages::mount(std::string id, std::string path) {
+  mounts.push_back(id + " on " + path);
+  co_return ok();
+}
+
 rt::Task<Result<void>> FakeNetwork::configure(PodNetworkConfig wanted) {
   config = std::move(wanted);
   co_return ok();

@@ -66,6 +66,8 @@ class FakeImages : public ImageStore {
   rt::Task<Result<ImageInfo>> pull(std::string reference, std::vector<RegistryAuth> credentials) override;
   rt::Task<Result<std::vector<ImageInfo>>> import(std::string path, std::string name) override;
   rt::Task<Result<void>> remove(std::string id) override;
+  rt::Task<Result<void>> mount(std::string id, std::string path) override;
+  std::vector<std::string> mounts;  // "<id> on <path>"
 
  private:
   std::map<std::string, ImageInfo> images_;
