@@ -84,6 +84,7 @@ struct ContainerConfig {
   int oom_score_adj = 0;
   SecurityContext security;
   int stop_signal = 15;
+  std::string pid_target;  // a running container of the pod whose processes this one sees (its id)
 };
 
 enum class ContainerState { kCreated, kRunning, kExited, kUnknown };

@@ -350,6 +350,8 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       context_.events.pod(spec(), "Warning", "Failed", "Error: " + config.error().message(), name);
       co_return false;
     }
+    if (const auto target = api::str(*find_spec(spec(), name), "targetContainerName"); !target.empty())
+      if (const auto* status = latest(*snapshot_, target); status != nullptr) config->pid_target = status->id;
     auto created = co_await runtime.create_container(snapshot_->sandbox.id, std::move(*config));
     if (!created.ok() &&
         created.error().message().find("unable to start container process") != std::string::npos) {

@@ -443,3 +443,11 @@ TEST_CASE("a pod waits for the image of its volume") {
   node.advance(11s);
   CHECK(node.phase("web") == "Running");
 }
+
+TEST_CASE("a debug container sees the processes of its target") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}],
+    "ephemeralContainers":[{"name":"d","image":"img","targetContainerName":"a"}]})");
+  CHECK(node.containers().configs["d"].pid_target == "uid-web-a-0");
+  CHECK(node.containers().configs["a"].pid_target.empty());
+}

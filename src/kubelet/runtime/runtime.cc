@@ -161,6 +161,12 @@ rt::Task<Result<void>> RuncRuntime::build_bundle(Sandbox sandbox, Container cont
   work.shm = sandbox->config.host_ipc ? "/dev/shm" : sandbox->folder + "/shm";
   work.supervisor = sandbox->supervisor;
   work.pid_namespace = sandbox->pid_namespace;
+  if (!work.config.pid_target.empty()) {
+    const auto target = sandbox->containers.find(work.config.pid_target);
+    if (target == sandbox->containers.end() || target->second->pid <= 0)
+      co_return Error(Reason::kConflict, "the container to share processes with does not run");
+    work.pid_namespace = target->second->pid;
+  }
   co_return co_await pool_.run(std::move(work));
 }
 
