@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -22,6 +23,7 @@ def run(bench):
     prepare(cluster)
     for number in range(bench.runs):
         load.run(bench, "GET", 16, "GET", MAPS.format("listed") + "/map-7")
+        load.run_http2(bench, "GET, HTTP/2", MAPS.format("listed") + "/map-7")
         load.run(bench, "LIST of 500", 16, "GET", MAPS.format("listed"))
         create(bench, load, "CREATE, 1 connection", 1, f"one-{number}")
         sync_floor(bench, os.path.dirname(cluster.data), load.seconds)
@@ -92,6 +94,23 @@ class Load:
         bench.report.add(f"{name}: p99", "ms", done["p99"] / 1000)
         bench.report.add(f"{name}: server CPU", "us", used / done["requests"] * 1e6)
         return done
+
+    def run_http2(self, bench, name, path):
+        """With h2load (nghttp2-client), where it is installed."""
+        if shutil.which("h2load") is None:
+            return
+        server = self.cluster.server.find()
+        used = cpu_seconds(server)
+        out = subprocess.run(
+            ["h2load", "-t1", "-c16", "-m10", f"-D{self.seconds}", "-H",
+             "authorization: Bearer " + self._environment["BENCH_TOKEN"],
+             f"https://{self.cluster.host.address}:{PORT}{path}"], capture_output=True, text=True, timeout=120, check=False)
+        used = cpu_seconds(server) - used
+        found = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", out.stdout)
+        if not found or not int(found[1]) or int(found[2]) or int(found[3]):
+            raise RuntimeError(f"{name}: not every request succeeded: {out.stdout}{out.stderr}")
+        bench.report.add(f"{name}: rate", "1/s", int(found[1]) / self.seconds)
+        bench.report.add(f"{name}: server CPU", "us", used / int(found[1]) * 1e6)
 
 
 def token(api):

@@ -10,8 +10,8 @@ packages_of() {
     # ccache only saves time; everything else is needed. Boost is used from its headers.
     build) echo clang lld ninja-build cmake git ccache libboost1.81-dev libsqlite3-dev libssl-dev \
                 libcurl4-openssl-dev libyaml-cpp-dev libspdlog-dev libfmt-dev catch2 libarchive-dev \
-                libnghttp2-dev zlib1g-dev ;;
-    run) echo runc iptables iproute2 conntrack libcurl4 libnghttp2-14 zlib1g ca-certificates ;;
+                libnghttp2-dev zlib1g-dev libre2-dev ;;
+    run) echo runc iptables iproute2 conntrack libcurl4 libnghttp2-14 zlib1g libre2-9 ca-certificates ;;
     guestbook) echo python3 busybox-static redis-server docker-registry curl ;;
     test) echo python3 util-linux iproute2 openssl ;;
     format) echo clang-format python3 ;;

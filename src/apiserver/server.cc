@@ -2,12 +2,15 @@
 
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
+#include "admission/policies/policies.h"
 #include "auth/authenticator_options.h"
+#include "auth/certificate_admission.h"
 #include "auth/escalation.h"
 #include "auth/rbac_authorizer.h"
 #include "auth/reviews.h"
 #include "auth/token_issuer.h"
 #include "bootstrap/bootstrapper.h"
+#include "flow/flow_status.h"
 #include "http/front.h"
 #include "local_client.h"
 #include "mk/base/ids.h"
@@ -15,6 +18,7 @@
 #include "mk/pki/jwt.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "registry/strategies/service_allocator.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -75,6 +79,7 @@ class Server : public ApiServer {
   Cacher cacher_;
   Metrics metrics_;
   VirtualResources virtuals_;
+  ResourceTable table_;
   // Made once the cache is loaded, in this order.
   std::unique_ptr<StrategySet> strategies_;
   std::unique_ptr<Authorizer> authorizer_;
@@ -82,10 +87,12 @@ class Server : public ApiServer {
   std::unique_ptr<TokenIssuer> tokens_;
   std::unique_ptr<AdmissionChain> admission_;
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Definitions> definitions_;
   std::unique_ptr<NodeProxy> nodes_;
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
   std::unique_ptr<Join> join_;
+  std::unique_ptr<Fairness> fairness_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::unique_ptr<client::Client>> clients_;  // by user
   rt::Event own_removed_;
@@ -109,7 +116,11 @@ void Server::build() {
   admission_ = std::make_unique<AdmissionChain>(cacher_);
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
+  admission_->add(make_certificate_admission(*authorizer_));
+  admission_->add(make_mutating_policies(cacher_, *authorizer_));
+  admission_->add(make_validating_policies(cacher_, *authorizer_));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
+  definitions_ = std::make_unique<Definitions>(cacher_, table_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
   Paths::Options paths;
@@ -117,15 +128,17 @@ void Server::build() {
   paths.server_address = options_.advertise_address + ":" + std::to_string(options_.port);
   paths.issuer = issuer();
   paths.jwks = pki::jwks_json(options_.service_account_keys);
-  paths_ = std::make_unique<Paths>(std::move(paths), cacher_, metrics_);
+  paths_ = std::make_unique<Paths>(std::move(paths), cacher_, *definitions_, metrics_);
   for (const char* name : {"ping", "log", "etcd"})
     paths_->add_check(name, true, [] { return std::string(); });
   Join::Options join{options_.ca_pem,         options_.ca,           options_.agent_token,
                      options_.cluster_cidr,   options_.service_cidr, options_.cluster_dns,
                      options_.cluster_domain, options_.version};
   join_ = std::make_unique<Join>(std::move(join), *registry_);
-  front_ = std::make_unique<Front>(
-      Front::Parts{*authenticator_, *authorizer_, *resources_, *paths_, *join_, metrics_, clock_});
+  fairness_ = std::make_unique<Fairness>(cacher_, clock_);
+  metrics_.add_source([this] { return fairness_->metrics(); });
+  front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, table_, *resources_, *paths_,
+                                                *join_, metrics_, *fairness_, clock_});
 }
 
 void Server::add_virtual_resources() {
@@ -165,11 +178,16 @@ void Server::add_virtual_resources() {
 rt::Task<Result<void>> Server::start() {
   MK_CO_TRY(co_await cacher_.load());
   build();
+  registry_->quotas().start(loop_.executor());
   add_virtual_resources();
   MK_CO_TRY(co_await bootstrap(*registry_, bootstrap_options()));
   MK_CO_TRY(listen());
   group_.spawn("keep bootstrapped", keep_bootstrapped());
   group_.spawn("compact", compact());
+  definitions_->start(*registry_, clock_, group_);
+  group_.spawn("share seats", fairness_->keep_sharing());
+  group_.spawn("flow status", keep_flow_status(*fairness_, cacher_,
+                                               client_as("system:apiserver", {"system:masters"}), clock_));
   co_return ok();
 }
 
@@ -181,7 +199,7 @@ BootstrapOptions Server::bootstrap_options() const {
   return out;
 }
 
-// The kubernetes Service and its endpoints come back when somebody deletes them.
+// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
   for (const auto& resource :
@@ -190,6 +208,10 @@ rt::Task<> Server::keep_bootstrapped() {
       if (event.removed && event.after.key() == own) own_removed_.notify_all();
     });
   }
+  cacher_.resource(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"})
+      .on_change([this](const CacheEvent& event) {
+        if (event.removed && address_in_use(cacher_, event.after.json())) own_removed_.notify_all();
+      });
   for (;;) {
     co_await own_removed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
@@ -212,6 +234,7 @@ Result<void> Server::listen() {
 rt::Task<> Server::stop() {
   co_await group_.stop();
   if (http_) co_await http_->stop();
+  if (registry_) co_await registry_->quotas().stop();
 }
 
 // Each round forgets what was already there a round ago, so that every change is kept for at least one.
@@ -236,7 +259,7 @@ client::Client& Server::client_as(const std::string& user, const std::vector<std
     info.groups = groups;
     info.groups.push_back("system:authenticated");
     const auto colon = user.rfind(':');
-    client = make_local_client(*registry_, virtuals_, *authorizer_, std::move(info),
+    client = make_local_client(*registry_, table_, virtuals_, *authorizer_, std::move(info),
                                user.substr(colon == std::string::npos ? 0 : colon + 1));
   }
   return *client;

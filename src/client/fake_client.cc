@@ -151,6 +151,10 @@ Result<api::Object> FakeClient::create_now(const api::Gvr& resource, const std::
 rt::Task<Result<api::Object>> FakeClient::create(api::Gvr resource, std::string ns, api::Object object,
                                                  WriteOptions options) {
   MK_CO_TRY(begin("create", resource, api::Key(ns, std::string(object.name()))));
+  if (resource.resource == "subjectaccessreviews") {
+    const bool allowed = may && may(object.json());
+    co_return object.with([allowed](api::Json& json) { api::set(json, "status.allowed", allowed); });
+  }
   co_return create_now(resource, ns, object.json(), options.dry_run);
 }
 
@@ -210,7 +214,7 @@ Result<api::Object> FakeClient::update_now(const api::Gvr& resource, const api::
                     "Precondition failed: UID in precondition: " + std::string(uid) +
                         ", UID in object meta: " + std::string(live.uid()));
   api::Json next;
-  if (subresource == "status") {
+  if (subresource == "status" || subresource == "approval") {
     next = live.json();
     take_over(next, wanted, "status");
   } else if (subresource == "scale") {

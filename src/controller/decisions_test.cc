@@ -10,6 +10,7 @@
 #include "endpointslice/endpoints.h"
 #include "kit/claim.h"
 #include "kit/objects.h"
+#include "kit/pod_rank.h"
 #include "namespace/namespace_status.h"
 #include "nodeipam/cidr_set.h"
 #include "nodelifecycle/node_health.h"
@@ -185,7 +186,7 @@ TEST_CASE("pods are ranked by what their loss costs") {
       pod("pending", "spec: {nodeName: b}, status: {phase: Pending}"),
       pod("unassigned", "spec: {}, status: {phase: Pending}"),
   };
-  replicaset::rank_for_deletion(pods, {{"a", 2}, {"b", 1}}, kNow);
+  rank_for_deletion(pods, {{"a", 2}, {"b", 1}}, kNow);
   std::vector<std::string> names;
   for (const auto& one : pods) names.emplace_back(one.name());
   CHECK(names == std::vector<std::string>{"unassigned", "pending", "unready", "busy", "lonely"});
@@ -198,7 +199,7 @@ TEST_CASE("availability waits for minReadySeconds") {
             "'2026-01-01T11:59:55Z'}]}}"));
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "availableReplicas") == 0);
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow), "readyReplicas") == 1);
-  CHECK(replicaset::next_available(rs, {pod}, kNow) == rt::Duration(5s));
+  CHECK(next_available({pod}, api::num(rs, "spec.minReadySeconds"), kNow) == rt::Duration(5s));
   CHECK(api::num(replicaset::status_of(rs, {pod}, 0, {}, kNow + 5s), "availableReplicas") == 1);
 }
 

@@ -1,8 +1,15 @@
 #include "mk/controller/manager.h"
 
+#include "certificates/certificate_controllers.h"
+#include "clusterroleaggregation/clusterroleaggregation_controller.h"
+#include "cronjob/cronjob_controller.h"
+#include "daemonset/daemonset_controller.h"
 #include "deployment/deployment_controller.h"
+#include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
+#include "endpointslicemirroring/endpointslicemirroring_controller.h"
 #include "garbagecollector/garbage_collector.h"
+#include "job/job_controller.h"
 #include "kit/controller.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
@@ -11,6 +18,11 @@
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
+#include "servicecidrs/servicecidrs_controller.h"
+#include "statefulset/statefulset_controller.h"
+#include "ttlafterfinished/ttl_after_finished_controller.h"
+#include "volume/binder.h"
+#include "volume/protection.h"
 
 namespace mk::controller {
 namespace {
@@ -29,8 +41,24 @@ class ManagerImpl : public Manager {
     add<ReplicaSetController>(ReplicaSetController::replica_sets());
     add<ReplicaSetController>(ReplicaSetController::replication_controllers());
     add<DeploymentController>();
+    add<StatefulSetController>();
+    add<DaemonSetController>();
+    add<JobController>();
+    add<CronJobController>();
+    add<TtlAfterFinishedController>();
     add<EndpointSliceController>();
     add<EndpointsController>();
+    add<EndpointSliceMirroringController>();
+    add<ClusterRoleAggregationController>();
+    add<ServiceCidrsController>();
+    add<CertificateApprover>();
+    add<CertificateSigner>();
+    add<CertificateCleaner>();
+    add<DisruptionController>();
+    add<StaleDisruptionController>();
+    add<VolumeBinder>();
+    add<ClaimProtection>();
+    add<VolumeProtection>();
     add<PodGcController>();
     add<GarbageCollector>();
   }

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "exchange.h"
+#include "http2_connection.h"
 #include "http_text.h"
 #include "mk/base/log.h"
 
@@ -42,8 +43,17 @@ Response status_response(int code, std::string_view reason, std::string_view mes
                       R"(,"reason":")" + std::string(reason) + R"(","code":)" + std::to_string(code) + "}\n");
 }
 
+Unanswered::Unanswered(std::shared_ptr<ServerShared> shared) : shared_(std::move(shared)) {
+  ++shared_->unanswered;
+}
+
+void Unanswered::told() {
+  if (shared_) --shared_->unanswered;
+  shared_ = nullptr;
+}
+
 Connection::Connection(std::shared_ptr<ServerShared> shared, Socket socket)
-    : shared_(std::move(shared)), stream_(std::move(socket), shared_->tls) {
+    : shared_(std::move(shared)), stream_(std::move(socket), shared_->tls), kept_(shared_->kept) {
   shared_->connections.insert(this);
   shared_->connections_changed.notify_all();
 }
@@ -56,7 +66,15 @@ void Connection::set_deadline(rt::Duration from_now) {
   deadline_ = shared_->clock.mono() + from_now;
 }
 
+void Connection::shut_down() {
+  if (http2_) http2_->shut_down();
+}
+
 void Connection::sweep(rt::MonoTime now) {
+  if (http2_) {
+    http2_->sweep(now);
+    return;
+  }
   if (now < deadline_) return;
   if (writing_ && stream_.bytes_written() != written_seen_) {
     written_seen_ = stream_.bytes_written();
@@ -102,6 +120,12 @@ void Connection::check_client(const std::string& ca_pem) {
 
 rt::Task<> Connection::serve(std::shared_ptr<Connection> self) {
   if (!co_await self->handshake()) co_return;
+  if (negotiated_http2(self->stream_.ssl())) {
+    self->no_deadline();
+    self->http2_ = std::make_unique<Http2Connection>(*self);
+    co_await Http2Connection::run(self);
+    co_return;
+  }
   for (int served = 1;; ++served) {
     auto parser = co_await self->read_request();
     if (!parser) break;
@@ -112,6 +136,7 @@ rt::Task<> Connection::serve(std::shared_ptr<Connection> self) {
 }
 
 rt::Task<std::unique_ptr<RequestParser>> Connection::read_request() {
+  kept_.set(input_.size());
   if (input_.empty() && !stream_.has_pending()) {
     set_deadline(shared_->limits.idle_timeout);
     if (!(co_await stream_.wait_readable()).ok()) co_return nullptr;
@@ -144,6 +169,8 @@ Result<void> Connection::feed(RequestParser& parser, std::string_view data) {
 }
 
 rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
+  std::size_t received = input_.size();
+  kept_.set(received);
   if (!input_.empty()) MK_CO_TRY(feed(parser, {}));  // pipelined
   bool continued = false;
   while (!parser.is_done()) {
@@ -155,6 +182,8 @@ rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
     std::string& scratch = shared_->scratch;
     const auto count = stream_.try_read(scratch.data(), scratch.size());
     if (count > 0) {
+      received += static_cast<std::size_t>(count);
+      if (!kept_.set(received)) co_return Error(Reason::kTooManyRequests, "no room for the request");
       MK_CO_TRY(feed(parser, std::string_view(scratch.data(), static_cast<std::size_t>(count))));
       if (parser.is_header_done()) set_deadline(shared_->limits.header_timeout);
     } else if (count == 0) {
@@ -166,11 +195,7 @@ rt::Task<Result<void>> Connection::read_message(RequestParser& parser) {
   co_return ok();
 }
 
-// Runs the handler; false when the connection is at its end (or belongs to somebody else now).
-rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
-  const bool keep_alive = parser->keep_alive();
-  auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::move(parser));
-  if (!keep_alive) exchange->refuse_keep_alive();
+rt::Task<> Connection::run_handler(std::shared_ptr<Exchange> exchange) {
   std::string failure;
   try {
     co_await shared_->handler(exchange);
@@ -180,14 +205,23 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
   } catch (const std::exception& error) {
     failure = error.what();
   }
-  if (!failure.empty()) {
-    const auto& request = exchange->request();
-    kLog.error("handler failed", "method", request.method, "path", request.path(), "error", failure);
-  }
-  if (!exchange->started()) {
-    auto ignored = co_await exchange->respond(status_response(
-        500, "InternalError", "an error on the server has prevented the request from succeeding"));
-  }
+  if (failure.empty()) co_return;
+  const auto& request = exchange->request();
+  kLog.error("handler failed", "method", request.method, "path", request.path(), "error", failure);
+}
+
+Response Connection::handler_failed() {
+  return status_response(500, "InternalError",
+                         "an error on the server has prevented the request from succeeding");
+}
+
+// False when the connection is at its end (or belongs to somebody else now).
+rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
+  const bool keep_alive = parser->keep_alive();
+  auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::move(parser));
+  if (!keep_alive) exchange->refuse_keep_alive();
+  co_await run_handler(exchange);
+  if (!exchange->started()) (void)co_await exchange->respond(handler_failed());
   exchange->end();
   if (exchange->reusable()) co_return true;
   if (exchange->upgraded()) co_return false;  // closed with the last handle
@@ -200,20 +234,27 @@ rt::Task<bool> Connection::answer(std::unique_ptr<RequestParser> parser) {
   co_return false;
 }
 
+Response Connection::refusal(int code) const {
+  if (code == 400) return status_response(400, "BadRequest", "the request cannot be understood");
+  if (code == 503)
+    return status_response(503, "ServiceUnavailable",
+                           "the server is receiving too many large requests; try again later");
+  const bool body = code == 413;
+  const std::size_t limit = body ? shared_->limits.body_max : shared_->limits.header_max;
+  return status_response(code, body ? "RequestEntityTooLarge" : "BadRequest",
+                         std::string("the request ") + (body ? "body" : "header") + " exceeds the limit of " +
+                             std::to_string(limit) + " bytes");
+}
+
 rt::Task<> Connection::refuse(Error error) {
   int code = 400;
   if (error.is(Reason::kRequestEntityTooLarge)) code = 413;
   if (error.name == "header_limit") code = 431;
-  const std::string_view reason = code == 413 ? "RequestEntityTooLarge" : "BadRequest";
-  std::string message = error.message();
-  if (code == 413)
-    message = "the request body exceeds the limit of " + std::to_string(shared_->limits.body_max) + " bytes";
-  if (code == 431)
-    message =
-        "the request header exceeds the limit of " + std::to_string(shared_->limits.header_max) + " bytes";
+  if (error.is(Reason::kTooManyRequests)) code = 503;
+  Response response = code == 400 ? status_response(400, "BadRequest", error.message()) : refusal(code);
   auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::make_unique<RequestParser>());
   exchange->refuse_keep_alive();
-  auto sent = co_await exchange->respond(status_response(code, reason, message));
+  auto sent = co_await exchange->respond(std::move(response));
   exchange->end();
   if (sent.ok()) co_await linger();
 }

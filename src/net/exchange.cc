@@ -10,6 +10,8 @@
 namespace mk::net {
 namespace {
 
+constexpr std::size_t kAtOnce = 16384;  // what a record of TLS carries
+
 bool has_no_body(int status) {
   return status / 100 == 1 || status == 204 || status == 304;
 }
@@ -81,11 +83,14 @@ rt::Task<Result<void>> HttpExchange::Writer::finish() {
 }
 
 HttpExchange::HttpExchange(std::shared_ptr<Connection> connection, std::unique_ptr<RequestParser> parser)
-    : connection_(std::move(connection)), parser_(std::move(parser)) {}
+    : connection_(std::move(connection)),
+      parser_(std::move(parser)),
+      unanswered_(connection_->shared_handle()) {}
 
 Result<void> HttpExchange::begin() {
   if (started_ || ended_) return already_answered();
   started_ = true;
+  unanswered_.told();
   return ok();
 }
 
@@ -129,9 +134,20 @@ rt::Task<Result<void>> HttpExchange::respond(int status, Headers headers, std::v
   for (const auto& part : body) size += part.size();
   std::string out = head(status, headers, size);
   out.append("\r\n");
-  std::vector<std::string_view> pieces{out};
-  if (!is_head() && !has_no_body(status))
-    for (const auto& part : body) pieces.push_back(part.view());
+  if (is_head() || has_no_body(status)) body.clear();
+  std::vector<std::string_view> pieces;
+  std::size_t written = 0;
+  if (out.size() + size <= kAtOnce) {  // mostly the socket takes it as it is
+    for (const auto& part : body) out.append(part.view());
+    body.clear();
+    written = connection_->write_now(out);
+    if (written == out.size()) {
+      complete_ = true;
+      co_return ok();
+    }
+  }
+  pieces.push_back(std::string_view(out).substr(written));
+  for (const auto& part : body) pieces.push_back(part.view());
   auto sent = co_await connection_->write(std::move(pieces));
   complete_ = sent.ok();
   co_return sent;

@@ -45,6 +45,7 @@ class HttpExchange : public Exchange, public std::enable_shared_from_this<HttpEx
 
   std::shared_ptr<Connection> connection_;
   std::unique_ptr<RequestParser> parser_;
+  Unanswered unanswered_;
   bool started_ = false, complete_ = false, keep_alive_ = true, upgraded_ = false, ended_ = false;
 };
 

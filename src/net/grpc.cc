@@ -75,7 +75,8 @@ class Session {
                         reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), std::strlen(name),
                         value.size(), NGHTTP2_NV_FLAG_NONE};
     };
-    static const std::string kPost = "POST", kHttp = "http", kType = "application/grpc", kTrailers = "trailers";
+    static const std::string kPost = "POST", kHttp = "http", kType = "application/grpc",
+                             kTrailers = "trailers";
     const std::vector<nghttp2_nv> head = {field(":method", kPost),
                                           field(":scheme", kHttp),
                                           field(":path", call_.method),
@@ -99,8 +100,9 @@ class Session {
   }
 
   // Headers and trailers; an answer without a message has only the latter.
-  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
-                       const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self_) {
+  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
+                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                       void* self_) {
     auto& self = *static_cast<Session*>(self_);
     const std::string_view field(reinterpret_cast<const char*>(name), name_size);
     const std::string text(reinterpret_cast<const char*>(value), value_size);

@@ -16,7 +16,8 @@ namespace {
 // or with a code alone.
 class EchoServer final : public RawStream {
  public:
-  explicit EchoServer(std::string code, std::string text = "") : code_(std::move(code)), text_(std::move(text)) {
+  explicit EchoServer(std::string code, std::string text = "")
+      : code_(std::move(code)), text_(std::move(text)) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
@@ -74,8 +75,9 @@ class EchoServer final : public RawStream {
     };
     nghttp2_submit_response(session_, stream, fields, 2, &provider);
   }
-  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name, std::size_t name_size,
-                       const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* self) {
+  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
+                       std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                       void* self) {
     auto& text = static_cast<EchoServer*>(self)->head;
     text.append(reinterpret_cast<const char*>(name), name_size).append("=");
     text.append(reinterpret_cast<const char*>(value), value_size).append(" ");

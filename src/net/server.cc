@@ -15,15 +15,20 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Log kLog("net");
+constexpr auto kGrace = std::chrono::seconds(2);
 
 class HttpServerImpl : public HttpServer {
  public:
   HttpServerImpl(rt::Loop& loop, std::shared_ptr<ServerShared> shared, std::unique_ptr<Acceptor> acceptor)
       : shared_(std::move(shared)), acceptor_(std::move(acceptor)), group_(loop.executor()) {
+    shared_->group = &group_;
     group_.spawn("http accept", accept_loop());
     group_.spawn("http sweep", sweep_loop());
   }
-  ~HttpServerImpl() override { close_all(); }
+  ~HttpServerImpl() override {
+    shared_->group = nullptr;
+    close_all();
+  }
 
   int port() const override {
     boost::system::error_code code;
@@ -39,6 +44,13 @@ class HttpServerImpl : public HttpServer {
   rt::Task<> stop() override {
     boost::system::error_code ignored;
     acceptor_->close(ignored);
+    const auto connections = shared_->connections;
+    for (auto* connection : connections)
+      if (shared_->connections.count(connection) > 0) connection->shut_down();
+    // What has been asked is answered, if that does not take long.
+    const auto until = shared_->clock.mono() + kGrace;
+    while (shared_->unanswered > 0 && shared_->clock.mono() < until)
+      co_await shared_->clock.sleep_for(std::chrono::milliseconds(5));
     co_await group_.stop();
     close_all();  // streams that a handler gave to somebody else
   }

@@ -218,6 +218,36 @@ TEST_CASE("no more connections than allowed") {
   fixture.run(body());
 }
 
+TEST_CASE("a server that stops answers what it was asked, unless that takes long") {
+  net::Fixture fixture;
+  rt::Event go_on;
+  bool asked = false;
+  auto slow = [&](ExchangePtr exchange) -> rt::Task<> {
+    asked = true;
+    co_await go_on.wait();
+    (void)co_await exchange->respond(net::Response(200, "text/plain", "late"));
+  };
+  fixture.listen(slow);
+  std::string got;
+  auto ask = [&]() -> rt::Task<> {
+    auto client = fixture.client();
+    auto answered = co_await client->request(net::Request("GET", "/"));
+    got = answered.ok() ? answered->body : answered.error().message();
+  };
+  rt::Group group(fixture.loop.executor());
+  group.spawn("ask", ask());
+  auto body = [&]() -> rt::Task<> {
+    while (!asked) co_await fixture.clock->sleep_for(1ms);
+    auto stop = [&]() -> rt::Task<> { co_await fixture.server->stop(); };
+    group.spawn("stop", stop());
+    co_await fixture.clock->sleep_for(20ms);
+    go_on.notify_all();
+    while (group.size() > 0) co_await fixture.clock->sleep_for(1ms);
+  };
+  rt::run_until_done(fixture.loop, body());
+  CHECK(got == "late");
+}
+
 TEST_CASE("plain HTTP on the TLS port gets a hint") {
   net::Fixture fixture;
   fixture.listen(answer);

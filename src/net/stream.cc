@@ -201,6 +201,15 @@ std::ptrdiff_t Stream::try_read(char* data, std::size_t size) {
   return outcome.io == Io::kWantRead || outcome.io == Io::kWantWrite ? -1 : 0;
 }
 
+std::ptrdiff_t Stream::try_write(std::string_view data) {
+  const Try outcome = write_once(data);
+  if (outcome.io == Io::kDone) {
+    bytes_written_ += outcome.count;
+    return static_cast<std::ptrdiff_t>(outcome.count);
+  }
+  return outcome.io == Io::kWantRead || outcome.io == Io::kWantWrite ? -1 : 0;
+}
+
 rt::Task<Result<std::size_t>> Stream::read_some(char* data, std::size_t size) {
   for (;;) {
     const Try outcome = read_once(data, size);

@@ -40,6 +40,9 @@ class Stream {
   // All of it. The bytes must live until this returns.
   rt::Task<Result<void>> write(std::string_view data);
   rt::Task<Result<void>> write_pieces(std::vector<std::string_view> pieces);
+  // What goes without waiting: -1 when nothing does (yet), 0 after an error. What was not taken must come
+  // again first.
+  std::ptrdiff_t try_write(std::string_view data);
   std::uint64_t bytes_written() const { return bytes_written_; }
 
   // Ends when the peer has closed its side or the connection is broken or closed; input that comes meanwhile

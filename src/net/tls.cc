@@ -24,6 +24,7 @@ using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 
 constexpr std::string_view kHttp11("\x08http/1.1", 9);
+constexpr std::string_view kHttp2OrHttp11("\x02h2\x08http/1.1", 12);
 
 Bio memory_bio(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -81,9 +82,10 @@ int accept_any_certificate(X509_STORE_CTX* context, void*) {
 
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
                     unsigned offered_size, void*) {
-  const auto* ours = reinterpret_cast<const unsigned char*>(kHttp11.data());
-  const int found = SSL_select_next_proto(const_cast<unsigned char**>(out), out_size, ours,
-                                          static_cast<unsigned>(kHttp11.size()), offered, offered_size);
+  const auto* ours = reinterpret_cast<const unsigned char*>(kHttp2OrHttp11.data());
+  const int found =
+      SSL_select_next_proto(const_cast<unsigned char**>(out), out_size, ours,
+                            static_cast<unsigned>(kHttp2OrHttp11.size()), offered, offered_size);
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
@@ -167,6 +169,14 @@ Result<TlsContext> make_client_context(const ClientTls& options) {
     MK_TRY(trust(context.get(), options.ca_pem));
   }
   return context;
+}
+
+bool negotiated_http2(SSL* ssl) {
+  if (ssl == nullptr) return false;
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl, &name, &size);
+  return std::string_view(reinterpret_cast<const char*>(name), size) == "h2";
 }
 
 std::string peer_certificates(SSL* ssl) {

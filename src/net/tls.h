@@ -28,6 +28,8 @@ struct ClientTls {
 };
 Result<TlsContext> make_client_context(const ClientTls& options);
 
+bool negotiated_http2(SSL* ssl);  // by ALPN; false without TLS
+
 // What the peer sent, leaf first, in PEM; "" when nothing.
 std::string peer_certificates(SSL* ssl);
 

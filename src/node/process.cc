@@ -1,5 +1,8 @@
 #include "process.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -28,10 +31,19 @@ rt::Task<> start_and_wait(Process& process, Role& role, int& exit_code) {
   co_await stop_in_time(process, role);
 }
 
+// A descriptor for each connection: systemd and shells allow 1024 unless asked for more.
+void allow_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 16);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int run(Process& process, Role& role) {
   int exit_code = 0;
+  allow_descriptors();
   rt::run_until_done(process.loop, start_and_wait(process, role, exit_code));
   return exit_code;
 }

@@ -173,6 +173,7 @@ rt::Task<Result<void>> ServerRole::start() {
   controller::ManagerOptions manager;
   manager.cluster_cidr = options_.cluster_cidr;
   manager.ca_pem = files_.ca.certificate_pem;
+  manager.ca = files_.ca;
   controller::ClientFor client_for = [this](const std::string& name) -> client::Client& {
     return controller_client(name);
   };

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <thread>
 
@@ -28,14 +29,20 @@ struct Job {
 
 }  // namespace
 
+// Every thread is joined, never detached: what a library keeps per thread is freed before the process ends.
 struct BlockingPool::State {
+  using Threads = std::list<std::thread>;
+
   std::mutex mutex;
-  std::condition_variable work_ready, all_gone;
+  std::condition_variable work_ready;
   std::deque<std::shared_ptr<Job>> jobs;
-  std::size_t threads = 0, idle = 0, threads_max = 1;
+  Threads threads;  // at work or idle
+  Threads left;     // at their last instruction, to be joined
+  std::size_t idle = 0, threads_max = 1;
   bool closing = false;
 
-  void work_loop();
+  void start_thread();
+  void work_loop(Threads::iterator self);
   static void finish(std::shared_ptr<Job> job);
 };
 
@@ -53,7 +60,18 @@ void BlockingPool::State::finish(std::shared_ptr<Job> job) {
   });
 }
 
-void BlockingPool::State::work_loop() {
+// The caller holds `mutex`, so the new thread sees its own place in the list.
+void BlockingPool::State::start_thread() {
+  const auto self = threads.emplace(threads.end());
+  try {
+    *self = std::thread([this, self] { work_loop(self); });
+  } catch (...) {
+    threads.erase(self);
+    throw;
+  }
+}
+
+void BlockingPool::State::work_loop(Threads::iterator self) {
   std::unique_lock lock(mutex);
   for (;;) {
     if (jobs.empty()) {
@@ -68,11 +86,11 @@ void BlockingPool::State::work_loop() {
     finish(std::move(job));
     lock.lock();
   }
-  --threads;
-  all_gone.notify_all();
+  left.splice(left.end(), threads, self);
+  work_ready.notify_all();  // the destructor waits for an empty list
 }
 
-BlockingPool::BlockingPool(std::size_t threads_max) : state_(std::make_shared<State>()) {
+BlockingPool::BlockingPool(std::size_t threads_max) : state_(std::make_unique<State>()) {
   state_->threads_max = threads_max;
 }
 
@@ -80,7 +98,9 @@ BlockingPool::~BlockingPool() {
   std::unique_lock lock(state_->mutex);
   state_->closing = true;
   state_->work_ready.notify_all();
-  state_->all_gone.wait(lock, [&] { return state_->threads == 0; });
+  state_->work_ready.wait(lock, [&] { return state_->threads.empty(); });
+  lock.unlock();
+  for (auto& thread : state_->left) thread.join();
 }
 
 Task<> BlockingPool::run_erased(std::function<void()> work) {
@@ -88,14 +108,14 @@ Task<> BlockingPool::run_erased(std::function<void()> work) {
   job->work = std::move(work);
   job->executor = co_await this_executor();
   {
-    auto state = state_;
-    std::lock_guard lock(state->mutex);
-    state->jobs.push_back(job);
-    if (state->idle < state->jobs.size() && state->threads < state->threads_max) {
-      ++state->threads;
-      std::thread([state] { state->work_loop(); }).detach();  // counted: the destructor waits for it
+    std::lock_guard lock(state_->mutex);
+    for (auto& thread : state_->left) thread.join();
+    state_->left.clear();
+    state_->jobs.push_back(job);
+    if (state_->idle < state_->jobs.size() && state_->threads.size() < state_->threads_max) {
+      state_->start_thread();
     } else {
-      state->work_ready.notify_one();
+      state_->work_ready.notify_one();
     }
   }
   while (!job->finished) co_await job->done.wait();

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "mk/rt/all.h"
 #include "mk/rt/blocking.h"
 #include "mk/rt/channel.h"
 #include "mk/rt/clock.h"
@@ -69,6 +70,52 @@ TEST_CASE("cancelling a race cancels both sides and is an ordinary cancellation"
   auto timed = [&]() -> rt::Task<> { co_await rt::with_timeout(*clock, 1h, answer_after(*clock, 1h)); };
   group.spawn("both", both());
   group.spawn("timed", timed());
+  loop.poll();
+  rt::run_until_done(loop, group.stop());
+  CHECK(group.size() == 0);
+}
+
+TEST_CASE("all tasks run side by side, and end before a failure of one is told") {
+  rt::Loop loop;
+  rt::ManualClock clock;
+  std::vector<int> marks;
+  bool failed = false;
+  auto fail = [&]() -> rt::Task<> {
+    co_await clock.sleep_for(2s);
+    throw std::runtime_error("broken");
+  };
+  auto body = [&]() -> rt::Task<> {
+    std::vector<rt::Task<>> tasks;
+    tasks.push_back(sleep_then_note(clock, 3s, 3, marks));
+    tasks.push_back(fail());
+    tasks.push_back(sleep_then_note(clock, 1s, 1, marks));
+    try {
+      co_await rt::all(std::move(tasks));
+    } catch (const std::runtime_error&) {
+      failed = true;
+    }
+    co_await rt::all(std::vector<rt::Task<>>());
+  };
+  rt::Group group(loop.executor());
+  group.spawn("body", body());
+  for (int i = 0; i < 3; ++i) {
+    loop.poll();
+    CHECK(!failed);
+    clock.advance(1s);
+  }
+  loop.poll();
+  CHECK((failed && marks == std::vector<int>{1, 3} && group.size() == 0));
+}
+
+TEST_CASE("cancelling all cancels each of them") {
+  rt::Loop loop;
+  rt::Group group(loop.executor());
+  auto body = []() -> rt::Task<> {
+    std::vector<rt::Task<>> tasks;
+    for (int i = 0; i < 3; ++i) tasks.push_back(never());
+    co_await rt::all(std::move(tasks));
+  };
+  group.spawn("all", body());
   loop.poll();
   rt::run_until_done(loop, group.stop());
   CHECK(group.size() == 0);

@@ -96,6 +96,31 @@ class TwoNodes(unittest.TestCase):
         eventually(lambda: len(self.ready("d")) == 2, 40, "two pods")
         self.assertEqual({each["spec"]["nodeName"] for each in self.ready("d")}, {self.agent.host.name})
 
+    def test_a_daemon_runs_on_both_and_rolls_back_without_needless_restarts(self):
+        path = f"/apis/apps/v1/namespaces/{self.space}/daemonsets"
+        body = deployment("d", 1)
+        del body["spec"]["replicas"]
+        self.api.create(path, {**body, "kind": "DaemonSet"})
+        eventually(lambda: len(self.ready("d")) == 2, 60, "a daemon on each")
+        nodes = {each["spec"]["nodeName"] for each in self.ready("d")}
+        self.assertEqual(nodes, {self.cluster.host.name, self.agent.host.name})
+        before = {each["metadata"]["uid"] for each in self.ready("d")}
+
+        def use(image):
+            self.api.patch("strategic", path + "/d",
+                           {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": image}]}}}})
+
+        good = body["spec"]["template"]["spec"]["containers"][0]["image"]
+        use("registry.example/nothing:v1")
+        stuck = lambda: [each for each in self.cluster.pods(self.space, "app=d")  # noqa: E731
+                         if each["spec"]["containers"][0]["image"] != good]
+        eventually(lambda: len(stuck()) == 1 and len(self.ready("d")) == 1, 30, "one daemon that cannot start")
+        kept = self.ready("d")[0]["metadata"]["uid"]
+        self.assertIn(kept, before)
+        use(good)
+        eventually(lambda: len(self.ready("d")) == 2 and not stuck(), 60, "both good again")
+        self.assertIn(kept, {each["metadata"]["uid"] for each in self.ready("d")})
+
     def test_zz_a_killed_agent_goes_on_where_it_was(self):
         before = {each["metadata"]["uid"] for each in self.spread("d", 2)}
         self.agent.process.kill()

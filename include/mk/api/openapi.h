@@ -1,9 +1,11 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mk/api/json.h"
 #include "mk/api/resource.h"
@@ -13,11 +15,19 @@ namespace mk::api {
 // What is published besides the built-in API: the resources of CRDs and their definitions (name -> schema, in
 // the form of make_schema: "$ref" is a bare type name, x-kubernetes-group-version-kind says whose it is).
 struct OpenApiExtra {
-  std::span<const ResourceInfo> resources;
-  const JsonObject* definitions = nullptr;
+  std::vector<std::shared_ptr<const ResourceInfo>> resources;
+  std::map<std::string, Json> definitions;
+  // By group version ("apis/example.com/v1"): a number that changes with anything of it.
+  std::map<std::string, std::uint64_t> versions;
 };
 
-// Each document is made when asked for (some milliseconds, some megabytes) and not kept: callers cache bytes.
+// "api/v1", "apis/apps/v1".
+std::string group_version_path(const Gvr& gvr);
+// Changes with everything that the document of this group version, or (with "") any document, is made of: a
+// tag for caches that costs no document. Looks at extra.versions alone.
+std::uint64_t openapi_hash(std::string_view group_version_path, const OpenApiExtra& extra);
+
+// Each document is made when asked for (some milliseconds, some megabytes) and not kept.
 
 // GET /openapi/v2: Swagger 2.0 as JSON.
 std::string openapi_v2(const OpenApiExtra& extra = {});

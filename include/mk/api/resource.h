@@ -1,11 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "mk/api/json.h"
 #include "mk/api/types.h"
 
 namespace mk::api {
@@ -16,6 +18,16 @@ struct Subresource {
   std::vector<std::string> verbs;
 };
 
+struct Type;
+
+// What a resource that was added at run time (by a CRD) brings along, beyond what discovery says of it. The
+// API server knows what stands behind it.
+class ResourceExtension {
+ public:
+  virtual ~ResourceExtension() = default;
+  virtual const Type& type() const = 0;
+};
+
 // One resource of the API, built in (from discovery.json) or from a CRD.
 struct ResourceInfo {
   Gvr gvr;
@@ -24,6 +36,10 @@ struct ResourceInfo {
   bool namespaced = false;
   std::vector<std::string> verbs, short_names, categories;
   std::vector<Subresource> subresources;
+  // Fields a field selector may name, besides metadata.name and metadata.namespace. Empty for built-in
+  // resources: their fields are part of the API server's code.
+  std::vector<std::string> selectable_fields;
+  std::shared_ptr<const ResourceExtension> extension;  // nullptr: built in
 
   Gvk gvk() const { return {gvr.group, gvr.version, kind}; }
   bool has_verb(std::string_view verb) const;
@@ -35,6 +51,14 @@ struct ResourceInfo {
 std::span<const ResourceInfo> builtin_resources();
 const ResourceInfo* find_builtin(const Gvr& gvr);
 const ResourceInfo* find_builtin(const Gvk& gvk);
+
+// The resources of one CustomResourceDefinition, one for each version it serves, as discovery shows them. The
+// names are those that status.acceptedNames has. Empty until the definition is established. What clients of
+// the API make of it too (collectors that must know every resource), so nothing but the object is looked at.
+std::vector<ResourceInfo> defined_resources(const Json& definition);
+// "v2" before "v1" before "v2beta1" before "v1alpha1" before anything else in order of its text: the order in
+// which Kubernetes prefers versions.
+bool preferred_version(std::string_view left, std::string_view right);
 
 // Resources that code of ours names.
 namespace resources {

@@ -86,6 +86,11 @@ Result<void> decode(const Type& type, Json& value, FieldProblems& unknown);
 
 // Repeated object keys anywhere in a JSON text, as paths ("spec.replicas"); for fieldValidation=Strict|Warn.
 FieldProblems find_duplicate_keys(std::string_view json_text);
+// Both kinds of problems of one JSON text in the order in which the text has the fields.
+FieldProblems in_document_order(std::string_view json_text, FieldProblems unknown, FieldProblems repeated);
+
+// One YAML document; `repeated` gets what the text says twice: `line 9: key "foo" already set in map`.
+Result<Json> parse_yaml(std::string_view text, FieldProblems& repeated);
 
 // Fills in the schema's defaults, in place. A default of {} creates an object only where it has defaults of
 // its own below or Kubernetes always writes it (metadata, spec, status stay absent when empty).

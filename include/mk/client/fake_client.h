@@ -39,6 +39,8 @@ class FakeClient : public Client {
 
   // Asked before each request; an error becomes the answer.
   std::function<Result<void>(const Action&)> intercept;
+  // The answer to a SubjectAccessReview; nobody may anything while it is unset.
+  std::function<bool(const api::Json& review)> may;
   std::vector<Action> actions;  // every request, in order
   std::size_t count(const std::string& verb, const api::Gvr& resource) const;
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mk/client/client.h"
+#include "mk/pki/certificate.h"
 #include "mk/rt/clock.h"
 #include "mk/rt/loop.h"
 #include "mk/rt/random.h"
@@ -15,6 +16,7 @@ struct ManagerOptions {
   std::string cluster_cidr = "10.42.0.0/16";  // nodes get /24 pieces
   int node_cidr_mask = 24;
   std::string ca_pem;  // published as kube-root-ca.crt in every namespace
+  pki::KeyPair ca;     // signs CertificateSigningRequests of Kubernetes' own signers; empty: nobody does
   rt::Duration node_monitor_grace =
       std::chrono::seconds(50);  // without a lease renewal: Ready becomes Unknown
 };

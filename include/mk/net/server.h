@@ -15,7 +15,7 @@
 
 namespace mk::net {
 
-// A response whose body is sent as it comes (chunked): watches, logs, large lists.
+// A response whose body is sent as it comes (chunks, frames): watches, logs, large lists.
 class BodyWriter {
  public:
   virtual ~BodyWriter() =
@@ -71,15 +71,19 @@ struct TlsIdentity {
 };
 
 struct ServerLimits {
-  std::size_t body_max = 3 << 20;     // then 413 with a Status body, and the connection is closed
-  std::size_t header_max = 64 << 10;  // then 431
+  std::size_t body_max = 3 << 20;  // then 413 with a Status body, and the connection is closed
+  std::size_t header_max =
+      1 << 20;                    // of one request, names and values; then 431 (Go's and Kubernetes' default)
+  std::size_t streams_max = 250;  // requests at once on a connection of HTTP/2 (Kubernetes' default)
   rt::Duration header_timeout = std::chrono::seconds(32);  // TLS handshake and header, so slow clients go
   rt::Duration idle_timeout = std::chrono::minutes(3);     // between requests of a kept-alive connection
   rt::Duration stall_timeout = std::chrono::minutes(10);   // a client that takes nothing of its answer
   std::size_t connections_max = 12000;
 };
 
-// HTTP/1.1 over TLS (or plain, for loopback health ports when no identity is given) with keep-alive.
+// HTTP/2 (RFC 9113) where a TLS client offers it by ALPN, else HTTP/1.1 with keep-alive. Plain (for loopback
+// health ports when no identity is given) is HTTP/1.1. Handlers see no difference, but upgrades and
+// WebSockets come over HTTP/1.1 alone.
 class HttpServer {
  public:
   virtual ~HttpServer() = default;
@@ -87,7 +91,7 @@ class HttpServer {
   virtual int port() const = 0;
   // New connections from now on see the new certificate and CA bundle.
   virtual Result<void> set_identity(TlsIdentity identity) = 0;
-  // Stops listening, cancels what runs, closes connections.
+  // Stops listening, says GOAWAY to clients of HTTP/2, cancels what runs, closes connections.
   virtual rt::Task<> stop() = 0;
 };
 

@@ -33,7 +33,7 @@ class BlockingPool {
  private:
   struct State;
   Task<> run_erased(std::function<void()> work);
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace mk::rt

@@ -8,23 +8,23 @@ Definitions::Definitions(const OpenApiExtra& extra) {
   auto parsed = parse_json(embedded_schema());
   MK_ASSERT(parsed.ok() && parsed->is_object());
   builtin_ = std::move(parsed).value();
-  add(builtin_.get_object(), true);
-  if (extra.definitions) add(*extra.definitions, false);
+  describe_metadata(builtin_);
+  for (const auto& definition : builtin_.get_object()) {
+    if (!is_prerelease(definition.key())) add(definition.key(), definition.value());
+  }
+  for (const auto& [name, definition] : extra.definitions) add(name, definition);
 }
 
-void Definitions::add(const JsonObject& definitions, bool skip_prerelease) {
-  for (const auto& definition : definitions) {
-    if (skip_prerelease && is_prerelease(definition.key())) continue;
-    const auto [at, fresh] = all_.emplace(definition.key(), &definition.value());
-    if (!fresh) continue;
-    const auto& kinds = list(definition.value(), "x-kubernetes-group-version-kind");
-    // DeleteOptions and WatchEvent claim every group; they are nobody's kind.
-    if (kinds.size() > 2) continue;
-    for (const auto& kind : kinds) {
-      kinds_.try_emplace(Gvk{std::string(str(kind, "group")), std::string(str(kind, "version")),
-                             std::string(str(kind, "kind"))},
-                         at->first);
-    }
+void Definitions::add(std::string_view name, const Json& definition) {
+  const auto [at, fresh] = all_.emplace(name, &definition);
+  if (!fresh) return;
+  const auto& kinds = list(definition, "x-kubernetes-group-version-kind");
+  // DeleteOptions and WatchEvent claim every group; they are nobody's kind.
+  if (kinds.size() > 2) return;
+  for (const auto& kind : kinds) {
+    kinds_.try_emplace(Gvk{std::string(str(kind, "group")), std::string(str(kind, "version")),
+                           std::string(str(kind, "kind"))},
+                       at->first);
   }
 }
 
@@ -47,7 +47,18 @@ Json reference(std::string_view name, Dialect dialect) {
 }
 
 bool dropped_in_v2(std::string_view key) {
-  return key == "default" || key == "oneOf" || key == "anyOf" || key == "not" || key == "nullable";
+  return key == "default" || key == "oneOf" || key == "anyOf" || key == "allOf" || key == "not" ||
+         key == "nullable";
+}
+
+// Old clients check what they send by this document, and would refuse what CRDs allow beyond Swagger 2:
+// fields nobody declared, null, and values of two types. So nothing is said of such values.
+bool says_nothing_in_v2(const Json& node) {
+  return flag(node, "x-kubernetes-preserve-unknown-fields") || flag(node, "nullable");
+}
+bool unsaid_in_v2(std::string_view key) {
+  return key == "type" || key == "items" || key == "properties" || key == "additionalProperties" ||
+         key == "required";
 }
 
 // A Quantity or IntOrString is "string" to Swagger 2, which has no alternatives.
@@ -78,12 +89,21 @@ Json render_definition(const Json& node, Dialect dialect) {
   const auto* fields = node.if_object();
   if (!fields) return node;
   JsonObject out;
+  const bool v2 = dialect == Dialect::kSwagger2;
+  const bool silent = v2 && says_nothing_in_v2(node);
+  const bool two_types = v2 && flag(node, "x-kubernetes-int-or-string");
   for (const auto& field : *fields) {
     const std::string_view key = field.key();
-    if (key == "$ref" || (dialect == Dialect::kSwagger2 && dropped_in_v2(key))) continue;
+    if (key == "$ref" || (v2 && dropped_in_v2(key))) continue;
+    if ((silent && unsaid_in_v2(key)) || (two_types && key == "type")) continue;
     out.emplace(key, render_child(key, field.value(), dialect));
   }
   if (needs_plain_type(node, dialect)) out.emplace("type", "string");
+  if (silent && out.contains("x-kubernetes-group-version-kind")) {
+    // A whole kind is an object, whatever it holds.
+    out.emplace("type", "object");
+    out.erase("x-kubernetes-preserve-unknown-fields");
+  }
   const auto* target = member(node, "$ref");
   const auto* name = target ? target->if_string() : nullptr;
   if (!name) return out;

@@ -17,12 +17,16 @@ class Definitions {
   const std::map<std::string, const Json*, std::less<>>& all() const { return all_; }
 
  private:
-  void add(const JsonObject& definitions, bool skip_prerelease);
+  void add(std::string_view name, const Json& definition);
 
   Json builtin_;
   std::map<std::string, const Json*, std::less<>> all_;
   std::map<Gvk, std::string_view> kinds_;
 };
+
+// What the objects' metadata is for, in words: the only prose that clients ask of every custom resource
+// (kubectl explain). Written into the definition of ObjectMeta.
+void describe_metadata(Json& definitions);
 
 // One definition in a dialect's own words.
 Json render_definition(const Json& node, Dialect dialect);
@@ -33,9 +37,6 @@ void add_closure(const Definitions& definitions, std::string_view name,
 // The path items of one resource, added to `paths`.
 void add_paths(const ResourceInfo& resource, const Definitions& definitions, Dialect dialect,
                JsonObject& paths);
-
-// "api/v1", "apis/apps/v1".
-std::string group_version_path(const Gvr& gvr);
 
 Json openapi_v2_document(const OpenApiExtra& extra);
 std::string encode_openapi_v2(const Json& document);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "openapi/document.h"
 #include "schema/embedded.h"
 
@@ -15,7 +17,7 @@ Json info() {
 template <class F>
 void for_each_resource(const OpenApiExtra& extra, F&& visit) {
   for (const auto& resource : builtin_resources()) visit(resource);
-  for (const auto& resource : extra.resources) visit(resource);
+  for (const auto& resource : extra.resources) visit(*resource);
 }
 
 std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 14695981039346656037ull) {
@@ -71,22 +73,24 @@ std::string openapi_v2_protobuf(const OpenApiExtra& extra) {
   return encode_openapi_v2(openapi_v2_document(extra));
 }
 
-std::string openapi_v3_index(const OpenApiExtra& extra) {
+std::uint64_t openapi_hash(std::string_view path, const OpenApiExtra& extra) {
   // Documents are not built for their hash: what they are built from is hashed instead.
   static const auto builtin_hash = fnv1a(embedded_discovery(), fnv1a(embedded_schema()));
-  std::map<std::string, std::uint64_t> hashes;
-  for (const auto& resource : builtin_resources())
-    hashes.emplace(group_version_path(resource.gvr), builtin_hash);
-  std::uint64_t extra_hash = builtin_hash;
-  if (extra.definitions) extra_hash = fnv1a(to_json(Json(*extra.definitions)), extra_hash);
-  for (const auto& resource : extra.resources) {
-    auto& hash = hashes.try_emplace(group_version_path(resource.gvr), extra_hash).first->second;
-    hash = fnv1a(resource.gvr.resource + resource.kind, hash);
+  auto hash = builtin_hash;
+  for (const auto& [of, version] : extra.versions) {
+    if (path.empty() || path == of) hash = fnv1a(of + std::to_string(version), hash);
   }
+  return hash;
+}
+
+std::string openapi_v3_index(const OpenApiExtra& extra) {
+  std::set<std::string> served;
+  for_each_resource(extra,
+                    [&](const ResourceInfo& resource) { served.insert(group_version_path(resource.gvr)); });
   JsonObject paths;
-  for (const auto& [path, hash] : hashes) {
-    paths.emplace(path,
-                  JsonObject{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={:016X}", path, hash)}});
+  for (const auto& path : served) {
+    const auto url = fmt::format("/openapi/v3/{}?hash={:016X}", path, openapi_hash(path, extra));
+    paths.emplace(path, JsonObject{{"serverRelativeURL", url}});
   }
   return to_json(JsonObject{{"paths", std::move(paths)}});
 }

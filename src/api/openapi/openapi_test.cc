@@ -114,20 +114,49 @@ TEST_CASE("openapi v3 tells clients what writes understand") {
 }
 
 TEST_CASE("openapi with a CRD") {
-  ResourceInfo foos;
-  foos.gvr = {"example.com", "v1", "foos"};
-  foos.kind = "Foo";
-  foos.namespaced = true;
-  foos.verbs = {"get", "list", "create", "patch"};
-  const auto definitions = json(
-      R"({"com.example.v1.Foo":{"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","maximum":5}}},
-    "metadata":{"$ref":"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}},"x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Foo","version":"v1"}]}})");
-  OpenApiExtra extra{{&foos, 1}, &definitions.get_object()};
-  CHECK(object(json(openapi_v2(extra)), "definitions").contains("com.example.v1.Foo"));
-  CHECK(object(json(openapi_v3_index(extra)), "paths").contains("apis/example.com/v1"));
+  auto foos = std::make_shared<ResourceInfo>();
+  foos->gvr = {"example.com", "v1", "foos"};
+  foos->kind = "Foo";
+  foos->namespaced = true;
+  foos->verbs = {"get", "list", "create", "patch"};
+  OpenApiExtra extra;
+  extra.resources = {foos};
+  extra.definitions["com.example.v1.Foo"] = json(
+      R"({"type":"object","properties":{"spec":{"type":"object","properties":{"n":{"type":"integer","maximum":5},
+        "any":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"a":{"type":"string"}}},
+        "port":{"type":"integer","x-kubernetes-int-or-string":true,"anyOf":[{"type":"integer"},{"type":"string"}]}}},
+    "metadata":{"$ref":"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}},"x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Foo","version":"v1"}]})");
+  extra.versions["apis/example.com/v1"] = 1;
+  const auto v2 = json(openapi_v2(extra));
+  const auto& foo = object(v2, "definitions").at("com.example.v1.Foo");
+  CHECK(to_json(*find(foo, "properties.spec.properties")) ==
+        R"({"n":{"type":"integer","maximum":5},"any":{"x-kubernetes-preserve-unknown-fields":true},)"
+        R"("port":{"x-kubernetes-int-or-string":true}})");
+  const auto index = json(openapi_v3_index(extra));
+  CHECK(object(index, "paths").contains("apis/example.com/v1"));
   const auto document = json(*openapi_v3("apis/example.com/v1", extra));
-  CHECK(object(document, "components.schemas").contains("com.example.v1.Foo"));
+  const auto& schemas = object(document, "components.schemas");
+  REQUIRE(schemas.contains("com.example.v1.Foo"));
+  CHECK(str(schemas.at("com.example.v1.Foo"), "properties.spec.properties.any.properties.a.type") ==
+        "string");
+  CHECK(str(schemas.at("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+            "properties.creationTimestamp.description")
+            .starts_with("CreationTimestamp is a timestamp"));
   CHECK(object(document, "paths").contains("/apis/example.com/v1/namespaces/{namespace}/foos"));
+  const auto before = openapi_hash("", extra), builtin = openapi_hash("apis/apps/v1", extra);
+  extra.versions["apis/example.com/v1"] = 2;
+  CHECK(openapi_hash("", extra) != before);
+  CHECK(openapi_hash("apis/apps/v1", extra) == builtin);
+}
+
+TEST_CASE("openapi v2 of a CRD that keeps everything says only that it is an object") {
+  OpenApiExtra extra;
+  extra.definitions["com.example.v1.Foo"] = json(
+      R"({"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"a":{"type":"string"}},
+    "x-kubernetes-group-version-kind":[{"group":"example.com","kind":"Foo","version":"v1"}]})");
+  auto definition = object(json(openapi_v2(extra)), "definitions").at("com.example.v1.Foo");
+  definition.as_object().erase("x-kubernetes-group-version-kind");
+  CHECK(definition == json(R"({"type":"object"})"));
 }
 
 TEST_CASE("openapi v2 as protobuf") {

@@ -73,27 +73,6 @@ Result<void> merge_element(const Plan& plan, JsonArray& original, const Json& el
   return ok();
 }
 
-// One element {"$patch": "replace"} makes the rest of the patch the whole list.
-bool replaces_list(const JsonArray& patch) {
-  return std::any_of(patch.begin(), patch.end(), [](const Json& e) { return str(e, kPatch) == "replace"; });
-}
-
-Result<void> merge_list(const Plan& plan, JsonArray& original, const JsonArray& patch) {
-  if (replaces_list(patch)) original.clear();
-  for (const auto& element : patch) {
-    const auto* fields = element.if_object();
-    if (!fields) {
-      if (!contains(original, element)) original.push_back(element);
-      continue;
-    }
-    if (str(element, kPatch) == "replace" && fields->size() == 1) continue;
-    if (plan.merge_key().empty())
-      return bad(fmt::format("cannot merge list of objects without a merge key: {}", to_json(element)));
-    MK_TRY(merge_element(plan, original, element));
-  }
-  return ok();
-}
-
 // Elements the client knows stand in the client's order; those only the server knows keep their place
 // relative to them.
 void reorder(const Plan& plan, JsonArray& merged, const JsonArray& before, const JsonArray& order) {
@@ -128,6 +107,30 @@ void reorder(const Plan& plan, JsonArray& merged, const JsonArray& before, const
     out.push_back(take_server ? std::move(server_only[s++]) : std::move(known[k++].second));
   }
   merged = std::move(out);
+}
+
+// One element {"$patch": "replace"} makes the rest of the patch the whole list.
+bool replaces_list(const JsonArray& patch) {
+  return std::any_of(patch.begin(), patch.end(), [](const Json& e) { return str(e, kPatch) == "replace"; });
+}
+
+Result<void> merge_list(const Plan& plan, JsonArray& original, const JsonArray& patch) {
+  if (replaces_list(patch)) original.clear();
+  const JsonArray before = original;
+  for (const auto& element : patch) {
+    const auto* fields = element.if_object();
+    if (!fields) {
+      if (!contains(original, element)) original.push_back(element);
+      continue;
+    }
+    if (str(element, kPatch) == "replace" && fields->size() == 1) continue;
+    if (plan.merge_key().empty())
+      return bad(fmt::format("cannot merge list of objects without a merge key: {}", to_json(element)));
+    MK_TRY(merge_element(plan, original, element));
+  }
+  // One element in the place it had leaves the order as it was.
+  if (patch.size() > 1 || original.size() > before.size()) reorder(plan, original, before, patch);
+  return ok();
 }
 
 Result<void> merge_field(const Type* type, JsonObject& original, std::string_view key, const Json& patch) {

@@ -31,7 +31,7 @@ TEST_CASE("strategic merge: maps and lists by merge key") {
   CHECK(
       pod(R"({"spec":{"containers":[{"name":"a","env":[{"name":"x","value":"1"}],"args":["1","2"]}]}})",
           R"({"spec":{"containers":[{"name":"a","env":[{"name":"y","value":"2"}],"args":["3"]}]}})") ==
-      R"({"spec":{"containers":[{"name":"a","env":[{"name":"x","value":"1"},{"name":"y","value":"2"}],"args":["3"]}]}})");
+      R"({"spec":{"containers":[{"name":"a","env":[{"name":"y","value":"2"},{"name":"x","value":"1"}],"args":["3"]}]}})");
   CHECK(
       pod(R"({"metadata":{"labels":{"a":"1","b":"2"}}})", R"({"metadata":{"labels":{"a":null,"c":"3"}}})") ==
       R"({"metadata":{"labels":{"b":"2","c":"3"}}})");
@@ -76,6 +76,16 @@ TEST_CASE("strategic merge: element order") {
       pod(R"({"spec":{"containers":[{"name":"a"}]}})",
           R"({"spec":{"$setElementOrder/containers":[{"name":"n"},{"name":"a"}],"containers":[{"name":"n"}]}})") ==
       R"({"spec":{"containers":[{"name":"n"},{"name":"a"}]}})");
+}
+
+TEST_CASE("strategic merge: what the patch brings stands before what only the server knows") {
+  CHECK(pod(R"({"spec":{"containers":[{"name":"a"}]}})", R"({"spec":{"containers":[{"name":"n"}]}})") ==
+        R"({"spec":{"containers":[{"name":"n"},{"name":"a"}]}})");
+  CHECK(pod(R"({"spec":{"containers":[{"name":"a"},{"name":"b"},{"name":"c"}]}})",
+            R"({"spec":{"containers":[{"name":"b","image":"x"}]}})") ==
+        R"({"spec":{"containers":[{"name":"a"},{"name":"b","image":"x"},{"name":"c"}]}})");
+  CHECK(pod(R"({"metadata":{"finalizers":["a","b"]}})", R"({"metadata":{"finalizers":["n"]}})") ==
+        R"({"metadata":{"finalizers":["n","a","b"]}})");
 }
 
 TEST_CASE("strategic merge: errors and directives without a target") {

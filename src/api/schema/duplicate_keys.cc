@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <boost/json/parse.hpp>
+#include <functional>
 #include <unordered_set>
 
 #include "mk/api/schema.h"
@@ -12,7 +13,9 @@ namespace {
 // stops early rather than misreport.
 class Scanner {
  public:
-  Scanner(std::string_view text, FieldProblems& found) : text_(text), found_(found) {}
+  // `seen` hears of every key: its path, and whether its object has had it before.
+  using Visitor = std::function<void(const std::string& path, bool repeated)>;
+  Scanner(std::string_view text, Visitor seen) : text_(text), visit_(std::move(seen)) {}
 
   bool value(const std::string& path, int depth) {
     if (depth > 1000) return false;
@@ -42,7 +45,7 @@ class Scanner {
       if (token.empty()) return false;
       const std::string key = unescape(token);
       const std::string child = path.empty() ? key : path + "." + key;
-      if (!seen.insert(key).second) found_.push_back(fmt::format("duplicate field \"{}\"", child));
+      visit_(child, !seen.insert(key).second);
       skip_space();
       if (!take(':') || !value(child, depth + 1)) return false;
       skip_space();
@@ -103,16 +106,55 @@ class Scanner {
   }
 
   std::string_view text_;
-  FieldProblems& found_;
+  Visitor visit_;
   std::size_t at_ = 0;
 };
 
 }  // namespace
 
+namespace {
+
+std::string repeated_text(const std::string& path) {
+  return fmt::format("duplicate field \"{}\"", path);
+}
+
+}  // namespace
+
 FieldProblems find_duplicate_keys(std::string_view json_text) {
   FieldProblems found;
-  Scanner(json_text, found).value("", 0);
+  const auto visit = [&](const std::string& path, bool repeated) {
+    if (repeated) found.push_back(repeated_text(path));
+  };
+  Scanner(json_text, visit).value("", 0);
   return found;
+}
+
+FieldProblems in_document_order(std::string_view json_text, FieldProblems unknown, FieldProblems repeated) {
+  if (unknown.empty()) return repeated;
+  FieldProblems out;
+  std::unordered_multiset<std::string> known(repeated.begin(), repeated.end());
+  std::unordered_set<std::string> wanted(unknown.begin(), unknown.end());
+  const auto visit = [&](const std::string& path, bool again) {
+    if (again) {
+      const auto found = known.find(repeated_text(path));
+      if (found == known.end()) return;
+      out.push_back(*found);
+      known.erase(found);
+    } else if (const auto found = wanted.find(fmt::format("unknown field \"{}\"", path));
+               found != wanted.end()) {
+      out.push_back(*found);
+      wanted.erase(found);
+    }
+  };
+  Scanner(json_text, visit).value("", 0);
+  // What the text does not have (it was not JSON, or a patch brought it) comes in the order it was found.
+  for (auto& problem : repeated) {
+    if (known.erase(problem) > 0) out.push_back(std::move(problem));
+  }
+  for (auto& problem : unknown) {
+    if (wanted.erase(problem) > 0) out.push_back(std::move(problem));
+  }
+  return out;
 }
 
 }  // namespace mk::api

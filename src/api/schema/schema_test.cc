@@ -154,3 +154,23 @@ TEST_CASE("a CRD's own types") {
       R"({"metadata":{"name":"a"},"spec":{"n":null,"p":"5%","any":{"z":{"y":null}},"pod":{"kind":"Pod"}}})");
   CHECK(unknown.size() == 3);
 }
+
+TEST_CASE("problems are told in the order of the text") {
+  const std::string_view text = R"({"spec":{"foo":1,"replicas":2,"replicas":3,"bar":1},"x":1})";
+  const auto repeated = find_duplicate_keys(text);
+  CHECK(in_document_order(
+            text, {"unknown field \"x\"", "unknown field \"spec.foo\"", "unknown field \"spec.bar\""},
+            repeated) == FieldProblems{"unknown field \"spec.foo\"", "duplicate field \"spec.replicas\"",
+                                       "unknown field \"spec.bar\"", "unknown field \"x\""});
+  CHECK(in_document_order("", {"unknown field \"a\""}, {"line 2: key \"b\" already set in map"}) ==
+        FieldProblems{"line 2: key \"b\" already set in map", "unknown field \"a\""});
+}
+
+TEST_CASE("keys that YAML has twice are told with their line") {
+  FieldProblems repeated;
+  const auto parsed = parse_yaml("\na: 1\nspec:\n  foo: 1\n  foo: 2\n  l: [{x: 1, x: 2}]\n", repeated);
+  REQUIRE(parsed.ok());
+  CHECK(num(*parsed, "spec.foo") == 2);
+  CHECK(repeated ==
+        FieldProblems{"line 5: key \"foo\" already set in map", "line 6: key \"x\" already set in map"});
+}

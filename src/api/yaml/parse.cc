@@ -6,7 +6,7 @@
 
 #include <sstream>
 
-#include "mk/api/json.h"
+#include "mk/api/schema.h"
 #include "yaml/scalar.h"
 
 namespace mk::api {
@@ -44,13 +44,13 @@ Json tagged_scalar(const std::string& tag, const std::string& text) {
 // Builds one document's Json from parser events.
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(int start = -1) : start_(start) {}
+  explicit Builder(FieldProblems& repeated, int start = -1) : repeated_(repeated), start_(start) {}
 
   // Empties the builder for the next document.
   Json take() {
-    Json root = std::move(root_);
-    *this = Builder(start_);
-    return root;
+    anchors_.clear();
+    alias_nodes_ = 0;
+    return std::exchange(root_, Json());
   }
 
   // The library leaves a stray "," or "]" where it is and would make documents of it forever.
@@ -138,6 +138,9 @@ class Builder final : public YAML::EventHandler {
     } else if (!parent.has_key) {
       parent.key = key_text(line, value);
       parent.has_key = true;
+      if (parent.value.get_object().contains(parent.key))
+        repeated_.push_back(
+            fmt::format("line {}: key {} already set in map", line + 1, to_json(text(parent.key))));
     } else {
       parent.has_key = false;
       if (std::exchange(parent.merging, false)) {
@@ -167,6 +170,7 @@ class Builder final : public YAML::EventHandler {
     }
   }
 
+  FieldProblems& repeated_;
   int start_;  // of the document; the next one starts behind it
   Json root_;
   std::vector<Open> open_;
@@ -178,14 +182,12 @@ Error yaml_error(int line, std::string_view what) {
   return Error(Reason::kBadRequest, fmt::format("yaml: line {}: {}", line + 1, what));
 }
 
-}  // namespace
-
-Result<std::vector<Json>> parse_yaml_documents(std::string_view text) {
+Result<std::vector<Json>> read_documents(std::string_view text, FieldProblems& repeated) {
   std::vector<Json> documents;
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    for (Builder builder; parser.HandleNextDocument(builder);) documents.push_back(builder.take());
+    for (Builder builder(repeated); parser.HandleNextDocument(builder);) documents.push_back(builder.take());
   } catch (const YAML::Exception& error) {
     return yaml_error(error.mark.line, error.msg);
   } catch (const Refused& refused) {
@@ -195,8 +197,20 @@ Result<std::vector<Json>> parse_yaml_documents(std::string_view text) {
   return documents;
 }
 
+}  // namespace
+
+Result<std::vector<Json>> parse_yaml_documents(std::string_view text) {
+  FieldProblems repeated;
+  return read_documents(text, repeated);
+}
+
 Result<Json> parse_yaml(std::string_view text) {
-  MK_ASSIGN(auto documents, parse_yaml_documents(text));
+  FieldProblems repeated;
+  return parse_yaml(text, repeated);
+}
+
+Result<Json> parse_yaml(std::string_view text, FieldProblems& repeated) {
+  MK_ASSIGN(auto documents, read_documents(text, repeated));
   if (documents.empty()) return Json();
   if (documents.size() > 1) return Error(Reason::kBadRequest, "yaml: expected one document, found several");
   return std::move(documents.front());

@@ -2,8 +2,8 @@
 
 namespace mk::apiserver {
 
-// In Kubernetes' order. ResourceQuota is missing: what it counts must change in the same transaction as the
-// object.
+// In Kubernetes' order. ResourceQuota comes last and elsewhere (QuotaLedger): what it counts must change in
+// the same transaction as the object.
 AdmissionChain::AdmissionChain(Cacher& cacher) {
   plugins_.push_back(make_namespace_lifecycle(cacher));
   plugins_.push_back(make_limit_ranger(cacher));

@@ -74,8 +74,8 @@ class ClusterAuthenticator : public Authenticator {
                                       std::vector<std::string>& accepted) override {
     const auto& wanted = audiences.empty() ? options_.audiences : audiences;
     accepted.clear();
-    if (service_accounts_.claims_to_be_ours(token)) {
-      MK_ASSIGN(UserInfo user, service_accounts_.authenticate(token, wanted, accepted));
+    if (auto ours = service_accounts_.authenticate(token, wanted, accepted)) {
+      MK_ASSIGN(UserInfo user, std::move(*ours));
       return authenticated(std::move(user));
     }
     // Tokens without audiences of their own are for the API server alone.

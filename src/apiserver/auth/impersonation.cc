@@ -11,6 +11,7 @@ constexpr std::string_view kExtraPrefix = "impersonate-extra-";
 Result<UserInfo> wanted_user(const net::Headers& headers, bool& any) {
   UserInfo wanted;
   for (const auto& [name, value] : headers.all()) {
+    if (name.size() < std::string_view("impersonate-").size() || (name[0] | 0x20) != 'i') continue;
     const std::string header = to_lower(name);
     if (!header.starts_with("impersonate-")) continue;
     if (header == "impersonate-user") {

@@ -83,81 +83,105 @@ bool ServiceAccountTokens::claims_to_be_ours(std::string_view token) const {
   return claims.ok() && api::str(*claims, "iss") == options_.issuer;
 }
 
-Result<const Json*> ServiceAccountTokens::verified_claims(const std::string& token) {
+ServiceAccountTokens::Verified* ServiceAccountTokens::remembered(const std::string& digest) {
   const auto now = options_.clock.mono();
   while (!order_.empty() && (order_.front().until <= now || order_.size() >= kRememberedMax)) {
     remembered_.erase(order_.front().digest);
     order_.pop_front();
   }
-  std::string digest = pki::sha256(token);
-  if (const auto found = remembered_.find(digest); found != remembered_.end()) return &found->second->claims;
-  MK_ASSIGN(const std::string text, pki::verify_jwt(options_.key_pems, token));
-  MK_ASSIGN(Json claims, api::parse_json(text, 64));
-  order_.push_back(Verified{digest, std::move(claims), now + kRememberedFor});
-  remembered_[std::move(digest)] = std::prev(order_.end());
-  return &order_.back().claims;
+  const auto found = remembered_.find(digest);
+  return found == remembered_.end() ? nullptr : &*found->second;
 }
 
-Result<UserInfo> ServiceAccountTokens::authenticate(const std::string& token,
-                                                    const std::vector<std::string>& audiences,
-                                                    std::vector<std::string>& accepted) {
-  MK_ASSIGN(const Json* claims, verified_claims(token));
-  if (api::str(*claims, "iss") != options_.issuer)
-    return unauthorized("token was not issued by this cluster");
-  const auto own = audiences_of(*claims);
+Result<ServiceAccountTokens::Verified*> ServiceAccountTokens::verify(const std::string& token,
+                                                                     std::string digest) {
+  MK_ASSIGN(const std::string text, pki::verify_jwt(options_.key_pems, token));
+  MK_ASSIGN(const Json claims, api::parse_json(text, 64));
+  if (api::str(claims, "iss") != options_.issuer) return unauthorized("token was not issued by this cluster");
+  Verified out;
+  out.user = user_of(claims);
+  out.audiences = audiences_of(claims);
+  out.starts = date(claims, "nbf");
+  out.expires = date(claims, "exp");
+  MK_TRY(bind(out, claims));
+  if (api::str(claims, "sub") != out.user.name)
+    return unauthorized("sub claim does not match the service account claims");
+  out.until = options_.clock.mono() + kRememberedFor;
+  out.digest = digest;
+  order_.push_back(std::move(out));
+  remembered_[std::move(digest)] = std::prev(order_.end());
+  return &order_.back();
+}
+
+std::optional<Result<UserInfo>> ServiceAccountTokens::authenticate(const std::string& token,
+                                                                   const std::vector<std::string>& audiences,
+                                                                   std::vector<std::string>& accepted) {
+  std::string digest = pki::sha256(token);
+  if (Verified* known = remembered(digest)) return check(*known, audiences, accepted);
+  if (!claims_to_be_ours(token)) return std::nullopt;
+  auto verified = verify(token, std::move(digest));
+  if (!verified.ok()) return std::move(verified).error();
+  return check(**verified, audiences, accepted);
+}
+
+Result<UserInfo> ServiceAccountTokens::check(Verified& token, const std::vector<std::string>& audiences,
+                                             std::vector<std::string>& accepted) const {
   accepted.clear();
   for (const auto& audience : audiences) {
-    if (std::find(own.begin(), own.end(), audience) != own.end()) accepted.push_back(audience);
+    if (std::find(token.audiences.begin(), token.audiences.end(), audience) != token.audiences.end())
+      accepted.push_back(audience);
   }
   if (accepted.empty())
     return unauthorized(fmt::format("token audiences {} is invalid for the target audiences {}",
-                                    quoted_list(own), quoted_list(audiences)));
-  MK_TRY(check_times(*claims));
-  MK_TRY(check_objects(*claims));
-  UserInfo user = user_of(*claims);
-  if (api::str(*claims, "sub") != user.name)
-    return unauthorized("sub claim does not match the service account claims");
-  return user;
+                                    quoted_list(token.audiences), quoted_list(audiences)));
+  MK_TRY(check_times(token));
+  for (Bound& bound : token.bound) MK_TRY(check_object(bound));
+  return token.user;
 }
 
-Result<void> ServiceAccountTokens::check_times(const Json& claims) const {
+Result<void> ServiceAccountTokens::check_times(const Verified& token) const {
   const std::int64_t now = seconds(options_.clock.now());
-  const std::int64_t expires = date(claims, "exp"), starts = date(claims, "nbf");
-  if (expires == 0 || now >= expires) return unauthorized("service account token has expired");
-  if (now < starts) return unauthorized("service account token is not valid yet");
+  if (token.expires == 0 || now >= token.expires) return unauthorized("service account token has expired");
+  if (now < token.starts) return unauthorized("service account token is not valid yet");
   return ok();
 }
 
-Result<void> ServiceAccountTokens::check_object(const api::Gvr& gvr, const api::Key& key,
-                                                std::string_view uid, std::string_view kind) const {
-  const api::Object object = options_.cacher.get(gvr, key);
-  const std::string what = fmt::format("{} {}", kind, key.str());
-  if (!object) return unauthorized(what + " does not exist: its tokens have been invalidated");
-  if (object.uid() != uid)
-    return unauthorized(fmt::format("{}: UID ({}) does not match claim ({})", what, object.uid(), uid));
-  const auto deleted = rt::parse_time(api::str(object.json(), "metadata.deletionTimestamp"));
-  if (deleted && seconds(options_.clock.now()) > seconds(*deleted) + kDeletedLeeway)
-    return unauthorized(what + " has been deleted");
+Result<void> ServiceAccountTokens::check_object(Bound& bound) const {
+  const api::Object object = bound.cache->get(bound.key);
+  const auto what = [&] { return fmt::format("{} {}", bound.kind, bound.key.str()); };
+  if (!object) return unauthorized(what() + " does not exist: its tokens have been invalidated");
+  SharedBytes bytes = object.bytes();
+  if (bytes.view().data() != bound.seen.view().data()) {
+    const api::Object parsed_once(bytes);
+    if (parsed_once.uid() != bound.uid)
+      return unauthorized(
+          fmt::format("{}: UID ({}) does not match claim ({})", what(), parsed_once.uid(), bound.uid));
+    const auto deleted = rt::parse_time(api::str(parsed_once.json(), "metadata.deletionTimestamp"));
+    bound.deleted_at = deleted ? seconds(*deleted) : 0;
+    bound.seen = std::move(bytes);
+  }
+  if (bound.deleted_at != 0 && seconds(options_.clock.now()) > bound.deleted_at + kDeletedLeeway)
+    return unauthorized(what() + " has been deleted");
   return ok();
 }
 
-Result<void> ServiceAccountTokens::check_objects(const Json& claims) const {
+Result<void> ServiceAccountTokens::bind(Verified& token, const Json& claims) const {
   const Json& ours = kubernetes_claims(claims);
   const std::string ns(api::str(ours, "namespace")), account(api::str(ours, "serviceaccount.name"));
   if (ns.empty() || account.empty()) return unauthorized("token has no service account claims");
-  MK_TRY(check_object(api::resources::kServiceAccounts, api::Key(ns, account),
-                      api::str(ours, "serviceaccount.uid"), "service account"));
+  const auto add = [&](const api::Gvr& gvr, api::Key key, std::string_view uid, const char* kind) {
+    token.bound.emplace_back(options_.cacher.resource(gvr), std::move(key), std::string(uid), kind);
+  };
+  add(api::resources::kServiceAccounts, api::Key(ns, account), api::str(ours, "serviceaccount.uid"),
+      "service account");
   if (const auto name = api::str(ours, "secret.name"); !name.empty())
-    MK_TRY(check_object(api::resources::kSecrets, api::Key(ns, std::string(name)),
-                        api::str(ours, "secret.uid"), "secret"));
+    add(api::resources::kSecrets, api::Key(ns, std::string(name)), api::str(ours, "secret.uid"), "secret");
   const auto pod = api::str(ours, "pod.name"), node = api::str(ours, "node.name");
   if (!pod.empty())
-    MK_TRY(check_object(api::resources::kPods, api::Key(ns, std::string(pod)), api::str(ours, "pod.uid"),
-                        "pod"));
+    add(api::resources::kPods, api::Key(ns, std::string(pod)), api::str(ours, "pod.uid"), "pod");
   // A pod's token names the node only for the record; the pod's own life decides.
   if (pod.empty() && !node.empty())
-    MK_TRY(check_object(api::resources::kNodes, api::Key("", std::string(node)), api::str(ours, "node.uid"),
-                        "node"));
+    add(api::resources::kNodes, api::Key("", std::string(node)), api::str(ours, "node.uid"), "node");
   return ok();
 }
 

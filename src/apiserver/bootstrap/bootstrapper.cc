@@ -7,6 +7,7 @@
 #include "mk/base/log.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "registry/strategies/service_allocator.h"
 
 namespace mk::apiserver {
 
@@ -88,6 +89,29 @@ Json kubernetes_service(const BootstrapOptions& options) {
   out["metadata"] = std::move(meta);
   out["spec"] = std::move(spec);
   return out;
+}
+
+Json kubernetes_service_cidr(const BootstrapOptions& options) {
+  JsonObject meta, spec, out;
+  meta["name"] = "kubernetes";
+  spec["cidrs"] = JsonArray{api::text(options.service_cidr)};
+  out["apiVersion"] = "networking.k8s.io/v1";
+  out["kind"] = "ServiceCIDR";
+  out["metadata"] = std::move(meta);
+  out["spec"] = std::move(spec);
+  return out;
+}
+
+// One transaction for all: made on the loop between two writes, so it fits the state it is applied to.
+rt::Task<Result<void>> repair_addresses(Registry& registry) {
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    auto repairs = address_repairs(registry.cacher(), rt::format_time(registry.clock().now()));
+    if (repairs.empty()) co_return ok();
+    auto done = co_await registry.cacher().store().commit(std::move(repairs), store::Durability::kDurable);
+    if (done.ok()) co_return ok();
+    if (!done.error().is(Reason::kConflict)) co_return std::move(done).error();
+  }
+  co_return ok();  // Services change right now; their own writes keep them right
 }
 
 Json kubernetes_endpoints(const BootstrapOptions& options) {
@@ -183,11 +207,13 @@ rt::Task<Result<void>> bootstrap(Registry& registry, BootstrapOptions options) {
     (first ? namespaces : rest).push_back(ensure(registry, std::move(object)));
   }
   for (auto& object : bootstrap_policy()) rest.push_back(ensure_policy(registry, std::move(object)));
+  rest.push_back(ensure(registry, kubernetes_service_cidr(options)));
   rest.push_back(ensure(registry, kubernetes_service(options)));
   rest.push_back(put(registry, kubernetes_endpoints(options)));
   rest.push_back(put(registry, kubernetes_slice(options)));
   MK_CO_TRY(co_await together(std::move(namespaces)));
   MK_CO_TRY(co_await together(std::move(rest)));
+  MK_CO_TRY(co_await repair_addresses(registry));
   kLog.info("the cluster's own objects are in place");
   co_return ok();
 }

@@ -65,9 +65,4 @@ api::Object decode_stored(std::string_view stored, store::Revision revision) {
   return api::Object(SharedBytes(std::move(out)));
 }
 
-api::Object decode_stored(const api::Gvr& resource, std::string_view stored, store::Revision revision) {
-  api::Object object = decode_stored(stored, revision);
-  return is_event_view(resource) ? api::Object(event_for_view(object.json())) : object;
-}
-
 }  // namespace mk::apiserver

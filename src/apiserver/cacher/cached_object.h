@@ -14,7 +14,5 @@ namespace mk::apiserver {
 // core/v1 whatever version they come in.
 SharedBytes encode_stored(const api::Json& object);
 api::Object decode_stored(std::string_view stored, store::Revision revision);
-// The object as `resource` shows it: another form than the stored one only for Events of events.k8s.io.
-api::Object decode_stored(const api::Gvr& resource, std::string_view stored, store::Revision revision);
 
 }  // namespace mk::apiserver

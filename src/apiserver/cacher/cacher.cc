@@ -14,7 +14,7 @@ const std::string kEvents = "events";
 // How much of the past is replayed at a start: enough for watches to resume, few enough to be ready at once.
 constexpr store::Revision kReplayMax = 5000;
 // Resources whose last changes a power cut may lose (store::Durability::kLazy).
-constexpr const char* kLazilyWritten[] = {"events", "events.events.k8s.io", "leases.coordination.k8s.io"};
+constexpr const char* kLazilyWritten[] = {"events", "leases.coordination.k8s.io"};
 
 // The previous state of an object that left a filter, as of the change that made it leave.
 api::Object at_revision(const api::Object& object, store::Revision revision) {
@@ -97,6 +97,15 @@ ResourceCache::Page ResourceCache::page(const Filter& filter, std::size_t limit)
   return out;
 }
 
+std::size_t ResourceCache::count_behind(const Filter& filter, const api::Key& after) const {
+  std::size_t count = 0;
+  for (auto at = objects_.upper_bound(after); at != objects_.end(); ++at) {
+    if (!filter.ns.empty() && at->first.ns != filter.ns) break;
+    if (filter.admits(at->first)) ++count;
+  }
+  return count;
+}
+
 Result<std::shared_ptr<CacheWatcher>> ResourceCache::watch(Filter filter, store::Revision since) {
   if (since < oldest_)
     return Error(Reason::kExpired,
@@ -125,6 +134,12 @@ void ResourceCache::remember(CacheEvent event) {
 }
 
 void ResourceCache::apply(CacheEvent event) {
+  for (auto& view : views_) {
+    if (!view.cache) continue;
+    CacheEvent shown = event;
+    shown.after = view.show(event.after);
+    view.cache->apply(std::move(shown));
+  }
   const auto found = objects_.find(event.key);
   if (found != objects_.end()) event.before = found->second;
   if (!event.removed) {
@@ -138,7 +153,43 @@ void ResourceCache::apply(CacheEvent event) {
   remember(std::move(event));
 }
 
+void ResourceCache::add_view(std::string api_version, Show show) {
+  views_.push_back(View{std::move(api_version), std::move(show), nullptr});
+}
+
+void ResourceCache::drop_views() {
+  for (auto& view : std::exchange(views_, {})) {
+    if (view.cache) view.cache->watchers_.close_all();
+  }
+}
+
+ResourceCache::View* ResourceCache::view(const api::Gvr& gvr) {
+  if (views_.empty()) return nullptr;
+  const auto version = gvr.api_version();
+  const auto found = std::find_if(views_.begin(), views_.end(),
+                                  [&](const View& view) { return view.api_version == version; });
+  return found == views_.end() ? nullptr : &*found;
+}
+
+ResourceCache& ResourceCache::filled(View& view) {
+  if (view.cache) return *view.cache;
+  view.cache = std::make_unique<ResourceCache>();
+  ResourceCache& cache = *view.cache;
+  for (const auto& [key, object] : objects_) cache.objects_.emplace(key, view.show(object));
+  for (CacheEvent event : recent_) {
+    event.after = view.show(event.after);
+    if (event.before) event.before = view.show(event.before);
+    cache.recent_.push_back(std::move(event));
+  }
+  cache.oldest_ = oldest_;
+  cache.changed_ = changed_;
+  return cache;
+}
+
 Cacher::Cacher(store::Store& store) : store_(store) {
+  stored(kEvents).add_view("events.k8s.io/v1", [](const api::Object& object) {
+    return api::Object(event_for_view(object.json()));
+  });
   store_.set_feed([this](const std::vector<store::Change>& changes) { feed(changes); });
 }
 
@@ -153,7 +204,7 @@ rt::Task<Result<void>> Cacher::load() {
   if (last == now) co_return ok();
   // Revisions were skipped: mk was killed and lazily written changes may be lost that watchers have seen.
   // Only a new list tells them.
-  for (const char* lazy : kLazilyWritten) resource(lazy).oldest_ = now;
+  for (const char* lazy : kLazilyWritten) stored(lazy).oldest_ = now;
   co_return ok();
 }
 
@@ -164,7 +215,7 @@ rt::Task<Result<void>> Cacher::load_state(store::Revision at) {
     MK_CO_ASSIGN(auto page, co_await store_.range("", after, kLoadPage, at));
     for (const auto& entry : page.entries) {
       const auto slash = entry.key.find('/');
-      resource(entry.key.substr(0, slash))
+      stored(entry.key.substr(0, slash))
           .load(object_key(entry.key), decode_stored(entry.value, entry.revision), entry.revision);
     }
     if (!page.more) co_return ok();
@@ -199,27 +250,27 @@ rt::Task<Result<void>> Cacher::replay(store::Revision since) {
 }
 
 ResourceCache& Cacher::resource(const api::Gvr& gvr) {
-  return is_event_view(gvr) ? event_view() : resource(gvr.qualified());
+  ResourceCache& cache = stored(stored_as(gvr).qualified());
+  auto* view = cache.view(gvr);
+  return view ? cache.filled(*view) : cache;
 }
 
 api::Object Cacher::get(const api::Gvr& gvr, const api::Key& key) {
-  const api::Object object = resource(stored_as(gvr).qualified()).get(key);
-  return object && is_event_view(gvr) ? api::Object(event_for_view(object.json())) : object;
+  ResourceCache& cache = stored(stored_as(gvr).qualified());
+  auto* view = cache.view(gvr);
+  if (!view) return cache.get(key);
+  if (view->cache) return view->cache->get(key);
+  const api::Object object = cache.get(key);
+  return object ? view->show(object) : object;
 }
 
-ResourceCache& Cacher::event_view() {
-  if (event_view_) return *event_view_;
-  event_view_ = std::make_unique<ResourceCache>();
-  resource(kEvents).for_each("", [this](const api::Object& object) {
-    event_view_->load(object.key(), api::Object(event_for_view(object.json())),
-                      parse_int(object.resource_version()).value_or(0));
-    return true;
-  });
-  event_view_->oldest_ = revision();
-  return *event_view_;
+api::Object Cacher::show(const api::Gvr& gvr, std::string_view bytes, store::Revision revision) {
+  const api::Object object = decode_stored(bytes, revision);
+  auto* view = stored(stored_as(gvr).qualified()).view(gvr);
+  return view ? view->show(object) : object;
 }
 
-ResourceCache& Cacher::resource(const std::string& qualified) {
+ResourceCache& Cacher::stored(const std::string& qualified) {
   auto& cache = resources_[qualified];
   if (!cache) {
     cache = std::make_unique<ResourceCache>();
@@ -235,13 +286,7 @@ void Cacher::feed(const std::vector<store::Change>& changes) {
     event.removed = change.removed;
     event.key = object_key(change.key);
     event.after = decode_stored(change.value, change.revision);
-    const std::string qualified = change.key.substr(0, change.key.find('/'));
-    if (event_view_ && qualified == kEvents) {
-      CacheEvent shown = event;
-      shown.after = api::Object(event_for_view(event.after.json()));
-      event_view_->apply(std::move(shown));
-    }
-    resource(qualified).apply(std::move(event));
+    stored(change.key.substr(0, change.key.find('/'))).apply(std::move(event));
   }
 }
 

@@ -47,6 +47,8 @@ class CacheWatcher {
   rt::Task<std::optional<WatchItem>> next() { return items_.pop(); }
   std::optional<WatchItem> try_next();
   bool lagging() const { return lagging_; }
+  // The resource is no longer what it was when the watch began: its subscriber has to look again.
+  void close() { items_.close(); }
   // Nothing waits to be taken: the subscriber has seen all there is up to the cacher's revision, which is
   // what a bookmark may say.
   bool caught_up() const { return items_.size() == 0 && !items_.closed(); }
@@ -62,6 +64,9 @@ class CacheWatcher {
   store::Revision seen_ = 0;  // changes up to here have been looked at
   bool lagging_ = false;
 };
+
+// How a version of a resource shows an object that is stored in another form.
+using Show = std::function<api::Object(const api::Object& stored)>;
 
 // All objects of one resource, as bytes, with the recent past for watches that resume.
 class ResourceCache {
@@ -80,6 +85,8 @@ class ResourceCache {
   // The first `limit` (0: all). What is behind a full page is counted only without selectors, by keys alone;
   // with them `behind` is 1 if there is any more.
   Page page(const Filter& filter, std::size_t limit) const;
+  // How many keys behind `after` the filter admits; what is inside is not looked at.
+  std::size_t count_behind(const Filter& filter, const api::Key& after) const;
   // `visit` returns false to stop.
   void for_each(const std::string& ns, const std::function<bool(const api::Object&)>& visit) const;
 
@@ -91,8 +98,22 @@ class ResourceCache {
   // The revision of the resource's last change.
   store::Revision changed() const { return changed_; }
 
+  // Versions that show the stored objects in another form. A view's objects are made when it is first listed
+  // or watched, and share the stored bytes where showing changes nothing.
+  void add_view(std::string api_version, Show show);
+  // Ends their watches too.
+  void drop_views();
+
  private:
   friend class Cacher;
+  struct View {
+    std::string api_version;
+    Show show;
+    std::unique_ptr<ResourceCache> cache;  // nullptr: nobody has asked yet
+  };
+  // nullptr: objects are shown as they are stored.
+  View* view(const api::Gvr& gvr);
+  ResourceCache& filled(View& view);
   void load(const api::Key& key, api::Object object, store::Revision revision);
   void apply(CacheEvent event);
   void remember(CacheEvent event);
@@ -104,6 +125,7 @@ class ResourceCache {
   store::Revision changed_ = 0;
   Watchers watchers_;
   std::vector<Handler> handlers_;
+  std::vector<View> views_;
 };
 
 // The API server's copy of the store, fed by it: reads and watches are answered from here, writes go to the
@@ -118,6 +140,10 @@ class Cacher {
 
   ResourceCache& resource(const api::Gvr& gvr);
   api::Object get(const api::Gvr& gvr, const api::Key& key);
+  // What is stored, whatever the version of the resource; by its qualified name.
+  ResourceCache& stored(const std::string& qualified);
+  // An entry of the store as this version of its resource shows it.
+  api::Object show(const api::Gvr& gvr, std::string_view stored, store::Revision revision);
   store::Revision revision() const { return store_.revision(); }
   store::Store& store() { return store_; }
 
@@ -127,9 +153,6 @@ class Cacher {
   static api::Key object_key(std::string_view store_key);
 
  private:
-  ResourceCache& resource(const std::string& qualified);
-  // Events as events.k8s.io shows them; filled when first listed or watched, since few clients ask.
-  ResourceCache& event_view();
   rt::Task<Result<void>> load_state(store::Revision at);
   rt::Task<Result<store::Revision>> last_change();
   rt::Task<Result<void>> replay(store::Revision since);
@@ -137,7 +160,6 @@ class Cacher {
 
   store::Store& store_;
   std::unordered_map<std::string, std::unique_ptr<ResourceCache>> resources_;
-  std::unique_ptr<ResourceCache> event_view_;
   store::Revision loaded_ = 0;
 };
 

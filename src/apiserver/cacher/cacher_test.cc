@@ -21,7 +21,7 @@ std::string config_map(const std::string& name, const std::string& label = "",
 }
 
 Filter filter(std::string ns, std::string_view labels = "", std::string_view fields = "") {
-  return make_filter(kMaps, std::move(ns), labels, fields).value();
+  return make_filter(*api::find_builtin(kMaps), std::move(ns), labels, fields).value();
 }
 
 // "ADDED a", "DELETED b" ...
@@ -147,10 +147,10 @@ TEST_CASE("after compaction and a restart, older watches must list again") {
 }
 
 TEST_CASE("filters: fields a kind has, and errors of those it has not") {
-  const auto bad = make_filter(kMaps, "", "", "spec.foo=1");
+  const auto bad = make_filter(*api::find_builtin(kMaps), "", "", "spec.foo=1");
   REQUIRE(!bad.ok());
   CHECK(bad.error().message() == "field label not supported: spec.foo");
-  CHECK(!make_filter(kMaps, "", "a in", "").ok());
+  CHECK(!make_filter(*api::find_builtin(kMaps), "", "a in", "").ok());
   TestApi api;
   const std::string spec = "spec: {containers: [{name: c, image: i}]}}";
   const Object one = api.create("{apiVersion: v1, kind: Pod, metadata: {name: p1}, " + spec);
@@ -158,7 +158,7 @@ TEST_CASE("filters: fields a kind has, and errors of those it has not") {
   api.patch(PatchType::kMerge, one, "{status: {phase: Failed}}", "status");
   const auto names = [&](std::string_view fields) {
     Texts out;
-    const auto pods = make_filter(api::resources::kPods, "default", "", fields).value();
+    const auto pods = make_filter(*api::find_builtin(api::resources::kPods), "default", "", fields).value();
     for (const auto& pod : api.cacher().resource(api::resources::kPods).list(pods))
       out.emplace_back(pod.name());
     return out;
@@ -175,7 +175,9 @@ TEST_CASE("changes find their watchers by name, field and namespace, and forget 
   auto& cache = api.cacher().resource(api::resources::kPods);
   const auto since = api.cacher().revision();
   const auto watch = [&](std::string ns, std::string_view labels, std::string_view fields) {
-    return cache.watch(make_filter(api::resources::kPods, std::move(ns), labels, fields).value(), since)
+    return cache
+        .watch(make_filter(*api::find_builtin(api::resources::kPods), std::move(ns), labels, fields).value(),
+               since)
         .value();
   };
   for (int i = 0; i < 200; ++i) (void)watch("", "", "spec.nodeName=gone" + std::to_string(i));
@@ -195,4 +197,11 @@ TEST_CASE("changes find their watchers by name, field and namespace, and forget 
   CHECK(drain(*named) == Texts{"ADDED p", "MODIFIED p"});
   CHECK(drain(*ended) == Texts{"ADDED p"});
   CHECK(drain(*rest) == Texts{"ADDED q", "DELETED q"});
+}
+
+TEST_CASE("the source of an event is its component, or who reports it") {
+  const auto event = [](const char* text) { return api::Object(api::parse_yaml(text).value()); };
+  CHECK(selected_value(event("{source: {component: a}, reportingComponent: b}"), "source") == "a");
+  CHECK(selected_value(event("{reportingComponent: b}"), "source") == "b");
+  CHECK(selected_value(event("{}"), "source").empty());
 }

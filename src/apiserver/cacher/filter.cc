@@ -33,9 +33,11 @@ const std::map<std::string, std::vector<std::string_view>, std::less<>>& selecta
   return kFields;
 }
 
-bool supported(const api::Gvr& resource, std::string_view path) {
+bool supported(const api::ResourceInfo& resource, std::string_view path) {
   if (path == "metadata.name" || path == "metadata.namespace") return true;
-  const auto fields = selectable_fields().find(resource.qualified());
+  const auto& own = resource.selectable_fields;
+  if (std::find(own.begin(), own.end(), path) != own.end()) return true;
+  const auto fields = selectable_fields().find(resource.gvr.qualified());
   return fields != selectable_fields().end() &&
          std::find(fields->second.begin(), fields->second.end(), path) != fields->second.end();
 }
@@ -56,7 +58,11 @@ std::string field_text(const api::Json& root, std::string_view path) {
 
 std::string selected_value(const api::Object& object, const std::string& path) {
   if (path == "status.successful") return field_text(object.json(), "status.succeeded");
-  if (path == "source") return field_text(object.json(), "source.component");
+  if (path == "source") {
+    // Events of the newer API have a reporting component instead.
+    auto component = field_text(object.json(), "source.component");
+    return component.empty() ? field_text(object.json(), "reportingComponent") : component;
+  }
   return field_text(object.json(), path);
 }
 
@@ -67,7 +73,7 @@ bool Filter::selects(const api::Object& object) const {
   });
 }
 
-Result<Filter> make_filter(const api::Gvr& resource, std::string ns, std::string_view label_selector,
+Result<Filter> make_filter(const api::ResourceInfo& resource, std::string ns, std::string_view label_selector,
                            std::string_view field_selector) {
   Filter filter;
   filter.ns = std::move(ns);

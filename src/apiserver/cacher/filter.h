@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "mk/api/object.h"
+#include "mk/api/resource.h"
 #include "mk/api/selector.h"
 #include "mk/api/types.h"
 
@@ -31,7 +32,7 @@ std::string selected_value(const api::Object& object, const std::string& path);
 
 // From query parameters. kBadRequest: malformed, or a field that this kind cannot be selected by
 // (`field label not supported: spec.foo`).
-Result<Filter> make_filter(const api::Gvr& resource, std::string ns, std::string_view label_selector,
+Result<Filter> make_filter(const api::ResourceInfo& resource, std::string ns, std::string_view label_selector,
                            std::string_view field_selector);
 
 }  // namespace mk::apiserver

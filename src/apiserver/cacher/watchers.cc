@@ -50,6 +50,14 @@ void Watchers::for_each(const CacheEvent& event, const std::function<void(CacheW
   }
 }
 
+void Watchers::close_all() {
+  for (auto& [route, bucket] : std::exchange(buckets_, {})) {
+    for (const auto& weak : bucket) {
+      if (const auto watcher = weak.lock()) watcher->close();
+    }
+  }
+}
+
 void Watchers::visit_bucket(const std::string& route, const std::function<void(CacheWatcher&)>& visit) {
   const auto found = buckets_.find(route);
   if (found == buckets_.end()) return;

@@ -21,6 +21,7 @@ class Watchers {
   void add(const Filter& filter, const std::shared_ptr<CacheWatcher>& watcher);
   // Those whose filter the change may match, before or after; maybe others too. Each once.
   void for_each(const CacheEvent& event, const std::function<void(CacheWatcher&)>& visit);
+  void close_all();
 
  private:
   using Bucket = std::vector<std::weak_ptr<CacheWatcher>>;

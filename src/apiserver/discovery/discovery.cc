@@ -26,9 +26,9 @@ struct Group {
   std::vector<std::string> versions;  // preferred first
 };
 
-std::vector<Group> groups() {
+std::vector<Group> groups(const ResourceTable& table) {
   std::vector<Group> out;
-  for (const ResourceInfo& resource : api::builtin_resources()) {
+  table.for_each([&](const ResourceInfo& resource) {
     auto found = std::find_if(out.begin(), out.end(),
                               [&](const Group& group) { return group.name == resource.gvr.group; });
     if (found == out.end()) {
@@ -38,7 +38,7 @@ std::vector<Group> groups() {
     auto& versions = found->versions;
     if (std::find(versions.begin(), versions.end(), resource.gvr.version) == versions.end())
       versions.push_back(resource.gvr.version);
-  }
+  });
   return out;
 }
 
@@ -114,14 +114,14 @@ JsonObject aggregated_resource(const ResourceInfo& resource) {
   return out;
 }
 
-JsonObject aggregated_group(const Group& group) {
+JsonObject aggregated_group(const ResourceTable& table, const Group& group) {
   JsonArray versions;
   for (const auto& version : group.versions) {
     JsonArray resources;
-    for (const ResourceInfo& resource : api::builtin_resources()) {
+    table.for_each([&](const ResourceInfo& resource) {
       if (resource.gvr.group == group.name && resource.gvr.version == version)
         resources.push_back(aggregated_resource(resource));
-    }
+    });
     JsonObject entry;
     entry["version"] = api::text(version);
     entry["resources"] = std::move(resources);
@@ -150,9 +150,9 @@ Json api_versions(const std::string& server_address) {
   return out;
 }
 
-Json api_group_list() {
+Json api_group_list(const ResourceTable& table) {
   JsonArray entries;
-  for (const Group& group : groups()) {
+  for (const Group& group : groups(table)) {
     if (!group.name.empty()) entries.push_back(group_entry(group));
   }
   JsonObject out;
@@ -162,8 +162,8 @@ Json api_group_list() {
   return out;
 }
 
-std::optional<Json> api_group(const std::string& name) {
-  for (const Group& group : groups()) {
+std::optional<Json> api_group(const ResourceTable& table, const std::string& name) {
+  for (const Group& group : groups(table)) {
     if (group.name != name || name.empty()) continue;
     JsonObject out;
     out["kind"] = "APIGroup";
@@ -174,13 +174,14 @@ std::optional<Json> api_group(const std::string& name) {
   return std::nullopt;
 }
 
-std::optional<Json> api_resource_list(const std::string& group, const std::string& version) {
+std::optional<Json> api_resource_list(const ResourceTable& table, const std::string& group,
+                                      const std::string& version) {
   JsonArray resources;
-  for (const ResourceInfo& resource : api::builtin_resources()) {
-    if (resource.gvr.group != group || resource.gvr.version != version) continue;
+  table.for_each([&](const ResourceInfo& resource) {
+    if (resource.gvr.group != group || resource.gvr.version != version) return;
     resources.push_back(legacy_resource(resource));
     for (const auto& sub : resource.subresources) resources.push_back(legacy_subresource(resource, sub));
-  }
+  });
   if (resources.empty()) return std::nullopt;
   JsonObject out;
   out["kind"] = "APIResourceList";
@@ -190,10 +191,10 @@ std::optional<Json> api_resource_list(const std::string& group, const std::strin
   return Json(std::move(out));
 }
 
-Json aggregated_discovery(bool core) {
+Json aggregated_discovery(const ResourceTable& table, bool core) {
   JsonArray items;
-  for (const Group& group : groups()) {
-    if (group.name.empty() == core) items.push_back(aggregated_group(group));
+  for (const Group& group : groups(table)) {
+    if (group.name.empty() == core) items.push_back(aggregated_group(table, group));
   }
   JsonObject out;
   out["kind"] = "APIGroupDiscoveryList";

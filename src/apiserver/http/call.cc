@@ -3,6 +3,7 @@
 #include "http/presentation.h"
 #include "http/status.h"
 #include "mk/api/protobuf.h"
+#include "mk/net/gzip.h"
 
 namespace mk::apiserver {
 
@@ -23,11 +24,65 @@ std::string quote_warning(const std::string& text) {
 
 net::Headers answer_headers(const Call& call, std::string_view content_type) {
   net::Headers headers;
-  headers.set("Content-Type", std::string(content_type));
-  headers.set("Cache-Control", "no-cache, private");
-  headers.set("Audit-Id", call.audit_id);
+  headers.add("Content-Type", std::string(content_type));
+  headers.add("Cache-Control", "no-cache, private");
+  headers.add("Audit-Id", call.audit_id);
+  if (call.flow.schema) {
+    headers.add("X-Kubernetes-PF-FlowSchema-UID", call.flow.schema->uid);
+    headers.add("X-Kubernetes-PF-PriorityLevel-UID", call.flow.level->config().uid);
+  }
   for (const auto& warning : call.warnings) headers.add("Warning", quote_warning(warning));
   return headers;
+}
+
+namespace {
+
+constexpr std::size_t kGzipFrom = 128 << 10;   // bytes; below, time is worth more than the network
+constexpr std::size_t kGzipPause = 128 << 10;  // bytes packed without letting others run, about a millisecond
+constexpr std::size_t kGzipWrite = 32 << 10;   // packed bytes kept before they are sent
+
+// Packs while it sends, so that only a piece is in memory at any time.
+rt::Task<Result<void>> send_gzipped(std::shared_ptr<net::Exchange> exchange, int status, net::Headers headers,
+                                    std::vector<SharedBytes> chunks) {
+  headers.set("Content-Encoding", "gzip");
+  headers.add("Vary", "Accept-Encoding");
+  MK_CO_ASSIGN(auto body, co_await exchange->start(status, std::move(headers)));
+  net::GzipWriter gzip;
+  std::string out;
+  std::size_t packed = 0;
+  for (const SharedBytes& chunk : chunks) {
+    for (std::string_view text = chunk.view(); !text.empty();) {
+      const std::string_view part = text.substr(0, kGzipPause - packed);
+      gzip.write(part, out);
+      text.remove_prefix(part.size());
+      packed += part.size();
+      if (out.size() >= kGzipWrite) {
+        std::vector<SharedBytes> piece{SharedBytes(std::move(out))};
+        out = std::string();
+        MK_CO_TRY(co_await body->write(std::move(piece)));
+      }
+      if (packed < kGzipPause) continue;
+      packed = 0;
+      co_await rt::yield();
+    }
+  }
+  gzip.finish(out);
+  std::vector<SharedBytes> last{SharedBytes(std::move(out))};
+  MK_CO_TRY(co_await body->write(std::move(last)));
+  co_return co_await body->finish();
+}
+
+}  // namespace
+
+rt::Task<Result<void>> send_body(Call& call, int status, net::Headers headers,
+                                 std::vector<SharedBytes> chunks) {
+  std::size_t size = 0;
+  for (const SharedBytes& chunk : chunks) size += chunk.size();
+  const net::Request& request = call.exchange->request();
+  if (size < kGzipFrom || request.method != "GET" ||
+      !net::accepts_gzip(request.headers.get("Accept-Encoding")))
+    return call.exchange->respond(status, std::move(headers), std::move(chunks));
+  return send_gzipped(call.exchange, status, std::move(headers), std::move(chunks));
 }
 
 namespace {
@@ -57,8 +112,7 @@ rt::Task<> answer_json(Call& call, int status, const api::Json& body) {
   std::vector<SharedBytes> chunks;
   chunks.emplace_back(std::move(encoded.text));
   call.status = status;
-  (void)co_await call.exchange->respond(status, answer_headers(call, encoded.content_type),
-                                        std::move(chunks));
+  (void)co_await send_body(call, status, answer_headers(call, encoded.content_type), std::move(chunks));
 }
 
 bool sends_bytes(const Call& call) {
@@ -71,7 +125,7 @@ rt::Task<> answer_object(Call& call, int status, api::Object object) {
     std::vector<SharedBytes> chunks;
     chunks.push_back(object.bytes());
     call.status = status;
-    (void)co_await call.exchange->respond(status, answer_headers(call, kJsonType), std::move(chunks));
+    (void)co_await send_body(call, status, answer_headers(call, kJsonType), std::move(chunks));
     co_return;
   }
   const api::Json body =

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "auth/authorizer.h"
+#include "flow/fairness.h"
 #include "handlers/request_info.h"
 #include "http/negotiate.h"
 #include "mk/api/object.h"
@@ -23,16 +24,21 @@ struct Call {
   RequestInfo info;
   net::Query query;
   UserInfo user;
-  const api::ResourceInfo* resource = nullptr;
+  ResourceRef resource;
   Accepted accepted;
   std::string audit_id;
   std::vector<std::string> warnings;
-  int status = 0;  // as answered, for metrics
+  int status = 0;        // as answered, for metrics
+  Fairness::Class flow;  // how it was classified; none before that
 };
 
 // Headers every answer carries: content type, audit id, warnings (RFC 9111 section 5.5).
 net::Headers answer_headers(const Call& call, std::string_view content_type);
 
+// Sends a whole body: as it is, or gzipped when a GET of the client accepts that and the body is large
+// (Kubernetes' APIResponseCompression).
+rt::Task<Result<void>> send_body(Call& call, int status, net::Headers headers,
+                                 std::vector<SharedBytes> chunks);
 // A document in the encoding that the client wants.
 rt::Task<> answer_json(Call& call, int status, const api::Json& body);
 // True if the client takes objects as the bytes they are kept in.

@@ -107,6 +107,25 @@ rt::Task<> Front::answer(Call& call) {
     co_return;
   }
   call.user = std::move(user).value();
+  call.flow = parts_.fairness.classify(call.user, call.info);
+  Seats seats;
+  if (!Fairness::is_long_running(call.info)) {
+    const int wanted = parts_.fairness.seats_of(call.info, *call.flow.level);
+    seats = call.flow.level->try_enter(wanted);
+    if (!seats) {
+      auto waited = co_await call.flow.level->wait(call.flow.schema->flow_of(call.user, call.info), wanted,
+                                                   Fairness::kPatience);
+      if (!waited.ok()) {
+        co_await answer_error(call, std::move(waited).error());
+        co_return;
+      }
+      seats = std::move(waited).value();
+    }
+  }
+  co_await answer_in_turn(call, std::move(accepted));
+}
+
+rt::Task<> Front::answer_in_turn(Call& call, Result<Accepted> accepted) {
   if (auto allowed = authorize(call); !allowed.ok()) {
     co_await answer_error(call, std::move(allowed).error());
     co_return;
@@ -120,7 +139,7 @@ rt::Task<> Front::answer(Call& call) {
     co_await parts_.paths.handle(call);
     co_return;
   }
-  call.resource = api::find_builtin(api::Gvr{call.info.group, call.info.version, call.info.resource});
+  call.resource = parts_.table.find(api::Gvr{call.info.group, call.info.version, call.info.resource});
   // Namespaced objects live below a namespace and others do not; only reading across all of them is the
   // exception.
   const bool across =

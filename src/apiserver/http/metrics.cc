@@ -101,6 +101,7 @@ std::string Metrics::text(Cacher& cacher) const {
   }
   out += fmt::format("# TYPE mk_storage_fsync_total counter\nmk_storage_fsync_total {}\n",
                      cacher.store().sync_count());
+  for (const auto& source : sources_) out += source();
   return out + process_metrics();
 }
 

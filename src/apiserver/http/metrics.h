@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "cacher/cacher.h"
 #include "handlers/request_info.h"
@@ -18,6 +20,8 @@ class Metrics {
   void request_started() { ++in_flight_; }
   void request_ended() { --in_flight_; }
   std::string text(Cacher& cacher) const;
+  // More text of the same format, asked for each time.
+  void add_source(std::function<std::string()> source) { sources_.push_back(std::move(source)); }
 
  private:
   struct Series {
@@ -29,6 +33,7 @@ class Metrics {
   using Labels = std::tuple<std::string, std::string, std::string, std::string, int>;
   std::map<Labels, Series> series_;
   std::int64_t in_flight_ = 0;
+  std::vector<std::function<std::string()>> sources_;
 };
 
 }  // namespace mk::apiserver

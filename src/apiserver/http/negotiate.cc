@@ -98,13 +98,13 @@ bool acceptable(const MediaType& media, Accepted& out) {
 
 }  // namespace
 
-Result<Accepted> negotiate(std::string_view accept) {
+Result<Accepted> negotiate(std::string_view accept, bool transforms) {
   Accepted out;
   const auto wanted = parse_accept(accept);
   if (wanted.empty()) return out;
   std::optional<Accepted> protobuf;
   for (const auto& media : wanted) {
-    if (!acceptable(media, out)) continue;
+    if (!acceptable(media, out) || (!transforms && out.transform != Transform::kNone)) continue;
     if (out.encoding != Encoding::kProtobuf) {
       if (!protobuf) return out;
       protobuf->otherwise = std::make_shared<const Accepted>(out);
@@ -127,10 +127,16 @@ bool is_json(std::string_view content_type) {
   return type.empty() || type == "application/json";
 }
 
-Result<api::Json> parse_body(std::string_view content_type, std::string_view body) {
+Result<api::Json> parse_body(std::string_view content_type, std::string_view body,
+                             api::FieldProblems* repeated) {
   const auto media = parse_media_type(content_type);
-  if (media.type.empty() || media.type == "application/json") return api::parse_json(body);
-  if (media.type == "application/yaml" || media.type == "application/x-yaml") return api::parse_yaml(body);
+  if (media.type.empty() || media.type == "application/json") {
+    auto parsed = api::parse_json(body);
+    if (parsed.ok() && repeated) *repeated = api::find_duplicate_keys(body);
+    return parsed;
+  }
+  if (media.type == "application/yaml" || media.type == "application/x-yaml")
+    return repeated ? api::parse_yaml(body, *repeated) : api::parse_yaml(body);
   if (media.type == api::kProtobufMediaType) return api::decode_protobuf(body);
   return Error(
       Reason::kUnsupportedMediaType,

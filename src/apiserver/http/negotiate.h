@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "mk/api/schema.h"
 #include "mk/base/result.h"
 #include "mk/client/client.h"
 
@@ -22,11 +23,14 @@ struct Accepted {
   std::shared_ptr<const Accepted> otherwise;
 };
 // The first acceptable alternative, in the client's order of preference. kNotAcceptable lists what there is.
-Result<Accepted> negotiate(std::string_view accept);
+// `transforms`: there are Tables and metadata alone to be had.
+Result<Accepted> negotiate(std::string_view accept, bool transforms = true);
 Error not_acceptable();
 
-// A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest.
-Result<api::Json> parse_body(std::string_view content_type, std::string_view body);
+// A request body as JSON, by its Content-Type (none: JSON). kUnsupportedMediaType, kBadRequest. `repeated`,
+// if given, gets the keys that a JSON or YAML text has twice.
+Result<api::Json> parse_body(std::string_view content_type, std::string_view body,
+                             api::FieldProblems* repeated = nullptr);
 bool is_json(std::string_view content_type);
 Result<client::PatchType> patch_type(std::string_view content_type);
 

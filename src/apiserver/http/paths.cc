@@ -1,5 +1,6 @@
 #include "http/paths.h"
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 
 #include "discovery/discovery.h"
@@ -29,17 +30,25 @@ std::string machine() {
   return std::string(arch);
 }
 
-// An answer that clients cache by its content's hash (RFC 9110 section 8.8.3).
-rt::Task<> answer_cacheable(Call& call, std::string content_type, std::string body) {
-  const std::string tag = "\"" + pki::sha256_hex(body).substr(0, 32) + "\"";
+// An answer that clients cache by its tag (RFC 9110 section 8.8.3); without a body: they have it already.
+rt::Task<> answer_tagged(Call& call, std::string content_type, std::string tag,
+                         std::optional<std::string> body) {
   net::Headers headers = answer_headers(call, content_type);
   headers.set("ETag", tag);
   headers.add("Vary", "Accept");
-  const bool fresh = call.exchange->request().headers.get("If-None-Match") == tag;
+  call.status = body ? 200 : 304;
   std::vector<SharedBytes> chunks;
-  if (!fresh) chunks.emplace_back(std::move(body));
-  call.status = fresh ? 304 : 200;
-  (void)co_await call.exchange->respond(call.status, std::move(headers), std::move(chunks));
+  if (body) chunks.emplace_back(std::move(*body));
+  (void)co_await send_body(call, call.status, std::move(headers), std::move(chunks));
+}
+
+// The same, tagged by the content's hash.
+rt::Task<> answer_cacheable(Call& call, std::string content_type, std::string body) {
+  const std::string tag = "\"" + pki::sha256_hex(body).substr(0, 32) + "\"";
+  const bool fresh = call.exchange->request().headers.get("If-None-Match") == tag;
+  std::optional<std::string> sent;
+  if (!fresh) sent = std::move(body);
+  co_await answer_tagged(call, std::move(content_type), tag, std::move(sent));
 }
 
 }  // namespace
@@ -78,21 +87,22 @@ rt::Task<> Paths::discovery(Call& call) {
   const auto parts = split(std::string_view(call.info.path).substr(1), '/');
   const std::size_t count = parts.size() - (parts.back().empty() ? 1 : 0);
   std::optional<Json> document;
+  const ResourceTable& table = definitions_.table();
   if (count == 1 && (parts[0] == "api" || parts[0] == "apis")) {
     const bool core = parts[0] == "api";
     if (call.accepted.aggregated_discovery) {
-      const std::string body = api::to_json(aggregated_discovery(core));
+      const std::string body = api::to_json(aggregated_discovery(table, core));
       co_await answer_cacheable(call, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
                                 body);
       co_return;
     }
-    document = core ? api_versions(options_.server_address) : api_group_list();
+    document = core ? api_versions(options_.server_address) : api_group_list(table);
   } else if (count == 2 && parts[0] == "api") {
-    document = api_resource_list("", std::string(parts[1]));
+    document = api_resource_list(table, "", std::string(parts[1]));
   } else if (count == 2 && parts[0] == "apis") {
-    document = api_group(std::string(parts[1]));
+    document = api_group(table, std::string(parts[1]));
   } else if (count == 3 && parts[0] == "apis") {
-    document = api_resource_list(std::string(parts[1]), std::string(parts[2]));
+    document = api_resource_list(table, std::string(parts[1]), std::string(parts[2]));
   }
   if (document) {
     co_await answer_json(call, 200, *document);
@@ -101,25 +111,34 @@ rt::Task<> Paths::discovery(Call& call) {
   }
 }
 
+// A document that is made only for clients who do not have it yet.
 rt::Task<> Paths::openapi(Call& call) {
   const std::string& path = call.info.path;
+  constexpr std::string_view kGroups = "/openapi/v3/";
+  const bool one = path.starts_with(kGroups);
+  const std::string group_version = one ? path.substr(kGroups.size()) : "";
+  const bool protobuf = path == "/openapi/v2" && call.accepted.openapi_v2_protobuf;
+  const std::string type =
+      protobuf ? "application/com.github.proto-openapi.spec.v2.v1.0+protobuf" : "application/json";
+  const auto hash = api::openapi_hash(group_version, definitions_.openapi(Definitions::Schemas::kNo));
+  const std::string tag = fmt::format("\"{:016X}{}\"", hash, protobuf ? "P" : "");
+  if (call.exchange->request().headers.get("If-None-Match") == tag) {
+    co_await answer_tagged(call, type, tag, std::nullopt);
+    co_return;
+  }
+  const auto extra = definitions_.openapi(Definitions::Schemas::kYes);
+  std::optional<std::string> document;
   if (path == "/openapi/v2") {
-    if (call.accepted.openapi_v2_protobuf) {
-      co_await answer_cacheable(call, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
-                                api::openapi_v2_protobuf());
-    } else {
-      co_await answer_cacheable(call, "application/json", api::openapi_v2());
-    }
+    document = protobuf ? api::openapi_v2_protobuf(extra) : api::openapi_v2(extra);
   } else if (path == "/openapi/v3") {
-    co_await answer_cacheable(call, "application/json", api::openapi_v3_index());
+    document = api::openapi_v3_index(extra);
+  } else if (one) {
+    document = api::openapi_v3(group_version, extra);
+  }
+  if (document) {
+    co_await answer_tagged(call, type, tag, std::move(document));
   } else {
-    const std::string_view prefix = "/openapi/v3/";
-    auto document = path.starts_with(prefix) ? api::openapi_v3(path.substr(prefix.size())) : std::nullopt;
-    if (document) {
-      co_await answer_cacheable(call, "application/json", std::move(*document));
-    } else {
-      co_await answer_error(call, no_such_path());
-    }
+    co_await answer_error(call, no_such_path());
   }
 }
 

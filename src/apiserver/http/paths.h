@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "extensions/definitions.h"
 #include "http/call.h"
 #include "http/metrics.h"
 
@@ -22,8 +23,8 @@ class Paths {
     std::string issuer;
     std::string jwks;  // JSON
   };
-  Paths(Options options, Cacher& cacher, Metrics& metrics)
-      : options_(std::move(options)), cacher_(cacher), metrics_(metrics) {}
+  Paths(Options options, Cacher& cacher, const Definitions& definitions, Metrics& metrics)
+      : options_(std::move(options)), cacher_(cacher), definitions_(definitions), metrics_(metrics) {}
 
   // `/livez` has those with live = true; `/readyz` and `/healthz` all.
   void add_check(std::string name, bool live, HealthCheck check) {
@@ -46,6 +47,7 @@ class Paths {
 
   Options options_;
   Cacher& cacher_;
+  const Definitions& definitions_;
   Metrics& metrics_;
   std::vector<Check> checks_;
 };

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "extensions/custom_resource.h"
 #include "mk/api/protobuf.h"
 #include "mk/api/table.h"
 
@@ -23,9 +24,24 @@ Json partial(const api::Object& object) {
   return out;
 }
 
-JsonArray column_definitions(const api::Gvk& kind) {
+const std::vector<api::Column>& columns_of(const api::ResourceInfo& resource) {
+  const auto* custom = custom_of(resource);
+  return custom ? custom->columns() : api::table_columns(resource.gvk());
+}
+
+JsonArray cells_of(const api::ResourceInfo& resource, const Json& object, std::int64_t now) {
+  const auto* custom = custom_of(resource);
+  return custom ? custom->cells(object, now) : api::table_cells(resource.gvk(), object, now);
+}
+
+Json list_kind(const api::ResourceInfo& resource) {
+  const auto* custom = custom_of(resource);
+  return api::text(custom ? custom->list_kind() : resource.kind + "List");
+}
+
+JsonArray column_definitions(const api::ResourceInfo& resource) {
   JsonArray out;
-  for (const auto& column : api::table_columns(kind)) {
+  for (const auto& column : columns_of(resource)) {
     JsonObject item;
     item["name"] = api::text(column.name);
     item["type"] = api::text(column.type);
@@ -37,10 +53,10 @@ JsonArray column_definitions(const api::Gvk& kind) {
   return out;
 }
 
-JsonObject table_row(const api::Gvk& kind, const api::Object& object, std::string_view include,
+JsonObject table_row(const api::ResourceInfo& resource, const api::Object& object, std::string_view include,
                      std::int64_t now) {
   JsonObject row;
-  row["cells"] = api::table_cells(kind, object.json(), now);
+  row["cells"] = cells_of(resource, object.json(), now);
   if (include == "Object") {
     row["object"] = object.json();
   } else if (include != "None") {
@@ -58,16 +74,15 @@ JsonObject list_metadata(const ListResult& list) {
 }
 
 Json table(const Call& call, const std::vector<api::Object>& objects, JsonObject metadata) {
-  const api::Gvk kind = call.resource->gvk();
   const std::string_view include = call.query.get("includeObject");
   const std::int64_t now = std::time(nullptr);
   JsonArray rows;
-  for (const auto& object : objects) rows.push_back(table_row(kind, object, include, now));
+  for (const auto& object : objects) rows.push_back(table_row(*call.resource, object, include, now));
   JsonObject out;
   out["kind"] = "Table";
   out["apiVersion"] = api::text(kMetaVersion);
   out["metadata"] = std::move(metadata);
-  out["columnDefinitions"] = column_definitions(kind);
+  out["columnDefinitions"] = column_definitions(*call.resource);
   out["rows"] = std::move(rows);
   return out;
 }
@@ -90,7 +105,7 @@ Json present_list(const Call& call, const ListResult& list) {
   JsonArray items;
   for (const auto& object : list.items) items.push_back(only_metadata ? partial(object) : object.json());
   JsonObject out;
-  out["kind"] = only_metadata ? Json("PartialObjectMetadataList") : api::text(call.resource->kind + "List");
+  out["kind"] = only_metadata ? Json("PartialObjectMetadataList") : list_kind(*call.resource);
   out["apiVersion"] = only_metadata ? api::text(kMetaVersion) : api::text(call.resource->gvr.api_version());
   out["metadata"] = list_metadata(list);
   out["items"] = std::move(items);
@@ -114,7 +129,7 @@ std::vector<SharedBytes> list_chunks(const api::ResourceInfo& resource, const Li
   static const SharedBytes kComma(std::string(","));
   static const SharedBytes kEnd(std::string("]}\n"));
   JsonObject head;
-  head["kind"] = api::text(resource.kind + "List");
+  head["kind"] = list_kind(resource);
   head["apiVersion"] = api::text(resource.gvr.api_version());
   head["metadata"] = list_metadata(list);
   std::string open = api::to_json(head);

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include "extensions/custom_resource.h"
 #include "http/front.h"
 #include "http/presentation.h"
 #include "http/status.h"
 #include "mk/api/protobuf.h"
 #include "mk/api/schema.h"
 #include "mk/base/strings.h"
+#include "mk/rt/all.h"
 #include "registry/errors.h"
+#include "registry/field_problems.h"
 #include "registry/subresources.h"
 
 namespace mk::apiserver {
@@ -60,20 +63,6 @@ bool answers_deleted(const api::Gvr& gvr) {
          std::find(std::begin(kKinds), std::end(kKinds), gvr.resource) != std::end(kKinds);
 }
 
-// Keys that a JSON body has twice, as the call's fieldValidation wants them told.
-Result<void> check_repeated(WriteContext& context, std::string_view json) {
-  if (context.validation == FieldValidation::kIgnore) return ok();
-  auto repeated = api::find_duplicate_keys(json);
-  if (repeated.empty()) return ok();
-  if (context.validation == FieldValidation::kStrict)
-    return Error(Reason::kBadRequest, context.resource->kind + " in version \"" +
-                                          context.resource->gvr.version + "\" cannot be handled as a " +
-                                          context.resource->kind +
-                                          ": strict decoding error: " + join(repeated, ", "));
-  for (auto& problem : repeated) context.warnings.push_back(std::move(problem));
-  return ok();
-}
-
 // Each warning once, in order.
 std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
   std::vector<std::string> out;
@@ -83,7 +72,21 @@ std::vector<std::string> unrepeated(std::vector<std::string> warnings) {
   return out;
 }
 
+constexpr std::size_t kRemovalsAtOnce = 32;
+
 }  // namespace
+
+// A collection on its way out.
+struct ResourceHandlers::Removals {
+  Removals(const WriteContext& context_, const client::DeleteOptions& options_,
+           const std::vector<Object>& items_)
+      : context(context_), options(options_), items(items_) {}
+  const WriteContext& context;
+  const client::DeleteOptions& options;
+  const std::vector<Object>& items;
+  std::size_t next = 0;
+  std::optional<Error> failure;
+};
 
 rt::Task<> ResourceHandlers::handle(Call& call) {
   const RequestInfo& info = call.info;
@@ -95,10 +98,14 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
     co_await answer_error(call, not_found(call.resource->gvr, info.name + "/" + info.subresource));
     co_return;
   }
-  if (!serves(*call.resource, info.subresource, info.verb)) {
+  // Nothing is updated or patched without a name.
+  const bool nameless = info.name.empty() && (info.verb == "update" || info.verb == "patch");
+  if (nameless || !serves(*call.resource, info.subresource, info.verb)) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
     co_return;
   }
+  if (const auto* custom = custom_of(*call.resource); custom && !custom->deprecation_warning().empty())
+    call.warnings.push_back(custom->deprecation_warning());
   if (info.subresource == "scale") {
     co_await scale(call);
   } else if (info.verb == "get") {
@@ -157,12 +164,13 @@ rt::Task<> ResourceHandlers::answer_list(Call& call, const ListResult& list) {
   }
   call.status = 200;
   const std::string_view type = protobuf ? api::kProtobufMediaType : "application/json";
-  (void)co_await call.exchange->respond(200, answer_headers(call, type), std::move(chunks).value());
+  (void)co_await send_body(call, 200, answer_headers(call, type), std::move(chunks).value());
 }
 
 Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
   WriteContext context;
   context.resource = call.resource;
+  context.warnings = call.warnings;
   context.user = call.user;
   context.ns = call.resource->namespaced ? call.info.ns : "";
   context.name = call.info.name;
@@ -193,9 +201,11 @@ Result<WriteContext> ResourceHandlers::write_context(Call& call) const {
 
 Result<Json> ResourceHandlers::body(Call& call, WriteContext& context) const {
   const net::Request& request = call.exchange->request();
-  MK_ASSIGN(Json parsed, parse_body(request.headers.get("Content-Type"), request.body));
+  const auto content_type = request.headers.get("Content-Type");
+  const bool ignore = context.validation == FieldValidation::kIgnore;
+  MK_ASSIGN(Json parsed, parse_body(content_type, request.body, ignore ? nullptr : &context.repeated));
   if (!parsed.is_object()) return Error(Reason::kBadRequest, "the body of the request must be one object");
-  if (is_json(request.headers.get("Content-Type"))) MK_TRY(check_repeated(context, request.body));
+  if (is_json(content_type)) context.document = request.body;
   return parsed;
 }
 
@@ -219,12 +229,24 @@ rt::Task<> ResourceHandlers::create(Call& call) {
     co_await answer_error(call, method_not_supported(call.resource->gvr, "create"));
     co_return;
   }
+  if (make != nullptr && call.accepted.transform != Transform::kNone) {  // what is not stored is no Table
+    auto accepted = negotiate(call.exchange->request().headers.get("Accept"), false);
+    if (!accepted.ok()) {
+      co_await answer_error(call, std::move(accepted).error());
+      co_return;
+    }
+    call.accepted = std::move(accepted).value();
+  }
   auto object = body(call, *context);
   if (!object.ok()) {
     co_await answer_error(call, std::move(object).error());
     co_return;
   }
   if (make != nullptr) {
+    if (auto checked = report_problems(*context, context->repeated); !checked.ok()) {
+      co_await answer_error(call, std::move(checked).error());
+      co_return;
+    }
     auto made = co_await (*make)(*context, std::move(object).value());
     call.warnings = unrepeated(std::move(context->warnings));
     if (made.ok()) {
@@ -266,13 +288,15 @@ rt::Task<> ResourceHandlers::patch(Call& call) {
     co_await answer_error(call, std::move(error));
     co_return;
   }
-  auto parsed = apply ? api::parse_yaml(request.body) : api::parse_json(request.body);
+  auto parsed = apply ? api::parse_yaml(request.body, context->repeated) : api::parse_json(request.body);
   if (!parsed.ok()) {
     co_await answer_error(call, std::move(parsed).error());
     co_return;
   }
   const bool document = *type == client::PatchType::kMerge || *type == client::PatchType::kStrategicMerge;
-  if (auto checked = document ? check_repeated(*context, request.body) : ok(); !checked.ok()) {
+  const bool look = document && context->validation != FieldValidation::kIgnore;
+  if (auto checked = look ? report_problems(*context, api::find_duplicate_keys(request.body)) : ok();
+      !checked.ok()) {
     co_await answer_error(call, std::move(checked).error());
     co_return;
   }
@@ -339,16 +363,30 @@ rt::Task<> ResourceHandlers::remove_collection(Call& call) {
     co_await answer_error(call, std::move(list).error());
     co_return;
   }
-  for (const Object& object : list->items) {
-    WriteContext one = *context;
-    one.ns = object.ns();
-    one.name = object.name();
-    auto deleted = co_await registry_.remove(one, *options);
-    if (deleted.ok() || deleted.error().is(Reason::kNotFound)) continue;
-    co_await answer_error(call, std::move(deleted).error());
+  Removals removals(*context, *options, list->items);
+  std::vector<rt::Task<>> lanes;
+  for (std::size_t i = 0; i < std::min(kRemovalsAtOnce, list->items.size()); ++i)
+    lanes.push_back(remove_next(removals));
+  co_await rt::all(std::move(lanes));
+  if (removals.failure) {
+    co_await answer_error(call, std::move(*removals.failure));
     co_return;
   }
   co_await answer_list(call, *list);
+}
+
+// One after the other, until none is left or one could not be deleted. Several run side by side, so that
+// their writes share a sync of the disk.
+rt::Task<> ResourceHandlers::remove_next(Removals& removals) {
+  while (removals.next < removals.items.size() && !removals.failure) {
+    const Object object = removals.items[removals.next++];
+    WriteContext one = removals.context;
+    one.ns = object.ns();
+    one.name = object.name();
+    auto deleted = co_await registry_.remove(one, removals.options);
+    if (!deleted.ok() && !deleted.error().is(Reason::kNotFound))
+      removals.failure = std::move(deleted).error();
+  }
 }
 
 rt::Task<> ResourceHandlers::scale(Call& call) {

@@ -4,6 +4,7 @@
 
 #include "auth/authorizer.h"
 #include "http/call.h"
+#include "http/event_frames.h"
 #include "http/node_proxy.h"
 #include "http/virtual_resources.h"
 #include "registry/lister.h"
@@ -27,7 +28,9 @@ class ResourceHandlers {
   rt::Task<> update(Call& call);
   rt::Task<> patch(Call& call);
   rt::Task<> remove(Call& call);
+  struct Removals;
   rt::Task<> remove_collection(Call& call);
+  rt::Task<> remove_next(Removals& removals);
   rt::Task<> scale(Call& call);
 
   Result<WriteContext> write_context(Call& call) const;
@@ -41,6 +44,7 @@ class ResourceHandlers {
   VirtualResources& virtuals_;
   NodeProxy& nodes_;
   Authorizer& authorizer_;
+  EventFrames frames_;
 };
 
 }  // namespace mk::apiserver

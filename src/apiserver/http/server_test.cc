@@ -97,6 +97,18 @@ TEST_CASE("methods that a resource does not have") {
   CHECK(server.get("/api/v1/namespaces/default/status").status == 200);
 }
 
+TEST_CASE("what is answered once has no Table form") {
+  TestServer server;
+  auto asked = post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                    R"({"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview",)"
+                    R"("spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}})");
+  CHECK(server.send(server.admin(), asked).status == 201);
+  asked.headers.set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+  const auto refused = server.send(server.admin(), asked);
+  CHECK(refused.status == 406);
+  CHECK(refused.reason() == "NotAcceptable");
+}
+
 TEST_CASE("reading: JSON, YAML, pretty, HEAD, Table and metadata alone") {
   TestServer server;
   REQUIRE(server.send(server.admin(), post(kMaps, kMap)).status == 201);
@@ -307,4 +319,65 @@ TEST_CASE("discovery, aggregated and not, and OpenAPI with ETags") {
     CHECK(same.text.empty());
   }
   CHECK(api::str(server.get("/apis", accept).json(), "kind") == "APIGroupDiscoveryList");
+}
+
+TEST_CASE("a large answer to a GET is gzipped for those who accept it, and nothing else is") {
+  TestServer server;
+  const std::string path = "/api/v1/namespaces/default/configmaps";
+  for (int i = 0; i < 3; ++i) {
+    const std::string name = "big" + std::to_string(i);
+    REQUIRE(
+        server.post(path, "{metadata: {name: " + name + "}, data: {k: '" + std::string(60000, 'x') + "'}}")
+            .status == 201);
+  }
+  const auto get = [&](const std::string& target, const std::string& encoding) {
+    net::Request request = TestServer::request("GET", target);
+    if (!encoding.empty()) request.headers.set("Accept-Encoding", encoding);
+    return server.send(server.admin(), std::move(request));
+  };
+  const auto packed = get(path, "gzip"), plain = get(path, "");
+  CHECK(packed.headers.get("Content-Encoding") == "gzip");
+  CHECK(packed.headers.get("Vary") == "Accept-Encoding");
+  CHECK((packed.text.size() < 20000 && packed.text.substr(0, 2) == "\x1f\x8b"));
+  CHECK((plain.text.size() > 180000 && !plain.headers.has("Content-Encoding")));
+  CHECK(!get(path, "gzip;q=0").headers.has("Content-Encoding"));
+  CHECK(!get(path + "/big1", "gzip").headers.has("Content-Encoding"));
+  net::Request removal = TestServer::request("DELETE", path);
+  removal.headers.set("Accept-Encoding", "gzip");
+  const auto removed = server.send(server.admin(), std::move(removal));
+  CHECK((removed.status == 200 && !removed.headers.has("Content-Encoding")));
+}
+
+TEST_CASE("a collection is deleted whole, and answered in the form asked for") {
+  TestServer server;
+  const std::string path = "/api/v1/namespaces/default/configmaps";
+  for (int i = 0; i < 100; ++i)
+    REQUIRE(server.post(path, "{metadata: {name: m" + std::to_string(i) + ", labels: {a: b}}}").status ==
+            201);
+  const auto removed =
+      server.send(server.admin(), TestServer::request("DELETE", path + "?labelSelector=a%3Db", "", "",
+                                                      "application/json;as=Table;v=v1;g=meta.k8s.io"));
+  CHECK(removed.status == 200);
+  CHECK(api::str(removed.json(), "kind") == "Table");
+  CHECK(api::list(removed.json(), "rows").size() == 100);
+  CHECK(api::list(server.get(path + "?labelSelector=a%3Db").json(), "items").empty());
+}
+
+TEST_CASE("PATCH and PUT of a collection are not allowed, whatever they carry") {
+  TestServer server;
+  const std::string path = "/api/v1/namespaces/default/configmaps";
+  for (const char* method : {"PATCH", "PUT"})
+    CHECK(server.send(server.admin(), TestServer::request(method, path, "{}", "text/unknown")).status == 405);
+}
+
+TEST_CASE("what is answered and not stored is no Table") {
+  TestServer server;
+  const std::string path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+  const std::string table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+  const std::string body = R"({"spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}})";
+  const auto post = [&](const std::string& accept) {
+    return server.send(server.admin(), TestServer::request("POST", path, body, "application/json", accept));
+  };
+  CHECK(post(table).status == 406);
+  CHECK(post(table + ",application/json").status == 201);
 }

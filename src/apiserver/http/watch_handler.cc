@@ -18,17 +18,19 @@ constexpr auto kBookmarkEvery = std::chrono::seconds(60);
 constexpr std::size_t kBatchMax = 64;  // events gathered into one write when the client lags
 
 // The event in protobuf; an object that cannot be told this way becomes an error the client sees.
-void append_frame(std::vector<SharedBytes>& chunks, std::string_view type, const Json& object) {
+SharedBytes protobuf_frame(std::string_view type, const Json& object) {
   auto frame = api::encode_protobuf_watch_frame(type, object);
   if (!frame.ok()) frame = api::encode_protobuf_watch_frame("ERROR", status_of(frame.error()));
-  if (frame.ok()) chunks.emplace_back(std::move(frame).value());
+  return frame.ok() ? SharedBytes(std::move(frame).value()) : SharedBytes();
 }
 
 // "{"type":"ADDED","object":" <the object's shared bytes> "}\n"
-void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::string_view type,
-                  const Object& object) {
+void append_event(std::vector<SharedBytes>& chunks, const Call& call, EventFrames& frames,
+                  std::string_view type, const Object& object) {
   if (call.accepted.encoding == Encoding::kProtobuf) {
-    append_frame(chunks, type, present_object(call, Object(object.bytes())));
+    const SharedBytes bytes = object.bytes();
+    const auto make = [&] { return protobuf_frame(type, present_object(call, Object(bytes))); };
+    chunks.push_back(frames.get(bytes, type, static_cast<int>(call.accepted.transform), make));
     return;
   }
   static const SharedBytes kEnd(std::string("}\n"));
@@ -46,7 +48,7 @@ void append_event(std::vector<SharedBytes>& chunks, const Call& call, std::strin
 
 void append_error(std::vector<SharedBytes>& chunks, const Call& call, const Error& error) {
   if (call.accepted.encoding == Encoding::kProtobuf) {
-    append_frame(chunks, "ERROR", status_of(error));
+    chunks.push_back(protobuf_frame("ERROR", status_of(error)));
     return;
   }
   chunks.emplace_back("{\"type\":\"ERROR\",\"object\":" + api::to_json(status_of(error)) + "}\n");
@@ -100,9 +102,10 @@ Result<void> check_watch(const Call& call) {
 
 // Everything a running watch needs between two events.
 struct Stream {
-  Stream(Call& call_, WatchStart start_, std::unique_ptr<net::BodyWriter> body_)
-      : call(call_), start(std::move(start_)), body(std::move(body_)) {}
+  Stream(Call& call_, EventFrames& frames_, WatchStart start_, std::unique_ptr<net::BodyWriter> body_)
+      : call(call_), frames(frames_), start(std::move(start_)), body(std::move(body_)) {}
   Call& call;
+  EventFrames& frames;
   WatchStart start;
   std::unique_ptr<net::BodyWriter> body;
   bool bookmarks = false;
@@ -111,7 +114,7 @@ struct Stream {
 rt::Task<Result<void>> send_initial(Stream& stream) {
   std::vector<SharedBytes> chunks;
   for (const Object& object : stream.start.initial) {
-    append_event(chunks, stream.call, "ADDED", object);
+    append_event(chunks, stream.call, stream.frames, "ADDED", object);
     if (chunks.size() >= kBatchMax * 3) {
       std::vector<SharedBytes> batch;
       batch.swap(chunks);
@@ -120,7 +123,7 @@ rt::Task<Result<void>> send_initial(Stream& stream) {
   }
   stream.start.initial.clear();
   if (stream.start.bookmark_after_initial)
-    append_event(chunks, stream.call, "BOOKMARK",
+    append_event(chunks, stream.call, stream.frames, "BOOKMARK",
                  bookmark(*stream.call.resource, stream.start.revision, true));
   // An empty write still sends the response's head, which clients wait for.
   co_return co_await stream.body->write(std::move(chunks));
@@ -135,18 +138,20 @@ rt::Task<> send_changes(Stream& stream, rt::Clock& clock, Cacher& cacher) {
       if (!stream.bookmarks || !stream.start.watcher->caught_up()) continue;
       // Up to now, not to the resource's own last change: watches of quiet resources, too, can resume from
       // it.
-      append_event(chunks, stream.call, "BOOKMARK",
+      append_event(chunks, stream.call, stream.frames, "BOOKMARK",
                    bookmark(*stream.call.resource, cacher.revision(), false));
+    } else if (!*item && !stream.start.watcher->lagging()) {
+      co_return;  // the resource is served in another way from now on: the client watches again
     } else if (!*item) {
       append_error(chunks, stream.call, Error(Reason::kExpired, "the watch fell too far behind; list again"));
       (void)co_await stream.body->write(std::move(chunks));
       co_return;
     } else {
-      append_event(chunks, stream.call, type_name((*item)->type), (*item)->object);
+      append_event(chunks, stream.call, stream.frames, type_name((*item)->type), (*item)->object);
       for (std::size_t i = 1; i < kBatchMax; ++i) {
         auto more = stream.start.watcher->try_next();
         if (!more) break;
-        append_event(chunks, stream.call, type_name(more->type), more->object);
+        append_event(chunks, stream.call, stream.frames, type_name(more->type), more->object);
       }
     }
     if (!(co_await stream.body->write(std::move(chunks))).ok()) co_return;
@@ -191,7 +196,7 @@ rt::Task<> ResourceHandlers::watch(Call& call) {
     (void)co_await (*body)->finish();
     co_return;
   }
-  Stream stream(call, std::move(start).value(), std::move(body).value());
+  Stream stream(call, frames_, std::move(start).value(), std::move(body).value());
   stream.bookmarks = options.allow_bookmarks;
   if (!(co_await send_initial(stream)).ok()) co_return;
   rt::Clock& clock = registry_.clock();

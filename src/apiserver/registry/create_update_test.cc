@@ -239,3 +239,59 @@ TEST_CASE("an update makes what is missing only for kinds that say so, and only 
   check_error(api.run(api.registry().patch(apply, PatchType::kApply, applied_manifest)), Reason::kForbidden,
               "no");
 }
+
+TEST_CASE("a Service and its IPAddress come and go together") {
+  TestApi api;
+  const auto address_of = [&api](const Object& service) {
+    return api.cacher().get(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"},
+                            api::Key("", std::string(api::str(service.json(), "spec.clusterIP"))));
+  };
+  const auto service = api.create(
+      "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: default}, spec: {ports: [{port: "
+      "80}]}}");
+  const auto address = address_of(service);
+  REQUIRE(address);
+  CHECK(api::str(address.json(), "spec.parentRef.resource") == "services");
+  CHECK(api::str(address.json(), "spec.parentRef.name") == "s");
+  CHECK(address.label("ipaddress.kubernetes.io/managed-by") == "ipallocator.k8s.io");
+  // The object's own revision, not that of what was written with it.
+  CHECK(service.resource_version() == api.get(service).resource_version());
+  // An address that somebody reserved is not given away.
+  api.create(
+      "{apiVersion: networking.k8s.io/v1, kind: IPAddress, metadata: {name: 10.43.0.77}, spec: {parentRef: "
+      "{group: '', resource: things, name: mine}}}");
+  CHECK_FALSE(api.try_create("{apiVersion: v1, kind: Service, metadata: {name: t, namespace: default}, spec: "
+                             "{clusterIP: 10.43.0.77, ports: [{port: 80}]}}")
+                  .ok());
+  REQUIRE(api.try_remove(service).ok());
+  CHECK_FALSE(address_of(service));
+}
+
+TEST_CASE("Services take addresses of further ranges once these are ready") {
+  TestApi api;
+  const std::string service =
+      "{apiVersion: v1, kind: Service, metadata: {name: s, namespace: default}, spec: {clusterIP: 10.99.0.7, "
+      "ports: [{port: 80}]}}";
+  CHECK_FALSE(api.try_create(service).ok());
+  const auto range = api.create(
+      "{apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: more}, spec: {cidrs: "
+      "[10.99.0.0/24]}}");
+  CHECK_FALSE(api.try_create(service).ok());
+  api.patch(PatchType::kMerge, range,
+            "{status: {conditions: [{type: Ready, status: 'True', reason: '', message: '', "
+            "lastTransitionTime: '2026-01-01T00:00:00Z'}]}}",
+            "status");
+  CHECK(api.try_create(service).ok());
+}
+
+TEST_CASE("a JSON patch may add to a status that is not there yet") {
+  TestApi api;
+  const auto claim = api.create(
+      "{apiVersion: resource.k8s.io/v1, kind: ResourceClaim, metadata: {name: c, namespace: default}, spec: "
+      "{devices: {requests: [{name: r, exactly: {deviceClassName: d}}]}}}");
+  const auto patched =
+      api.patch(PatchType::kJson, claim, "[{op: add, path: /status/allocation, value: {}}]", "status");
+  CHECK(api::find(patched.json(), "status.allocation") != nullptr);
+  CHECK(api.try_patch(PatchType::kJson, api.create(config_map("m")), "[{op: add, path: /data/a, value: b}]")
+            .ok() == false);
+}

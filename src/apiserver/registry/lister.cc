@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cacher/cached_object.h"
 #include "http/status.h"
 #include "mk/api/validation.h"
 #include "mk/base/strings.h"
@@ -100,13 +99,17 @@ rt::Task<Result<ListResult>> list_from_store(Cacher& cacher, const api::Resource
     for (const auto& entry : page->entries) {
       after = entry.key;
       if (!filter.admits(Cacher::object_key(entry.key))) continue;
-      Object object = decode_stored(resource.gvr, entry.value, entry.revision);
+      Object object = cacher.show(resource.gvr, entry.value, entry.revision);
       if (filter.selects(object)) out.items.push_back(std::move(object));
     }
     if (!page->more) co_return out;
     if (limit > 0 && static_cast<std::int64_t>(out.items.size()) >= limit) break;
   }
   out.continue_token = encode_position(Position{position.revision, after});
+  // By what is there now: an estimate where objects came or went since the first page, as the API has it.
+  if (!filter.looks_inside())
+    out.remaining = static_cast<std::int64_t>(
+        cacher.resource(resource.gvr).count_behind(filter, Cacher::object_key(after)));
   co_return out;
 }
 
@@ -142,7 +145,7 @@ Error expired_page(const Position& position, store::Revision now) {
 rt::Task<Result<ListResult>> list_objects(Cacher& cacher, const api::ResourceInfo& resource, std::string ns,
                                           client::ListOptions options) {
   MK_CO_TRY(check_options(options));
-  MK_CO_ASSIGN(Filter filter, make_filter(resource.gvr, ns, options.label_selector, options.field_selector));
+  MK_CO_ASSIGN(Filter filter, make_filter(resource, ns, options.label_selector, options.field_selector));
   if (!options.continue_token.empty()) {
     MK_CO_ASSIGN(const Position position, decode_position(options.continue_token));
     auto page = co_await list_from_store(cacher, resource, std::move(filter), position, options.limit);
@@ -165,7 +168,7 @@ rt::Task<Result<ListResult>> list_objects(Cacher& cacher, const api::ResourceInf
 
 Result<WatchStart> start_watch(Cacher& cacher, const api::ResourceInfo& resource, const std::string& ns,
                                const client::WatchOptions& options) {
-  MK_ASSIGN(Filter filter, make_filter(resource.gvr, ns, options.label_selector, options.field_selector));
+  MK_ASSIGN(Filter filter, make_filter(resource, ns, options.label_selector, options.field_selector));
   MK_ASSIGN(store::Revision since, parse_revision(options.resource_version));
   WatchStart start;
   ResourceCache& cache = cacher.resource(resource.gvr);

@@ -61,6 +61,7 @@ TEST_CASE("pages of one list show one moment, whatever is written in between") {
   auto second = api.list(kMaps, page(2, first.continue_token)).value();
   CHECK(names(second) == Texts{"c", "d"});
   CHECK(second.revision == first.revision);
+  CHECK(second.remaining == 1);
   CHECK(second.items[1].resource_version() == made[3].resource_version());
   auto third = api.list(kMaps, page(2, second.continue_token)).value();
   CHECK(names(third) == Texts{"e"});

@@ -203,6 +203,9 @@ TEST_CASE("eviction spends the disruption budget") {
   auto call = api.context(one.json(), "eviction");
   REQUIRE(api.run(evict_pod(api.registry(), call, Json())).ok());
   CHECK(api.get(one).deleting());
+  const auto conditions = api::to_json(*api::find(api.get(one).json(), "status.conditions"));
+  CHECK(conditions.find(R"("type":"DisruptionTarget","status":"True","reason":"EvictionByEvictionAPI")") !=
+        std::string::npos);
   CHECK(api::num(api.get(budget).json(), "status.disruptionsAllowed", -1) == 0);
   auto next = api.context(two.json(), "eviction");
   const auto refused = api.run(evict_pod(api.registry(), next, Json()));

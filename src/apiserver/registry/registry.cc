@@ -4,9 +4,11 @@
 #include <functional>
 
 #include "cacher/cached_object.h"
+#include "extensions/custom_resource.h"
 #include "mk/api/patch.h"
 #include "mk/base/strings.h"
 #include "registry/errors.h"
+#include "registry/field_problems.h"
 #include "registry/metadata.h"
 
 namespace mk::apiserver {
@@ -26,16 +28,9 @@ store::Durability durability_of(const WriteContext& context) {
   return heartbeat || gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
 }
 
-// Fields that this kind of write leaves alone whatever the client sends, so nobody comes to own them by it.
-std::vector<std::string> reset_fields(const WriteContext& context, const Strategy& strategy) {
-  if (!strategy.has_status()) return {};
-  if (context.subresource == "status") return {"spec"};
-  return {"status"};
-}
-
 api::ApplyOptions ownership(const WriteContext& context, const Strategy& strategy) {
   api::ApplyOptions options;
-  options.reset_fields = reset_fields(context, strategy);
+  options.reset_fields = strategy.reset_fields(context);
   options.manager = context.field_manager;
   options.api_version = context.resource->gvr.api_version();
   options.subresource = context.subresource;
@@ -49,9 +44,18 @@ api::Key key_of(const WriteContext& context) {
 }
 
 const api::Type& type_of(const api::ResourceInfo& resource) {
+  if (resource.extension) return resource.extension->type();
   const api::Type* type = api::builtin_schema().type(resource.gvk());
   MK_ASSERT(type != nullptr);
   return *type;
+}
+
+void apply_defaults(const api::ResourceInfo& resource, const api::Type& type, Json& object) {
+  if (const auto* custom = custom_of(resource)) {
+    custom->schema().apply_defaults(object);
+  } else {
+    api::apply_defaults(type, object);
+  }
 }
 
 // Are two JSON objects equal but for the member `skipped` of both, and with the members of `deeper` compared
@@ -117,12 +121,30 @@ void validate_finalizers(const Json& object, const Json& old, std::vector<Cause>
                                       added + "}"));
 }
 
+// Of a definition that is being deleted there are only the last objects.
+Result<void> check_open(const WriteContext& context) {
+  const auto* custom = custom_of(*context.resource);
+  if (!custom || !custom->terminating()) return ok();
+  return Error(Reason::kMethodNotAllowed,
+               "create not allowed while custom resource definition is terminating");
+}
+
 Result<void> check_may_create(const WriteContext& context) {
   return context.may_create ? context.may_create() : ok();
 }
 
 Error invalid(const WriteContext& context, const Json& object, std::vector<Cause> causes) {
   return api::invalid_object(context.resource->gvk(), api::str(object, "metadata.name"), std::move(causes));
+}
+
+// To a JSON patch every object of a kind with a status has one, if an empty one: clients add to it.
+Result<Json> patched_json(const Json& current, const Json& patch, bool has_status) {
+  if (!has_status || api::find(current, "status") != nullptr) return api::apply_json_patch(current, patch);
+  Json base = current;
+  api::set(base, "status", api::JsonObject());
+  MK_ASSIGN(Json patched, api::apply_json_patch(base, patch));
+  if (patched.is_object() && api::object(patched, "status").empty()) api::erase(patched, "status");
+  return patched;
 }
 
 // An object written in full may leave out what the URL says anyway.
@@ -137,12 +159,17 @@ void fill_identity(const WriteContext& context, Json& object) {
 
 }  // namespace
 
+SharedBytes stored_bytes(const WriteContext& context, const Json& object) {
+  const auto* custom = custom_of(*context.resource);
+  return custom ? encode_stored(custom->to_stored(object)) : encode_stored(object);
+}
+
 store::Revision revision_of(const Object& object) {
   return parse_int(object.resource_version()).value_or(0);
 }
 
 Registry::Registry(Cacher& cacher, StrategySet& strategies, AdmissionChain& admission, rt::Clock& clock)
-    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock) {}
+    : cacher_(cacher), strategies_(strategies), admission_(admission), clock_(clock), quotas_(cacher) {}
 
 Result<Object> Registry::get(const api::ResourceInfo& resource, const api::Key& key) const {
   Object object = cacher_.get(resource.gvr, key);
@@ -150,23 +177,27 @@ Result<Object> Registry::get(const api::ResourceInfo& resource, const api::Key& 
   return object;
 }
 
-// Types, unknown fields and defaults that the schema knows.
-Result<void> Registry::decode(WriteContext& context, const api::Type& type, Json& object) const {
+// Types and unknown fields. Values of wrong types in a custom resource are told by its validation.
+Result<api::FieldProblems> Registry::pruned(const WriteContext& context, const api::Type& type,
+                                            Json& object) const {
   api::FieldProblems unknown;
-  if (auto decoded = api::decode(type, object, unknown); !decoded.ok()) {
-    const std::string version = context.resource->gvr.version, kind = context.resource->kind;
-    return std::move(decoded).error().wrap(kind + " in version \"" + version + "\" cannot be handled as a " +
-                                           kind);
-  }
-  if (unknown.empty() || context.validation == FieldValidation::kIgnore) return ok();
-  if (context.validation == FieldValidation::kWarn) {
-    for (auto& problem : unknown) context.warnings.push_back(std::move(problem));
-    return ok();
-  }
-  return Error(Reason::kBadRequest, context.resource->kind + " in version \"" +
-                                        context.resource->gvr.version + "\" cannot be handled as a " +
-                                        context.resource->kind +
-                                        ": strict decoding error: " + join(unknown, ", "));
+  const auto* custom = custom_of(*context.resource);
+  auto decoded = custom ? custom->schema().prune(object, unknown) : api::decode(type, object, unknown);
+  if (!decoded.ok()) return std::move(decoded).error().wrap(cannot_be_handled(context));
+  return unknown;
+}
+
+Result<void> Registry::decode(WriteContext& context, const api::Type& type, Json& object) const {
+  MK_ASSIGN(auto unknown, pruned(context, type, object));
+  return report_problems(context,
+                         api::in_document_order(context.document, std::move(unknown), context.repeated));
+}
+
+Result<Json> Registry::decode_applied(WriteContext& context, Json applied) const {
+  MK_TRY(report_applied_twice(context));
+  MK_ASSIGN(const auto unknown, pruned(context, type_of(*context.resource), applied));
+  if (!unknown.empty()) return undeclared_fields(context, unknown);
+  return applied;
 }
 
 // The object must say what the URL says.
@@ -198,6 +229,7 @@ Result<void> Registry::check_identity(const WriteContext& context, Json& object)
 
 rt::Task<Result<Written>> Registry::create(WriteContext& context, Json object) {
   const api::Type& type = type_of(*context.resource);
+  MK_CO_TRY(check_open(context));
   fill_identity(context, object);
   MK_CO_TRY(check_identity(context, object));
   MK_CO_TRY(decode(context, type, object));
@@ -217,15 +249,15 @@ rt::Task<Result<Written>> Registry::create(WriteContext& context, Json object) {
 Result<void> Registry::prepare_new(WriteContext& context, const api::Type& type, Json& object) {
   Strategy& strategy = strategies_.of(*context.resource);
   context.operation = "CREATE";
-  const bool has_spec = type.field("spec") != nullptr;
-  fill_new_metadata(context, object, has_spec);
-  api::apply_defaults(type, object);
+  const bool counts_changes = type.field("spec") != nullptr || context.resource->extension != nullptr;
+  fill_new_metadata(context, object, counts_changes);
+  apply_defaults(*context.resource, type, object);
   strategy.set_defaults(object);
   // What admission adds belongs to nobody, so ownership is noted before it.
   if (!context.field_manager.empty()) api::track_update(type, nullptr, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, nullptr));
   strategy.prepare_for_create(context, object);
-  api::apply_defaults(type, object);
+  apply_defaults(*context.resource, type, object);
   strategy.set_defaults(object);
   return ok();
 }
@@ -247,22 +279,26 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
   if (auto admitted = admission_.validate(context, &object, nullptr); !admitted.ok() || context.dry_run) {
     strategy.release(object);
     if (!admitted.ok()) co_return std::move(admitted).error();
+    MK_CO_TRY(quotas_.check(context, nullptr, &object));
     co_return Written{Object(std::move(object)), true};
   }
-  std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kPut,
-                          Cacher::store_key(context.resource->gvr, key_of(context)), encode_stored(object),
-                          store::Operation::kAbsent);
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  store::Operation operation(store::Operation::Kind::kPut,
+                             Cacher::store_key(context.resource->gvr, key_of(context)),
+                             stored_bytes(context, object), store::Operation::kAbsent);
+  ObjectChange change(std::move(operation), strategy.companions(context, &object, nullptr), nullptr, &object,
+                      durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     strategy.release(object);
-    if (revision.error().is(Reason::kConflict)) co_return already_exists(context.resource->gvr, context.name);
-    co_return std::move(revision).error();
+    if (!revision.error().is(Reason::kConflict)) co_return std::move(revision).error();
+    if (cacher_.get(context.resource->gvr, key_of(context)))
+      co_return already_exists(context.resource->gvr, context.name);
+    co_return write_conflict(context.resource->gvr, context.name);  // one of its companions
   }
   Object stored = cacher_.get(context.resource->gvr, key_of(context));
   // Somebody may have changed or removed it since; then the answer is what we wrote.
   if (!stored || revision_of(stored) != *revision)
-    stored = decode_stored(context.resource->gvr, encode_stored(object), *revision);
+    stored = cacher_.show(context.resource->gvr, stored_bytes(context, object).view(), *revision);
   co_return Written{std::move(stored), true};
 }
 
@@ -317,7 +353,7 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
   auto apply_patch = [&]() -> Result<Json> {
     switch (type) {
       case client::PatchType::kJson:
-        return api::apply_json_patch(current.json(), patch);
+        return patched_json(current.json(), patch, strategies_.of(*context.resource).has_status());
       case client::PatchType::kMerge:
         return api::apply_merge_patch(current.json(), patch);
       default:
@@ -331,6 +367,11 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
 }
 
 rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchType type, Json patch) {
+  if (type == client::PatchType::kStrategicMerge && context.resource->extension)
+    co_return Error(Reason::kUnsupportedMediaType,
+                    "the body of the request was in an unknown format - accepted media types include: "
+                    "application/json-patch+json, application/merge-patch+json, "
+                    "application/apply-patch+yaml");
   if (type == client::PatchType::kApply) co_return co_await apply(context, std::move(patch));
   const auto& gvr = context.resource->gvr;
   const std::vector<std::string> warnings =
@@ -351,13 +392,13 @@ rt::Task<Result<Written>> Registry::apply(WriteContext& context, Json applied) {
   const api::Type& type = type_of(*context.resource);
   const auto& gvr = context.resource->gvr;
   MK_CO_TRY(check_identity(context, applied));
-  context.validation = FieldValidation::kStrict;
-  MK_CO_TRY(decode(context, type, applied));
+  MK_CO_ASSIGN(applied, decode_applied(context, std::move(applied)));
   api::set(applied, "metadata.name", api::text(context.name));
   if (context.resource->namespaced) api::set(applied, "metadata.namespace", api::text(context.ns));
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
     if (!current && !context.subresource.empty()) co_return not_found(gvr, context.name);
+    if (!current) MK_CO_TRY(check_open(context));
     if (!current) MK_CO_TRY(check_may_create(context));
     MK_CO_ASSIGN(Json merged, api::server_side_apply(type, current ? &current.json() : nullptr, applied,
                                                      ownership(context, strategies_.of(*context.resource))));
@@ -385,7 +426,7 @@ Result<void> Registry::prepare_changed(WriteContext& context, const api::Type& t
   context.operation = "UPDATE";
   const Json& old = current.json();
   keep_metadata(object, old);
-  api::apply_defaults(type, object);
+  apply_defaults(*context.resource, type, object);
   strategy.set_defaults(object);
   if (track) api::track_update(type, &old, object, ownership(context, strategy));
   MK_TRY(admission_.mutate(context, &object, &old));
@@ -414,6 +455,16 @@ Result<void> Registry::check_changed(WriteContext& context, const Object& curren
   return admission_.validate(context, &object, &current.json());
 }
 
+// Nothing to write. An object stored in an older version's form is written anew even if nothing else changes:
+// that is how storage is migrated.
+bool Registry::unchanged(const WriteContext& context, const Json& object, const Object& current) {
+  const auto* custom = custom_of(*context.resource);
+  if (!same_content(object, current.json())) return false;
+  if (!custom) return true;
+  const Object stored = cacher_.stored(context.resource->gvr.qualified()).get(key_of(context));
+  return !stored || same_content(custom->to_stored(object), Object(stored.bytes()).json());
+}
+
 // kAlreadyExists means: somebody wrote in between, compute the change anew.
 rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object current, Json object,
                                                   bool track) {
@@ -421,11 +472,12 @@ rt::Task<Result<Written>> Registry::store_changed(WriteContext& context, Object 
   MK_CO_TRY(prepare_changed(context, type_of(*context.resource), current, object, track));
   MK_CO_TRY(strategy.allocate(context, object, &current.json()));
   auto checked = check_changed(context, current, object);
-  if (!checked.ok() || context.dry_run || same_content(object, current.json())) {
+  if (!checked.ok() || context.dry_run || unchanged(context, object, current)) {
     strategy.release(object);  // nothing will be written: what was allocated for it is free again
     MK_CO_TRY(std::move(checked));
-    if (context.dry_run) co_return Written{Object(std::move(object)), false};
-    co_return Written{current, false};
+    if (!context.dry_run) co_return Written{current, false};
+    MK_CO_TRY(quotas_.check(context, &current.json(), &object));
+    co_return Written{Object(std::move(object)), false};
   }
   auto written = co_await write_back(context, current, object);
   if (!written.ok()) strategy.release(object);
@@ -439,18 +491,21 @@ rt::Task<Result<Written>> Registry::write_back(WriteContext& context, const Obje
   // A deleting object goes with the write that removes its last finalizer.
   const bool goes = ready_to_go(object);
   const auto kind = goes ? store::Operation::Kind::kRemove : store::Operation::Kind::kPut;
-  const SharedBytes bytes = encode_stored(object);
-  std::vector<store::Operation> operations;
-  operations.emplace_back(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
-                          revision_of(before));
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability_of(context));
+  const SharedBytes bytes = stored_bytes(context, object);
+  store::Operation operation(kind, Cacher::store_key(gvr, key_of(context)), goes ? SharedBytes() : bytes,
+                             revision_of(before));
+  const Json* after = goes ? nullptr : &object;
+  auto companions = strategies_.of(*context.resource).companions(context, after, &before.json());
+  ObjectChange change(std::move(operation), std::move(companions), &before.json(), after,
+                      durability_of(context));
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
     co_return std::move(revision).error();
   }
   if (goes) strategies_.of(*context.resource).release(object);
   Object stored = goes ? Object() : cacher_.get(gvr, key_of(context));
-  if (!stored || revision_of(stored) != *revision) stored = decode_stored(gvr, bytes, *revision);
+  if (!stored || revision_of(stored) != *revision) stored = cacher_.show(gvr, bytes.view(), *revision);
   co_return Written{std::move(stored), false};
 }
 

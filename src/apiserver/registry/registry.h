@@ -10,6 +10,7 @@
 #include "mk/api/schema.h"
 #include "mk/client/client.h"
 #include "mk/rt/clock.h"
+#include "quota/ledger.h"
 #include "registry/context.h"
 #include "registry/strategy.h"
 
@@ -48,15 +49,20 @@ class Registry {
   Cacher& cacher() { return cacher_; }
   rt::Clock& clock() { return clock_; }
   StrategySet& strategies() { return strategies_; }
+  QuotaLedger& quotas() { return quotas_; }
 
  private:
+  Result<api::FieldProblems> pruned(const WriteContext& context, const api::Type& type,
+                                    api::Json& object) const;
   Result<void> decode(WriteContext& context, const api::Type& type, api::Json& object) const;
+  Result<api::Json> decode_applied(WriteContext& context, api::Json applied) const;
   Result<void> check_identity(const WriteContext& context, api::Json& object) const;
   rt::Task<Result<Written>> store_new(WriteContext& context, api::Json object);
   Result<void> prepare_new(WriteContext& context, const api::Type& type, api::Json& object);
   Result<void> prepare_changed(WriteContext& context, const api::Type& type, const api::Object& current,
                                api::Json& object, bool track);
   Result<void> check_changed(WriteContext& context, const api::Object& current, const api::Json& object);
+  bool unchanged(const WriteContext& context, const api::Json& object, const api::Object& current);
   rt::Task<Result<Written>> store_changed(WriteContext& context, api::Object current, api::Json object,
                                           bool track);
   rt::Task<Result<Written>> write_back(WriteContext& context, const api::Object& current,
@@ -71,7 +77,11 @@ class Registry {
   StrategySet& strategies_;
   AdmissionChain& admission_;
   rt::Clock& clock_;
+  QuotaLedger quotas_;
 };
+
+// An object of the request's version as it is stored.
+SharedBytes stored_bytes(const WriteContext& context, const api::Json& object);
 
 store::Revision revision_of(const api::Object& object);
 

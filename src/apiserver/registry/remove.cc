@@ -100,6 +100,7 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
   const Object before = current;
   Strategy& strategy = strategies_.of(*context.resource);
   Json object = before.json();
+  if (!before.deleting()) strategy.begin_deletion(context, object);
   apply_propagation(object, propagation_of(context.resource->gvr, object, options.propagation));
   const bool marked = mark_deleting(object, grace_for(strategy, object, options), clock_.now());
   const bool goes = ready_to_go(object);
@@ -109,19 +110,21 @@ rt::Task<Result<Deleted>> Registry::remove_once(WriteContext& context, const Obj
     MK_CO_ASSIGN(Written written, co_await write_back(context, before, std::move(object)));
     co_return Deleted{std::move(written.object), false};
   }
-  std::vector<store::Operation> operations;
-  operations.emplace_back(store::Operation::Kind::kRemove,
-                          Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)),
-                          SharedBytes(), revision_of(before));
+  store::Operation operation(store::Operation::Kind::kRemove,
+                             Cacher::store_key(context.resource->gvr, api::Key(context.ns, context.name)),
+                             SharedBytes(), revision_of(before));
   const auto durability =
       context.resource->gvr.resource == "events" ? store::Durability::kLazy : store::Durability::kDurable;
-  auto revision = co_await cacher_.store().commit(std::move(operations), durability);
+  auto companions = strategy.companions(context, nullptr, &before.json());
+  ObjectChange change(std::move(operation), std::move(companions), &before.json(), nullptr, durability);
+  auto revision = co_await quotas_.commit(context, std::move(change));
   if (!revision.ok()) {
     if (revision.error().is(Reason::kConflict)) co_return Error(Reason::kAlreadyExists, "written in between");
     co_return std::move(revision).error();
   }
   strategy.release(before.json());
-  co_return Deleted{decode_stored(context.resource->gvr, encode_stored(before.json()), *revision), true};
+  co_return Deleted{
+      cacher_.show(context.resource->gvr, stored_bytes(context, before.json()).view(), *revision), true};
 }
 
 }  // namespace mk::apiserver

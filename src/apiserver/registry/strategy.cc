@@ -1,5 +1,7 @@
 #include "registry/strategy.h"
 
+#include "extensions/custom_resource.h"
+
 namespace mk::apiserver {
 
 using api::Json;
@@ -48,7 +50,14 @@ bool Strategy::new_generation(const Json& object, const Json& old) const {
   return false;
 }
 
+std::vector<std::string> Strategy::reset_fields(const WriteContext& context) const {
+  if (!has_status()) return {};
+  if (context.subresource == "status") return {"spec"};
+  return {"status"};
+}
+
 Strategy& StrategySet::of(const api::ResourceInfo& resource) {
+  if (const auto* custom = custom_of(resource)) return custom->strategy();
   const auto found = strategies_.find(resource.gvr.qualified());
   return found == strategies_.end() ? plain_ : *found->second;
 }

@@ -49,6 +49,13 @@ class Strategy {
   // metadata and status, for kinds that have a spec.
   virtual bool new_generation(const api::Json& object, const api::Json& old) const;
 
+  // Dotted paths that this kind of write leaves alone whatever the client sends, so that nobody comes to own
+  // them by it.
+  virtual std::vector<std::string> reset_fields(const WriteContext& context) const;
+
+  // What the first request to delete an object writes into it, besides the deletion itself.
+  virtual void begin_deletion(const WriteContext& context, api::Json& object) const {}
+
   // Seconds of grace if the client names none; 0: none whatever it says, negative: none unless it does.
   virtual std::int64_t default_grace_seconds(const api::Json& object) const { return 0; }
   virtual bool has_status() const { return true; }
@@ -60,6 +67,13 @@ class Strategy {
     return ok();
   }
   virtual void release(const api::Json& object) {}
+
+  // Writes of other objects that belong in the transaction of this one (a Service's IPAddresses). `object` is
+  // null for a removal, `old` for a creation.
+  virtual std::vector<store::Operation> companions(const WriteContext& context, const api::Json* object,
+                                                   const api::Json* old) const {
+    return {};
+  }
 };
 
 // The strategies of all kinds, by resource ("pods", "deployments.apps").

@@ -10,17 +10,45 @@ namespace mk::controller {
 using gc::Node;
 using gc::Owner;
 
-GarbageCollector::GarbageCollector(Context& context_) : Controller(context_, "generic-garbage-collector") {}
+GarbageCollector::GarbageCollector(Context& context_)
+    : Controller(context_, "generic-garbage-collector"), defined_(cache(kDefinitions)) {
+  defined_.on_change([this](const api::ResourceInfo& resource, bool served) {
+    if (!started_) return;
+    turns_.erase(&resource);
+    if (served) begin_following(resource);
+  });
+}
 
 void GarbageCollector::start() {
+  started_ = true;
   for (const auto& resource : api::builtin_resources()) {
     // Events own nothing, are owned by nothing, and are many.
     if (resource.gvr.resource == "events") continue;
     if (!resource.has_verb("list") || !resource.has_verb("watch") || !resource.has_verb("delete")) continue;
-    ++unsynced_;
-    context().group.spawn("garbage collector", follow(&resource));
+    begin_following(resource);
   }
+  for (const auto* resource : defined_.all()) begin_following(*resource);
   context().group.spawn("garbage collector", begin());
+}
+
+void GarbageCollector::begin_following(const api::ResourceInfo& resource) {
+  turns_[&resource] = ++last_turn_;
+  ++unsynced_;
+  context().group.spawn("garbage collector", follow(&resource, last_turn_));
+}
+
+bool GarbageCollector::followed(const api::ResourceInfo* resource, std::uint64_t turn) const {
+  const auto found = turns_.find(resource);
+  return found != turns_.end() && found->second == turn;
+}
+
+// The resource is gone, and its objects with it; unless they are seen through another version by now.
+void GarbageCollector::forget_all(const api::ResourceInfo* resource) {
+  for (const auto& uid : std::exchange(uids_[resource], {})) {
+    const auto* node = graph_.find(uid);
+    if (node && node->resource == resource) look_at(graph_.remove(uid));
+  }
+  uids_.erase(resource);
 }
 
 // Nothing is judged before everything has been seen once: else every owner would have to be asked for.
@@ -29,24 +57,27 @@ rt::Task<> GarbageCollector::begin() {
   Controller::start();
 }
 
-rt::Task<> GarbageCollector::follow(const api::ResourceInfo* resource) {
+rt::Task<> GarbageCollector::follow(const api::ResourceInfo* resource, std::uint64_t turn) {
   bool first = true;
   rt::Duration delay = std::chrono::seconds(1);
-  while (true) {
+  const auto seen_once = [&] {
+    if (std::exchange(first, false) && --unsynced_ == 0) synced_.notify_all();
+  };
+  while (followed(resource, turn)) {
     const auto version = co_await list(resource);
-    if (first &&
-        (version.ok() || version.error().is(Reason::kNotFound) || version.error().is(Reason::kForbidden))) {
-      first = false;
-      if (--unsynced_ == 0) synced_.notify_all();
-    }
+    if (version.ok() || version.error().is(Reason::kNotFound) || version.error().is(Reason::kForbidden))
+      seen_once();
     if (version.ok()) {
       delay = std::chrono::seconds(1);
       const auto error = co_await watch_from(resource, *version);
       log().debug("watch ended", "resource", resource->gvr.qualified(), "why", error.message());
     }
+    if (!followed(resource, turn)) break;
     co_await clock().sleep_for(delay);
     delay = std::min<rt::Duration>(delay * 2, std::chrono::seconds(60));
   }
+  seen_once();
+  if (!turns_.contains(resource)) forget_all(resource);
 }
 
 rt::Task<Result<std::string>> GarbageCollector::list(const api::ResourceInfo* resource) {
@@ -127,7 +158,9 @@ rt::Task<Result<GarbageCollector::State>> GarbageCollector::state_of(Node depend
     if (!reachable) co_return State::kAbsent;
     co_return found->deleting && found->foreground ? State::kWaiting : State::kSolid;
   }
-  const auto* resource = api::find_builtin(api::parse_gvk(owner.api_version, owner.kind));
+  const auto kind = api::parse_gvk(owner.api_version, owner.kind);
+  const auto* resource = api::find_builtin(kind);
+  if (!resource) resource = defined_.find(kind);
   if (!resource) co_return State::kSolid;  // of a kind we cannot ask for: never delete on a guess
   // A cluster-scoped object cannot belong to a namespaced one.
   if (resource->namespaced && dependent.key.ns.empty()) co_return State::kSolid;

@@ -44,6 +44,8 @@ rt::Task<Result<void>> check_owner_alive(client::Client& client, Claimant claima
 rt::Task<Result<api::Object>> adopt(client::Client& client, Claimant claimant, api::Gvr resource,
                                     api::Object object) {
   auto patch = metadata_patch(object, controller_reference(claimant.owner, claimant.kind));
+  if (!claimant.finalizer.empty())
+    api::set(patch, "metadata.finalizers", api::JsonArray{api::text(claimant.finalizer)});
   co_return co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge,
                                   std::move(patch), client::WriteOptions());
 }
@@ -55,6 +57,10 @@ rt::Task<Result<void>> release(client::Client& client, Claimant claimant, api::G
   entry["$patch"] = "delete";
   entry["uid"] = claimant.owner.uid();
   auto patch = metadata_patch(object, std::move(entry));
+  if (!claimant.finalizer.empty()) {
+    api::set(patch, "metadata.$deleteFromPrimitiveList/finalizers",
+             api::JsonArray{api::text(claimant.finalizer)});
+  }
   auto done = co_await client.patch(resource, object.key(), "", client::PatchType::kStrategicMerge,
                                     std::move(patch), client::WriteOptions());
   if (!done.ok() && !done.error().is(Reason::kNotFound) && !done.error().is(Reason::kInvalid)) {

@@ -20,6 +20,7 @@ struct Claimant {
   api::Gvr resource;  // of the owner
   api::Gvk kind;      // of the owner
   api::LabelSelector selector;
+  std::string finalizer;  // if named: given at adoption, taken back at release
 };
 
 enum class ClaimAction { kIgnore, kKeep, kAdopt, kRelease };

@@ -61,6 +61,7 @@ class Controller {
   client::Client& client() { return client_; }
   rt::Clock& clock() { return context_.clock; }
   client::Expectations& expectations() { return expectations_; }
+  const client::Expectations& expectations() const { return expectations_; }
   const Log& log() const { return log_; }
 
  private:

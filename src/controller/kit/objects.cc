@@ -101,6 +101,19 @@ bool pod_available(const api::Json& pod, std::int64_t min_ready_seconds, rt::Wal
   return min_ready_seconds == 0 || *since + std::chrono::seconds(min_ready_seconds) <= now;
 }
 
+std::optional<rt::Duration> next_available(const std::vector<api::Object>& pods,
+                                           std::int64_t min_ready_seconds, rt::WallTime now) {
+  const std::chrono::seconds min_ready(min_ready_seconds);
+  std::optional<rt::Duration> soonest;
+  for (const auto& pod : pods) {
+    const auto since = pod_ready_since(pod.json());
+    if (!since || *since + min_ready <= now) continue;
+    const rt::Duration wait = *since + min_ready - now;
+    if (!soonest || wait < *soonest) soonest = wait;
+  }
+  return soonest;
+}
+
 api::Json controller_reference(const api::Object& owner, const api::Gvk& gvk) {
   api::JsonObject reference;
   reference["apiVersion"] = gvk.api_version();

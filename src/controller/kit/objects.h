@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mk/api/object.h"
 #include "mk/api/resource.h"
@@ -40,6 +41,10 @@ bool pod_ready(const api::Json& pod);
 // Since when the pod is ready; nullopt when it is not.
 std::optional<rt::WallTime> pod_ready_since(const api::Json& pod);
 bool pod_available(const api::Json& pod, std::int64_t min_ready_seconds, rt::WallTime now);
+
+// When the next ready pod becomes available by minReadySeconds alone; nullopt when none is waiting.
+std::optional<rt::Duration> next_available(const std::vector<api::Object>& pods,
+                                           std::int64_t min_ready_seconds, rt::WallTime now);
 
 // --- owners ---------------------------------------------------------------------------------------------
 // The ownerReference that makes `owner`, of kind `gvk`, the controller.

@@ -7,7 +7,9 @@ namespace mk::controller {
 using api::resources::kNamespaces;
 
 NamespaceController::NamespaceController(Context& context_)
-    : Controller(context_, "namespace-controller"), namespaces_(watch(kNamespaces, self)) {}
+    : Controller(context_, "namespace-controller"),
+      namespaces_(watch(kNamespaces, self)),
+      defined_(cache(kDefinitions)) {}
 
 rt::Task<Result<void>> NamespaceController::reconcile(api::Key key) {
   const auto ns = namespaces_.get(key);
@@ -16,20 +18,23 @@ rt::Task<Result<void>> NamespaceController::reconcile(api::Key key) {
   Remains remains;
   if (const auto* pods = api::find_builtin(api::resources::kPods)) co_await empty(*pods, key.name, remains);
   // Pods go first and alone: what they use (secrets, policies, quotas) stays until the last has ended.
-  if (!remains.any()) {
-    for (const auto& resource : api::builtin_resources()) {
-      if (!resource.namespaced || resource.gvr == api::resources::kPods) continue;
-      // Events come twice, under two groups; one is enough.
-      if (resource.gvr.group == "events.k8s.io") continue;
-      if (resource.has_verb("list") && resource.has_verb("delete"))
-        co_await empty(resource, key.name, remains);
-    }
-  }
+  if (!remains.any()) co_await empty_all(key.name, remains);
   MK_CO_TRY(co_await publish(key, remains));
   if (!remains.any()) co_return co_await finalize(key);
   // Pods take their grace; anything else waits for somebody's finalizer. Both are watched by looking again.
   enqueue_after(key, std::chrono::seconds(remains.failures.empty() && !remains.pods_blocked ? 1 : 5));
   co_return ok();
+}
+
+rt::Task<> NamespaceController::empty_all(std::string ns, Remains& remains) {
+  std::vector<const api::ResourceInfo*> resources = defined_.all();
+  for (const auto& resource : api::builtin_resources()) resources.push_back(&resource);
+  for (const auto* resource : resources) {
+    if (!resource->namespaced || resource->gvr == api::resources::kPods) continue;
+    // Events come twice, under two groups; one is enough.
+    if (resource->gvr.group == "events.k8s.io") continue;
+    if (resource->has_verb("list") && resource->has_verb("delete")) co_await empty(*resource, ns, remains);
+  }
 }
 
 rt::Task<> NamespaceController::empty(api::ResourceInfo resource, std::string ns, Remains& remains) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kit/controller.h"
+#include "kit/defined_resources.h"
 #include "namespace/namespace_status.h"
 
 namespace mk::controller {
@@ -20,7 +21,10 @@ class NamespaceController : public Controller {
   rt::Task<Result<void>> publish(api::Key key, Remains remains);
   rt::Task<Result<void>> finalize(api::Key key);
 
+  rt::Task<> empty_all(std::string ns, Remains& remains);
+
   client::Informer& namespaces_;
+  DefinedResources defined_;
 };
 
 }  // namespace mk::controller

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include "kit/objects.h"
+#include "mk/api/node_selector.h"
 
 namespace mk::controller::node_health {
 namespace {
@@ -109,20 +110,11 @@ std::optional<api::Json> not_ready_status(const api::Json& pod, rt::WallTime now
 }
 
 namespace {
-bool tolerates(const api::Json& toleration, const api::Json& taint) {
-  const auto effect = api::str(toleration, "effect");
-  if (!effect.empty() && effect != api::str(taint, "effect")) return false;
-  const auto key = api::str(toleration, "key");
-  if (!key.empty() && key != api::str(taint, "key")) return false;
-  if (api::str(toleration, "operator") == "Exists") return true;
-  return !key.empty() && api::str(toleration, "value") == api::str(taint, "value");
-}
-
 // How long one taint is tolerated: nullopt not at all, Duration::max() for ever.
 std::optional<rt::Duration> tolerated_for(const api::Json& pod, const api::Json& taint) {
   std::optional<rt::Duration> least;
   for (const auto& toleration : api::list(pod, "spec.tolerations")) {
-    if (!tolerates(toleration, taint)) continue;
+    if (!api::tolerates(toleration, taint)) continue;
     auto span = rt::Duration::max();
     if (api::find(toleration, "tolerationSeconds")) {
       span = std::chrono::seconds(std::max<std::int64_t>(0, api::num(toleration, "tolerationSeconds")));

@@ -14,6 +14,8 @@ Result<int> run_create_configmap(Invocation& call);
 Result<int> run_create_secret(Invocation& call);
 Result<int> run_create_deployment(Invocation& call);
 Result<int> run_create_service_account(Invocation& call);
+Result<int> run_create_job(Invocation& call);
+Result<int> run_create_cron_job(Invocation& call);
 Result<int> run_create_token(Invocation& call);
 Result<int> run_replace(Invocation& call);
 Result<int> run_delete(Invocation& call);

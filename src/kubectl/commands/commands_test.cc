@@ -213,6 +213,34 @@ TEST_CASE("commands that write") {
   CHECK(server.out == "deployment.apps/d condition met\n");
 }
 
+TEST_CASE("create job: from an image, or from a cron job") {
+  RecordedServer server;
+  server.answers["GET /apis/batch/v1/namespaces/default/cronjobs/tick"] = {
+      200,
+      R"({"kind":"CronJob","apiVersion":"batch/v1","metadata":{"name":"tick","namespace":"default","uid":"u"},
+      "spec":{"schedule":"@daily","jobTemplate":{"metadata":{"labels":{"a":"b"}},"spec":{"completions":3}}}})"};
+  const auto shown = [&server](std::vector<std::string> words) {
+    words.insert(words.end(), {"--dry-run=client", "-o", "json"});
+    REQUIRE(server.run(words) == 0);
+    return *api::parse_json(server.out);
+  };
+  auto job = shown({"create", "job", "once", "--from=cronjob/tick"});
+  CHECK(api::num(job, "spec.completions") == 3);
+  CHECK(api::str(job, "metadata.labels.a") == "b");
+  CHECK(api::to_json(*api::find(job, "metadata.annotations")) ==
+        R"({"cronjob.kubernetes.io/instantiate":"manual"})");
+  CHECK(api::str(api::list(job, "metadata.ownerReferences").at(0), "uid") == "u");
+  CHECK(server.run({"create", "job", "once"}) == 1);
+  CHECK(server.err == "error: either --image or --from must be specified\n");
+  server.run({"create", "job", "once", "--image=reg/app:1", "--dry-run=client", "-o",
+              "jsonpath={.spec.template.spec}", "--", "date"});
+  CHECK(server.out ==
+        R"({"containers":[{"name":"once","image":"reg/app:1","command":["date"]}],"restartPolicy":"Never"})");
+  server.run({"create", "cronjob", "tock", "--image=app", "--schedule=*/5 * * * *", "--dry-run=client", "-o",
+              "jsonpath={.spec.schedule} {.spec.jobTemplate.spec.template.spec.restartPolicy}"});
+  CHECK(server.out == "*/5 * * * * OnFailure");
+}
+
 TEST_CASE("exec gives the command's outputs and its exit code") {
   RecordedServer server;
   server.answers["GET /api/v1/namespaces/default/pods/p"] = {

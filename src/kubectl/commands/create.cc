@@ -19,19 +19,6 @@ using api::JsonObject;
 
 namespace {
 
-Result<std::string> exact_name(const Invocation& call) {
-  if (call.words.size() != 1)
-    return usage_error(
-        fmt::format("exactly one NAME is required, got {}\nSee 'kubectl {} -h' for help and examples",
-                    call.words.size(), call.path));
-  return call.words[0];
-}
-
-Json named(const char* version, const char* kind, const std::string& name) {
-  return Json(JsonObject{
-      {"apiVersion", version}, {"kind", kind}, {"metadata", JsonObject{{"name", api::text(name)}}}});
-}
-
 // Valid keys only: whatever else lies in a folder is passed over.
 bool is_key(std::string_view name) {
   return !name.empty() && name != "." && name != ".." &&
@@ -272,11 +259,7 @@ Result<int> run_create_deployment(Invocation& call) {
   call.flags.list("image", 0, images).number("replicas", 'r', replicas).number("port", 0, port);
   MK_TRY(call.parse());
   MK_TRY(flags.check());
-  std::vector<std::string> command;
-  if (call.dash && *call.dash < call.words.size()) {
-    command.assign(call.words.begin() + static_cast<std::ptrdiff_t>(*call.dash), call.words.end());
-    call.words.resize(*call.dash);
-  }
+  const auto command = take_command(call);
   MK_ASSIGN(const std::string name, exact_name(call));
   if (images.empty()) return usage_error("required flag(s) \"image\" not set");
   if (images.size() > 1 && !command.empty())

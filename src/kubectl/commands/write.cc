@@ -98,4 +98,26 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_pairs(const std::
   return out;
 }
 
+Result<std::string> exact_name(const Invocation& call) {
+  if (call.words.size() != 1)
+    return usage_error(
+        fmt::format("exactly one NAME is required, got {}\nSee 'kubectl {} -h' for help and examples",
+                    call.words.size(), call.path));
+  return call.words[0];
+}
+
+api::Json named(const char* version, const char* kind, const std::string& name) {
+  return api::Json(api::JsonObject{
+      {"apiVersion", version}, {"kind", kind}, {"metadata", api::JsonObject{{"name", api::text(name)}}}});
+}
+
+std::vector<std::string> take_command(Invocation& call) {
+  std::vector<std::string> command;
+  if (call.dash && *call.dash < call.words.size()) {
+    command.assign(call.words.begin() + static_cast<std::ptrdiff_t>(*call.dash), call.words.end());
+    call.words.resize(*call.dash);
+  }
+  return command;
+}
+
 }  // namespace mk::kubectl

@@ -38,4 +38,10 @@ inline constexpr const char* kJsonPatch = "application/json-patch+json";
 // "a=b" pairs; kInvalid names the bad one.
 Result<std::vector<std::pair<std::string, std::string>>> parse_pairs(const std::vector<std::string>& words);
 
+// What the commands that create by name share: the one NAME, an object of that name, and the words after
+// "--".
+Result<std::string> exact_name(const Invocation& call);
+api::Json named(const char* version, const char* kind, const std::string& name);
+std::vector<std::string> take_command(Invocation& call);
+
 }  // namespace mk::kubectl

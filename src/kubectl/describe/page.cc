@@ -211,7 +211,8 @@ void Page::container(const Json& container, const Json& status, int depth) {
     if (api::list(container, list).empty()) continue;
     line(d, capitalized(list) + ":");
     for (const auto& word : api::list(container, list)) {
-      for (const auto part : split(plain_text(word), '\n')) line(d + 1, part);
+      const std::string text = plain_text(word);
+      for (const auto part : split(text, '\n')) line(d + 1, part);
     }
   }
   if (!status.is_null()) {

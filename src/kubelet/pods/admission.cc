@@ -4,42 +4,47 @@
 
 #include <algorithm>
 
-#include "mk/base/strings.h"
+#include "mk/api/node_selector.h"
 
 namespace mk::kubelet {
 
 namespace {
 
-bool matches_expression(const Json& expression, const std::string* value) {
-  const auto op = api::str(expression, "operator");
-  const auto& values = api::list(expression, "values");
-  const bool in = value != nullptr && std::any_of(values.begin(), values.end(),
-                                                  [&](const Json& v) { return text_of(&v) == *value; });
-  if (op == "In") return in;
-  if (op == "NotIn") return !in;
-  if (op == "Exists") return value != nullptr;
-  if (op == "DoesNotExist") return value == nullptr;
-  if (value == nullptr || values.empty()) return false;
-  const auto have = parse_int(*value), bound = parse_int(text_of(&values.front()));
-  if (!have || !bound) return false;
-  return op == "Gt" ? *have > *bound : op == "Lt" && *have < *bound;
+struct HostPort {
+  std::int64_t port;
+  std::string_view ip, protocol;
+  bool clashes(const HostPort& other) const {
+    const auto any = [](std::string_view address) {
+      return address.empty() || address == "0.0.0.0" || address == "::";
+    };
+    return port == other.port && protocol == other.protocol && (any(ip) || any(other.ip) || ip == other.ip);
+  }
+};
+
+std::vector<HostPort> host_ports(const Json& pod) {
+  std::vector<HostPort> ports;
+  for (const char* field : {"spec.containers", "spec.initContainers"}) {
+    for (const auto& container : api::list(pod, field)) {
+      for (const auto& port : api::list(container, "ports")) {
+        const auto number = api::num(port, "hostPort");
+        if (number > 0)
+          ports.push_back({number, api::str(port, "hostIP"), api::str(port, "protocol", "TCP")});
+      }
+    }
+  }
+  return ports;
 }
 
-bool matches_term(const Json& term, const Json& node) {
-  const auto& labels = api::object(node, "metadata.labels");
-  const auto& expressions = api::list(term, "matchExpressions");
-  const auto& fields = api::list(term, "matchFields");
-  if (expressions.empty() && fields.empty()) return false;
-  for (const Json& expression : expressions) {
-    const Json* label = labels.if_contains(api::str(expression, "key"));
-    const std::string value = text_of(label);
-    if (!matches_expression(expression, label == nullptr ? nullptr : &value)) return false;
-  }
-  for (const Json& field : fields) {
-    const std::string name(api::str(node, "metadata.name"));
-    if (api::str(field, "key") != "metadata.name" || !matches_expression(field, &name)) return false;
-  }
-  return true;
+bool ports_taken(const Json& pod, const std::vector<const Json*>& others) {
+  const auto wanted = host_ports(pod);
+  if (wanted.empty()) return false;
+  return std::any_of(others.begin(), others.end(), [&wanted](const Json* other) {
+    const auto taken = host_ports(*other);
+    return std::any_of(taken.begin(), taken.end(), [&wanted](const HostPort& port) {
+      return std::any_of(wanted.begin(), wanted.end(),
+                         [&port](const HostPort& want) { return want.clashes(port); });
+    });
+  });
 }
 
 }  // namespace
@@ -53,8 +58,8 @@ bool matches_node(const Json& pod, const Json& node) {
   const Json* required =
       api::find(pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
   if (required == nullptr) return true;
-  const auto& terms = api::list(*required, "nodeSelectorTerms");
-  return std::any_of(terms.begin(), terms.end(), [&](const Json& term) { return matches_term(term, node); });
+  const std::string name(api::str(node, "metadata.name"));
+  return api::any_term_matches(api::parse_node_terms(*required), labels, name);
 }
 
 std::optional<ReasonMessage> admit(const Json& pod, const std::vector<const Json*>& others,
@@ -63,6 +68,11 @@ std::optional<ReasonMessage> admit(const Json& pod, const std::vector<const Json
     return ReasonMessage{
         "NodeAffinity",
         "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"};
+  if (ports_taken(pod, others))
+    return ReasonMessage{
+        "NodePorts",
+        "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the "
+        "requested pod ports"};
   if (static_cast<std::int64_t>(others.size()) >= node.pods)
     return ReasonMessage{
         "OutOfpods",

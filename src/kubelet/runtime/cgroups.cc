@@ -107,7 +107,7 @@ Result<void> Cgroups::make_v1(const std::string& path, const LinuxResources& res
 Result<void> Cgroups::make_v2(const std::string& path, const LinuxResources& resources) const {
   // Each group hands its controllers down before the next one can use them.
   std::string so_far = trees_.front().mount;
-  for (const auto part : split(path.substr(1), '/')) {
+  for (const auto part : split(std::string_view(path).substr(1), '/')) {
     for (const char* controller : {"cpu", "cpuset", "memory", "pids", "io"})
       (void)set(so_far + "/cgroup.subtree_control",
                 std::string("+") + controller);  // absent ones are refused

@@ -14,8 +14,8 @@ std::vector<std::string> sh(const std::string& text) {
 }
 
 int supervisor_pid(const TestNode& node, const std::string& sandbox) {
-  return static_cast<int>(
-      *parse_int(split(*read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid"), ' ')[0]));
+  const std::string text = *read_file(node.dir + "/run/pods/" + sandbox + "/supervisor.pid");
+  return static_cast<int>(*parse_int(split(text, ' ')[0]));
 }
 
 }  // namespace

@@ -6,80 +6,6 @@
 
 namespace mk::scheduler {
 
-using Op = api::LabelSelector::Op;
-using Requirement = api::LabelSelector::Requirement;
-
-std::vector<Requirement> parse_requirements(const api::JsonArray& expressions) {
-  std::vector<Requirement> made;
-  for (const auto& expression : expressions) {
-    Requirement requirement;
-    requirement.key = api::str(expression, "key");
-    const auto op = api::str(expression, "operator");
-    requirement.op = op == "In"             ? Op::kIn
-                     : op == "NotIn"        ? Op::kNotIn
-                     : op == "Exists"       ? Op::kExists
-                     : op == "DoesNotExist" ? Op::kDoesNotExist
-                     : op == "Gt"           ? Op::kGreater
-                                            : Op::kLess;
-    for (const auto& value : api::list(expression, "values")) {
-      if (value.is_string()) requirement.values.emplace_back(value.get_string());
-    }
-    made.push_back(std::move(requirement));
-  }
-  return made;
-}
-
-bool requirement_matches(const Requirement& requirement, const std::string* value) {
-  const auto listed = [&] {
-    return std::find(requirement.values.begin(), requirement.values.end(), *value) !=
-           requirement.values.end();
-  };
-  const auto numbers = [&]() -> std::optional<std::pair<std::int64_t, std::int64_t>> {
-    if (!value || requirement.values.size() != 1) return std::nullopt;
-    const auto left = parse_int(*value), right = parse_int(requirement.values[0]);
-    if (!left || !right) return std::nullopt;
-    return std::pair(*left, *right);
-  };
-  switch (requirement.op) {
-    case Op::kIn:
-      return value && listed();
-    case Op::kNotIn:
-      return !value || !listed();
-    case Op::kExists:
-      return value != nullptr;
-    case Op::kDoesNotExist:
-      return value == nullptr;
-    case Op::kGreater: {
-      const auto pair = numbers();
-      return pair && pair->first > pair->second;
-    }
-    case Op::kLess: {
-      const auto pair = numbers();
-      return pair && pair->first < pair->second;
-    }
-  }
-  return false;
-}
-
-bool NodeTerm::matches(const api::JsonObject& node_labels, const std::string& node_name) const {
-  if (labels.empty() && fields.empty()) return false;  // an empty term selects nothing
-  for (const auto& requirement : labels) {
-    const auto* found = node_labels.if_contains(requirement.key);
-    std::string text;
-    if (found && found->is_string()) text = found->get_string();
-    if (!requirement_matches(requirement, found ? &text : nullptr)) return false;
-  }
-  return std::all_of(fields.begin(), fields.end(), [&node_name](const Requirement& requirement) {
-    return requirement_matches(requirement, requirement.key == "metadata.name" ? &node_name : nullptr);
-  });
-}
-
-bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels,
-                      const std::string& name) {
-  return std::any_of(terms.begin(), terms.end(),
-                     [&](const NodeTerm& term) { return term.matches(labels, name); });
-}
-
 bool PodAffinityTerm::selects(const std::string& ns, const api::JsonObject& ns_labels,
                               const api::JsonObject& pod_labels) const {
   const bool in_namespace =
@@ -88,13 +14,6 @@ bool PodAffinityTerm::selects(const std::string& ns, const api::JsonObject& ns_l
 }
 
 namespace {
-
-NodeTerm parse_node_term(const api::Json& term) {
-  NodeTerm made;
-  made.labels = parse_requirements(api::list(term, "matchExpressions"));
-  made.fields = parse_requirements(api::list(term, "matchFields"));
-  return made;
-}
 
 // matchLabelKeys and mismatchLabelKeys: the pod's own values of those keys become part of the selector.
 api::LabelSelector with_label_keys(const api::Json& holder, const PodInfo& pod) {
@@ -160,13 +79,13 @@ void parse_affinity(PodInfo& info, const api::Json& pod) {
   if (api::find(pod, kRequired)) {
     info.required_nodes.emplace();
     for (const auto& term : api::list(pod, std::string(kRequired) + ".nodeSelectorTerms")) {
-      info.required_nodes->push_back(parse_node_term(term));
+      info.required_nodes->push_back(api::parse_node_term(term));
     }
   }
   constexpr char kPreferred[] = "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution";
   for (const auto& weighted : api::list(pod, kPreferred)) {
     if (const auto* term = api::find(weighted, "preference")) {
-      info.preferred_nodes.emplace_back(api::num(weighted, "weight"), parse_node_term(*term));
+      info.preferred_nodes.emplace_back(api::num(weighted, "weight"), api::parse_node_term(*term));
     }
   }
   if (const auto* affinity = api::find(pod, "spec.affinity.podAffinity")) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "mk/api/node_selector.h"
 #include "mk/api/object.h"
 #include "mk/api/selector.h"
 #include "mk/rt/clock.h"
@@ -42,13 +43,8 @@ struct HostPort {
   bool clashes(const HostPort& other) const;
 };
 
-// One of a node selector's terms: all expressions and all field expressions hold.
-struct NodeTerm {
-  std::vector<api::LabelSelector::Requirement> labels, fields;
-  bool matches(const api::JsonObject& node_labels, const std::string& node_name) const;
-};
-bool any_term_matches(const std::vector<NodeTerm>& terms, const api::JsonObject& labels,
-                      const std::string& name);
+using api::any_term_matches;
+using api::NodeTerm;
 
 struct PodAffinityTerm {
   api::LabelSelector selector;
@@ -115,7 +111,5 @@ struct NodeInfo {
 // Affinity terms with Kubernetes' reading of selectors; in affinity.cc.
 void parse_affinity(PodInfo& info, const api::Json& pod);
 void parse_spread(PodInfo& info, const api::Json& pod);
-std::vector<api::LabelSelector::Requirement> parse_requirements(const api::JsonArray& expressions);
-bool requirement_matches(const api::LabelSelector::Requirement& requirement, const std::string* value);
 
 }  // namespace mk::scheduler

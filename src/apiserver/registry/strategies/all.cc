@@ -25,6 +25,7 @@ StrategySet::StrategySet(Environment environment) {
   add_networking(*this);
   add_certificates(*this);
   add_registrations(*this);
+  add_admission_policies(*this);
 }
 
 }  // namespace mk::apiserver

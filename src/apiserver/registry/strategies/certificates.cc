@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "mk/base/strings.h"
 #include "registry/strategies/names.h"
 #include "registry/strategies/simple.h"
@@ -22,24 +24,34 @@ void keep_bookkeeping(Json& kept, const Json& object) {
   }
 }
 
-// Conditions of `from` that are decisions, and of `other` that are not (or the other way round).
-void merge_conditions(Json& kept, const Json& decisions, const Json& others, std::string_view now) {
+const Json* condition_of(const Json& csr, std::string_view type) {
+  for (const auto& condition : api::list(csr, "status.conditions")) {
+    if (api::str(condition, "type") == type) return &condition;
+  }
+  return nullptr;
+}
+
+// The conditions as they come, in their order, with the times that are missing; decisions that were made stay
+// as they are unless this is one.
+void stamp_conditions(Json& csr, const Json& old, bool decides, std::string_view now) {
   api::JsonArray conditions;
-  const auto take = [&](const Json& object, bool wanted) {
-    for (const auto& condition : api::list(object, "status.conditions")) {
-      if (is_decision(condition) != wanted) continue;
-      Json stamped = condition;
-      default_to(stamped, "lastUpdateTime", api::text(now));
-      default_to(stamped, "lastTransitionTime", api::text(now));
-      conditions.push_back(std::move(stamped));
+  for (const auto& condition : api::list(csr, "status.conditions")) {
+    const Json* before = condition_of(old, api::str(condition, "type"));
+    if (before != nullptr && is_decision(condition) && !decides) {
+      conditions.push_back(*before);
+      continue;
     }
-  };
-  take(decisions, true);
-  take(others, false);
+    Json stamped = condition;
+    default_to(stamped, "lastUpdateTime", api::text(now));
+    const bool same = before && api::str(*before, "status") == api::str(condition, "status");
+    default_to(stamped, "lastTransitionTime",
+               api::text(same ? api::str(*before, "lastTransitionTime", now) : now));
+    conditions.push_back(std::move(stamped));
+  }
   if (conditions.empty()) {
-    api::erase(kept, "status.conditions");
+    api::erase(csr, "status.conditions");
   } else {
-    api::set(kept, "status.conditions", std::move(conditions));
+    api::set(csr, "status.conditions", std::move(conditions));
   }
 }
 
@@ -63,11 +75,12 @@ class CertificateRequestStrategy : public Strategy {
 
   void prepare_for_update(const WriteContext& context, Json& csr, const Json& old) const override {
     if (context.subresource == "approval" || context.subresource == "status") {
-      const bool approval = context.subresource == "approval";
+      // Of the status an approval changes the conditions alone.
+      const bool decides = context.subresource == "approval";
       Json kept = old;
-      if (!approval) copy_field(kept, csr, "status");
-      // Decisions come by approval alone, everything else by status alone.
-      merge_conditions(kept, approval ? csr : old, approval ? old : csr, context.now);
+      copy_field(kept, csr, decides ? "status.conditions" : "status");
+      copy_field(kept, csr, "metadata.annotations");
+      stamp_conditions(kept, old, decides, context.now);
       keep_bookkeeping(kept, csr);
       csr = std::move(kept);
       return;
@@ -100,11 +113,35 @@ class CertificateRequestStrategy : public Strategy {
     if (!before.empty() && api::str(csr, "status.certificate") != before) {
       report.forbidden(Path("status.certificate"), "updates may not set certificate content");
     }
+    // Decisions come and go by approval alone.
+    for (const auto& condition : api::list(csr, "status.conditions")) {
+      if (is_decision(condition) && condition_of(old, api::str(condition, "type")) == nullptr)
+        report.forbidden(
+            Path("status.conditions"),
+            fmt::format("updates may not add a condition of type \"{}\"", api::str(condition, "type")));
+    }
+    check_decisions_stay(csr, old, report);
+  }
+
+  void validate_update(const WriteContext& context, const Json& csr, const Json& old,
+                       Causes& causes) const override {
+    if (context.subresource != "approval") return;
+    Report report(causes);
+    check_decisions_stay(csr, old, report);
   }
 
   bool new_generation(const Json&, const Json&) const override { return false; }
 
  private:
+  static void check_decisions_stay(const Json& csr, const Json& old, Report& report) {
+    for (const auto& condition : api::list(old, "status.conditions")) {
+      if (is_decision(condition) && condition_of(csr, api::str(condition, "type")) == nullptr)
+        report.forbidden(
+            Path("status.conditions"),
+            fmt::format("updates may not remove a condition of type \"{}\"", api::str(condition, "type")));
+    }
+  }
+
   static void validate_signer(const Json& spec, const Path& path, Report& report) {
     const auto signer = api::str(spec, "signerName");
     if (signer.empty()) return report.required(path.child("signerName"));

@@ -48,11 +48,51 @@ bool started(const Json& job) {
 // What of the template may be changed while the job is suspended and none of its pods was made: where they
 // go.
 Json without_directives(Json pod_template) {
-  for (const auto field : {"spec.nodeSelector", "spec.affinity", "spec.tolerations", "spec.schedulingGates",
-                           "metadata.annotations", "metadata.labels"}) {
+  for (const auto field : {"spec.nodeSelector", "spec.affinity.nodeAffinity", "spec.tolerations",
+                           "spec.schedulingGates", "metadata.annotations", "metadata.labels"}) {
     api::erase(pod_template, field);
   }
+  if (api::object(pod_template, "spec.affinity").empty()) api::erase(pod_template, "spec.affinity");
   return pod_template;
+}
+
+bool has_condition(const Json& job, std::string_view type) {
+  for (const auto& condition : api::list(job, "status.conditions")) {
+    if (api::str(condition, "type") == type) return api::str(condition, "status") == "True";
+  }
+  return false;
+}
+
+// A finished job has nothing left to count or to run, and says first what it is about to become.
+void validate_finished(const Json& job, const Json& status, const Path& path, Report& report) {
+  const bool complete = has_condition(job, "Complete"), failed = has_condition(job, "Failed");
+  const Json* done_at = api::find(status, "completionTime");
+  const Path conditions = path.child("conditions"), done_path = path.child("completionTime");
+  if (!complete && done_at)
+    report.invalid(done_path, *done_at, "completionTime cannot be set for non-complete jobs");
+  if (!complete && !failed) return;
+  const Json list(api::list(status, "conditions"));
+  if (complete && failed)
+    report.invalid(conditions, list, "cannot set Complete=True and Failed=true conditions");
+  if (failed && !has_condition(job, "FailureTarget"))
+    report.invalid(conditions, list,
+                   "cannot set Failed=True condition without the FailureTarget=true condition");
+  if (complete && !has_condition(job, "SuccessCriteriaMet"))
+    report.invalid(conditions, list,
+                   "cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
+  if (complete && !done_at) report.required(done_path, "completionTime is required for Complete jobs");
+  if (!api::find(status, "startTime"))
+    report.required(path.child("startTime"), "startTime is required for finished job");
+  for (const std::string_view field : {"active", "terminating"}) {
+    if (const auto count = api::num(status, field); count > 0)
+      report.invalid(path.child(field), count, std::string(field) + ">0 is invalid for finished job");
+  }
+  const Json* uncounted = api::find(status, "uncountedTerminatedPods");
+  if (uncounted &&
+      (!api::list(*uncounted, "succeeded").empty() || !api::list(*uncounted, "failed").empty())) {
+    report.invalid(path.child("uncountedTerminatedPods"), *uncounted,
+                   "uncountedTerminatedPods needs to be empty for finished job");
+  }
 }
 
 void validate_template_update(const Json& job, const Json& old, Report& report) {
@@ -152,6 +192,8 @@ class JobStrategy : public Strategy {
     for (const std::string_view field : {"active", "succeeded", "failed", "ready", "terminating"}) {
       check_non_negative(*status, field, path, report);
     }
+    // Only a change is judged: what was stored before these rules stays writable.
+    if (!same(job, old, "status")) validate_finished(job, *status, path, report);
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "mk/base/strings.h"
 #include "registry/strategies/label_selectors.h"
 #include "registry/strategies/pod_spec.h"
 
@@ -14,7 +15,7 @@ using api::Json;
 namespace {
 
 constexpr std::int64_t kIndexedParallelismMax = 100'000;
-constexpr std::size_t kFailureRulesMax = 20;
+constexpr std::size_t kFailureRulesMax = 20, kSuccessRulesMax = 20;
 constexpr std::size_t kExitCodesMax = 255;
 
 void validate_exit_codes(const Json& codes, const Path& path, Report& report) {
@@ -39,9 +40,26 @@ void validate_exit_codes(const Json& codes, const Path& path, Report& report) {
   }
 }
 
-void validate_failure_rule(const Json& rule, const Path& path, Report& report) {
+bool has_container(const Json& spec, std::string_view name) {
+  for (const char* field : {"template.spec.initContainers", "template.spec.containers"}) {
+    for (const auto& container : api::list(spec, field)) {
+      if (api::str(container, "name") == name) return true;
+    }
+  }
+  return false;
+}
+
+void validate_failure_rule(const Json& spec, const Json& rule, const Path& path, Report& report) {
   check_enum(rule, "action", {"Count", "FailIndex", "FailJob", "Ignore"}, path, report);
+  if (api::str(rule, "action") == "FailIndex" && !api::find(spec, "backoffLimitPerIndex")) {
+    report.invalid(path.child("action"), "FailIndex", "requires the backoffLimitPerIndex to be set");
+  }
   const Json* codes = api::find(rule, "onExitCodes");
+  const auto container = codes ? api::str(*codes, "containerName") : std::string_view();
+  if (!container.empty() && !has_container(spec, container)) {
+    report.invalid(path.child("onExitCodes.containerName"), container,
+                   "must be one of the container or initContainer names in the pod template");
+  }
   const auto& conditions = api::list(rule, "onPodConditions");
   if (codes) validate_exit_codes(*codes, path.child("onExitCodes"), report);
   const Path conditions_path = path.child("onPodConditions");
@@ -70,9 +88,63 @@ void validate_failure_policy(const Json& spec, const Path& path, Report& report)
   const Path rules_path = policy_path.child("rules");
   const auto& rules = api::list(*policy, "rules");
   if (rules.size() > kFailureRulesMax) report.too_many(rules_path, rules.size(), kFailureRulesMax);
-  for (std::size_t i = 0; i < rules.size(); ++i) validate_failure_rule(rules[i], rules_path[i], report);
+  for (std::size_t i = 0; i < rules.size(); ++i) validate_failure_rule(spec, rules[i], rules_path[i], report);
   if (const auto replace = api::str(spec, "podReplacementPolicy"); !replace.empty() && replace != "Failed") {
     report.not_supported(path.child("podReplacementPolicy"), replace, {"Failed"});
+  }
+}
+
+// "1,3-5" below `completions`, ascending: how many, or what is wrong.
+Result<std::int64_t> count_indexes(std::string_view text, std::int64_t completions) {
+  std::int64_t count = 0, previous = -1;
+  for (const auto interval : split(text, ',')) {
+    const auto ends = split(interval, '-');
+    if (ends.size() > 2) {
+      return Error(Reason::kInvalid, fmt::format("the fragment \"{}\" violates the requirement that an index "
+                                                 "interval can have at most two parts separated by '-'",
+                                                 interval));
+    }
+    for (const auto end : ends) {
+      const auto index = parse_int(end);
+      if (!index)
+        return Error(Reason::kInvalid,
+                     fmt::format("cannot convert string to integer for index: \"{}\"", end));
+      if (*index >= completions) return Error(Reason::kInvalid, fmt::format("too large index: \"{}\"", end));
+      if (*index <= previous) {
+        return Error(Reason::kInvalid,
+                     fmt::format("non-increasing order, previous: {}, current: {}", previous, *index));
+      }
+      previous = *index;
+    }
+    count += ends.size() == 1 ? 1 : previous - *parse_int(ends[0]) + 1;
+  }
+  return count;
+}
+
+void validate_success_rule(const Json& spec, const Json& rule, const Path& path, Report& report) {
+  const Json* count = api::find(rule, "succeededCount");
+  const Json* indexes = api::find(rule, "succeededIndexes");
+  if (!count && !indexes) {
+    return report.required(path, "at least one of succeededCount or succeededIndexes must be specified");
+  }
+  const auto completions = api::num(spec, "completions");
+  std::int64_t most = completions;
+  const char* what = "the number of specified completions";
+  if (indexes) {
+    const auto total = count_indexes(text_of(*indexes), completions);
+    if (total.ok()) {
+      most = *total;
+      what = "the number of indexes in the specified succeededIndexes field";
+    } else {
+      report.invalid(path.child("succeededIndexes"), text_of(*indexes),
+                     "error parsing succeededIndexes: " + total.error().message());
+    }
+  }
+  if (!count) return;
+  check_positive(rule, "succeededCount", path, report);
+  if (const auto wanted = api::num(rule, "succeededCount"); wanted > most) {
+    report.invalid(path.child("succeededCount"), wanted,
+                   fmt::format("must be less than or equal to {} ({})", most, what));
   }
 }
 
@@ -87,11 +159,8 @@ void validate_success_policy(const Json& spec, const Path& path, Report& report)
   const auto& rules = api::list(*policy, "rules");
   if (rules.empty())
     report.required(rules_path, "at least one rules must be specified when the successPolicy is specified");
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    if (!api::find(rules[i], "succeededCount") && !api::find(rules[i], "succeededIndexes")) {
-      report.required(rules_path[i], "at least one of succeededCount or succeededIndexes must be specified");
-    }
-  }
+  if (rules.size() > kSuccessRulesMax) report.too_many(rules_path, rules.size(), kSuccessRulesMax);
+  for (std::size_t i = 0; i < rules.size(); ++i) validate_success_rule(spec, rules[i], rules_path[i], report);
 }
 
 void validate_indexes(const Json& spec, const Path& path, Report& report) {
@@ -116,6 +185,10 @@ void validate_indexes(const Json& spec, const Path& path, Report& report) {
   if (max_failed) {
     check_non_negative(spec, "maxFailedIndexes", path, report);
     if (!per_index) report.required(path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    if (indexed && api::num(spec, "maxFailedIndexes") > api::num(spec, "completions")) {
+      report.invalid(path.child("maxFailedIndexes"), *max_failed,
+                     "must be less than or equal to completions");
+    }
   }
 }
 

@@ -224,14 +224,21 @@ TEST_CASE("certificate requests say who asked") {
                      csr, "approval");
   REQUIRE(approved.ok());
   CHECK(api::list(*approved, "status.conditions").size() == 1);
-  // The signer does not decide.
-  auto issued = cluster.update(
-      TestCluster::patched(csr,
-                           "{status: {certificate: eA==, conditions: [{type: Approved, status: 'True'}]}}"),
-      csr, "status");
+  // The signer does not decide, and neither undoes what was decided.
+  const char* const kBoth =
+      "{status: {certificate: eA==, conditions: [{type: Other, status: 'True'}, {type: "
+      "Approved, status: 'True', reason: new}]}}";
+  CHECK(TestCluster::problems(cluster.update(TestCluster::patched(csr, kBoth), csr, "status")) ==
+        Texts{"status.conditions: Forbidden: updates may not add a condition of type \"Approved\""});
+  auto issued = cluster.update(TestCluster::patched(*approved, kBoth), *approved, "status");
   REQUIRE(issued.ok());
   CHECK(api::str(*issued, "status.certificate") == "eA==");
-  CHECK(api::list(*issued, "status.conditions").empty());
+  REQUIRE(api::list(*issued, "status.conditions").size() == 2);
+  CHECK(api::str(api::list(*issued, "status.conditions")[0], "type") == "Other");
+  CHECK(api::list(*issued, "status.conditions")[1] == api::list(*approved, "status.conditions")[0]);
+  for (const char* sub : {"status", "approval"})
+    CHECK(TestCluster::problems(cluster.update(csr, *approved, sub)) ==
+          Texts{"status.conditions: Forbidden: updates may not remove a condition of type \"Approved\""});
 }
 
 TEST_CASE("webhook configurations") {

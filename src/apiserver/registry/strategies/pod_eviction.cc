@@ -115,4 +115,24 @@ Result<EvictionPlan> plan_eviction(const Json& pod, const std::vector<api::Objec
   return plan;
 }
 
+void set_disruption_target(Json& pod, std::string_view now) {
+  default_to(pod, "status.conditions", api::JsonArray());
+  auto* conditions = edit_list(pod, "status.conditions");
+  if (conditions == nullptr) return;
+  api::JsonObject mark;
+  mark["type"] = "DisruptionTarget";
+  mark["status"] = "True";
+  mark["reason"] = "EvictionByEvictionAPI";
+  mark["message"] = "Eviction API: evicting";
+  mark["lastTransitionTime"] = now;
+  for (auto& condition : *conditions) {
+    if (api::str(condition, "type") != "DisruptionTarget") continue;
+    if (api::str(condition, "status") == "True")
+      mark["lastTransitionTime"] = api::str(condition, "lastTransitionTime", now);
+    condition = std::move(mark);
+    return;
+  }
+  conditions->push_back(std::move(mark));
+}
+
 }  // namespace mk::apiserver

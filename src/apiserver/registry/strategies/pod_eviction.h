@@ -20,4 +20,7 @@ struct EvictionPlan {
 Result<EvictionPlan> plan_eviction(const api::Json& pod, const std::vector<api::Object>& budgets,
                                    std::string_view now);
 
+// Marks a pod as the target of a disruption: an eviction is about to delete it.
+void set_disruption_target(api::Json& pod, std::string_view now);
+
 }  // namespace mk::apiserver

@@ -106,17 +106,71 @@ bool is_object_count(std::string_view name) {
   return known.contains(name) || name.starts_with("count/");
 }
 
+const std::vector<std::string> kScopes{
+    "BestEffort",  "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
+    "Terminating", "VolumeAttributesClass"};
+
+bool is_scope(std::string_view name) {
+  return std::find(kScopes.begin(), kScopes.end(), name) != kScopes.end();
+}
+
+// Can objects that this limit counts be in this scope? Asked of the limits that every cluster knows.
+bool scope_fits(std::string_view scope, std::string_view limit) {
+  static const std::set<std::string_view> claims{"persistentvolumeclaims", "requests.storage"},
+      amounts{"cpu",
+              "memory",
+              "ephemeral-storage",
+              "requests.cpu",
+              "requests.memory",
+              "limits.cpu",
+              "limits.memory",
+              "requests.ephemeral-storage",
+              "limits.ephemeral-storage"},
+      others{"services",   "replicationcontrollers", "resourcequotas",        "secrets",
+             "configmaps", "services.nodeports",     "services.loadbalancers"};
+  if (scope == "VolumeAttributesClass") return !amounts.contains(limit) && !others.contains(limit);
+  if (claims.contains(limit) || others.contains(limit)) return false;
+  return scope != "BestEffort" || !amounts.contains(limit);
+}
+
+void validate_scope_selector(const Json& spec, const Path& path, Report& report) {
+  const auto& terms = api::list(spec, "scopeSelector.matchExpressions");
+  const Path selector = path.child("scopeSelector");
+  const Path terms_path = selector.child("matchExpressions");
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const Path term = terms_path[i];
+    const auto scope = api::str(terms[i], "scopeName"), op = api::str(terms[i], "operator");
+    if (!is_scope(scope)) report.invalid(term.child("scopeName"), scope, "unsupported scope");
+    const bool has_values = !api::list(terms[i], "values").empty();
+    if (op == "In" || op == "NotIn") {
+      if (!has_values)
+        report.required(term.child("values"),
+                        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+    } else if (op == "Exists" || op == "DoesNotExist") {
+      if (has_values)
+        report.invalid(term.child("values"), Json(api::list(terms[i], "values")),
+                       "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+    } else {
+      report.invalid(term.child("operator"), op, "not a valid selector operator");
+    }
+    if (scope != "PriorityClass" && scope != "VolumeAttributesClass" && op != "Exists")
+      report.invalid(term.child("operator"), op,
+                     "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+                     "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+                     "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+  }
+}
+
 void validate_scopes(const Json& spec, const Path& path, Report& report) {
-  static const std::vector<std::string> known{
-      "BestEffort",  "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
-      "Terminating", "VolumeAttributesClass"};
   const auto& scopes = api::list(spec, "scopes");
   const Path scopes_path = path.child("scopes");
   std::set<std::string_view> seen;
   for (const auto& scope : scopes) {
     const auto name = text_of(scope);
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      report.invalid(scopes_path, Json(scopes), "unsupported scope");
+    if (!is_scope(name)) report.invalid(scopes_path, Json(scopes), "unsupported scope");
+    for (const auto& limit : api::object(spec, "hard")) {
+      if (is_scope(name) && !scope_fits(name, limit.key()))
+        report.invalid(scopes_path, Json(scopes), "unsupported scope applied to resource");
     }
     seen.insert(name);
   }
@@ -126,6 +180,7 @@ void validate_scopes(const Json& spec, const Path& path, Report& report) {
   if (conflict("BestEffort", "NotBestEffort") || conflict("Terminating", "NotTerminating")) {
     report.invalid(scopes_path, Json(scopes), "conflicting scopes");
   }
+  validate_scope_selector(spec, path, report);
 }
 
 void validate_quota(const Json& quota, Report& report) {
@@ -149,7 +204,8 @@ void add_quota(StrategySet& set) {
                                       .validate = validate_limit_range,
                                       .status = false,
                                       .create_on_update = true}));
-  set.add("resourcequotas", make_simple({.validate = validate_quota, .immutable = {"spec.scopes"}}));
+  set.add("resourcequotas",
+          make_simple({.validate = validate_quota, .immutable = {"spec.scopes", "spec.scopeSelector"}}));
 }
 
 }  // namespace mk::apiserver

@@ -1,12 +1,13 @@
 #include <fmt/format.h>
 
+#include "extensions/definition_strategy.h"
 #include "mk/base/strings.h"
 #include "registry/strategies/label_selectors.h"
 #include "registry/strategies/names.h"
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
 
-// What extends the API: admission webhooks and policies, APIService, CustomResourceDefinition; and flow
+// What extends the API: admission webhooks and APIService; and flow
 // control.
 namespace mk::apiserver {
 
@@ -108,25 +109,6 @@ void validate_webhooks(const Json& object, Report& report) {
   }
 }
 
-void default_match(Json* match) {
-  if (match == nullptr || !match->is_object()) return;
-  default_text(*match, "matchPolicy", "Equivalent");
-  default_to(*match, "namespaceSelector", api::JsonObject());
-  default_to(*match, "objectSelector", api::JsonObject());
-  default_rule_scopes(*match, "resourceRules");
-  default_rule_scopes(*match, "excludeResourceRules");
-}
-
-void default_policy(Json& object) {
-  Json& spec = ensure_object(object, "spec");
-  default_text(spec, "failurePolicy", "Fail");
-  default_match(edit(spec, "matchConstraints"));
-}
-
-void default_policy_binding(Json& object) {
-  default_match(edit(object, "spec.matchResources"));
-}
-
 void default_api_service(Json& object) {
   if (Json* service = edit(object, "spec.service")) default_to(*service, "port", 443);
 }
@@ -147,64 +129,6 @@ void validate_api_service(const Json& object, Report& report) {
   if (const auto priority = api::num(spec, "versionPriority"); priority <= 0 || priority > 1000) {
     report.invalid(path.child("versionPriority"), priority, "must be positive and less than 1000");
   }
-}
-
-void default_definition(Json& object) {
-  Json& spec = ensure_object(object, "spec");
-  const std::string kind(api::str(spec, "names.kind"));
-  if (!kind.empty()) {
-    default_text(spec, "names.singular", to_lower(kind));
-    default_text(spec, "names.listKind", kind + "List");
-  }
-  default_text(ensure_object(spec, "conversion"), "strategy", "None");
-}
-
-void validate_versions(const Json& spec, const Path& path, Report& report) {
-  const auto& versions = api::list(spec, "versions");
-  const Path versions_path = path.child("versions");
-  int stored = 0;
-  std::set<std::string_view> names;
-  for (std::size_t i = 0; i < versions.size(); ++i) {
-    const Path version = versions_path[i];
-    const auto name = api::str(versions[i], "name");
-    report.check(version.child("name"), name, api::check_dns1035_label(name));
-    if (!names.insert(name).second)
-      report.invalid(versions_path, Json(versions), "must contain unique version names");
-    stored += api::flag(versions[i], "storage");
-    if (!api::find(versions[i], "schema.openAPIV3Schema")) {
-      report.required(version.child("schema.openAPIV3Schema"), "schemas are required");
-    }
-  }
-  if (stored != 1)
-    report.invalid(versions_path, Json(versions), "must have exactly one version marked as storage version");
-}
-
-void validate_definition(const Json& object, Report& report) {
-  const Json& spec = spec_of(object);
-  const Path path("spec"), name_path("metadata.name");
-  const auto name = api::str(object, "metadata.name"), group = api::str(spec, "group"),
-             plural = api::str(spec, "names.plural");
-  if (name != fmt::format("{}.{}", plural, group)) {
-    report.invalid(name_path, name, "must be spec.names.plural+\".\"+spec.group");
-  }
-  if (group.empty()) {
-    report.required(path.child("group"));
-  } else if (group.find('.') == std::string_view::npos) {
-    report.invalid(path.child("group"), group, "should be a domain with at least one dot");
-  } else {
-    report.check(path.child("group"), group, api::check_dns1123_subdomain(group));
-  }
-  check_enum(spec, "scope", {"Cluster", "Namespaced"}, path, report);
-  const Path names = path.child("names");
-  for (const std::string_view field : {"plural", "singular", "kind", "listKind"}) {
-    const auto text = api::str(spec, std::string("names.") + std::string(field));
-    if (text.empty()) {
-      report.required(names.child(field));
-    } else {
-      report.check(names.child(field), text, api::check_dns1035_label(to_lower(text)));
-    }
-  }
-  validate_versions(spec, path, report);
 }
 
 void default_flow_schema(Json& object) {
@@ -238,16 +162,9 @@ void add_registrations(StrategySet& set) {
             {.defaults = default_mutating, .validate = validate_webhooks, .status = false});
   admission("validatingwebhookconfigurations",
             {.defaults = default_validating, .validate = validate_webhooks, .status = false});
-  admission("validatingadmissionpolicies", {.defaults = default_policy});
-  admission("mutatingadmissionpolicies", {.defaults = default_policy, .status = false});
-  admission("validatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
-  admission("mutatingadmissionpolicybindings", {.defaults = default_policy_binding, .status = false});
   set.add("apiservices.apiregistration.k8s.io",
           make_simple({.defaults = default_api_service, .validate = validate_api_service}));
-  set.add("customresourcedefinitions.apiextensions.k8s.io",
-          make_simple({.defaults = default_definition,
-                       .validate = validate_definition,
-                       .immutable = {"spec.group", "spec.scope", "spec.names.plural", "spec.names.kind"}}));
+  set.add("customresourcedefinitions.apiextensions.k8s.io", make_definition_strategy());
   set.add("flowschemas.flowcontrol.apiserver.k8s.io", make_simple({.defaults = default_flow_schema}));
   set.add("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
           make_simple({.defaults = default_priority_level}));

@@ -168,30 +168,51 @@ std::string_view qos_class(const Json& pod_spec) {
   return all_limited && requests == limits ? "Guaranteed" : "Burstable";
 }
 
-ResourceList pod_container_requests(const Json& pod_spec) {
+namespace {
+
+void add(ResourceList& to, const ResourceList& amounts) {
+  for (const auto& [name, amount] : amounts) to[name] = to[name] + amount;
+}
+
+void raise(ResourceList& to, const ResourceList& amounts) {
+  for (const auto& [name, amount] : amounts) to[name] = std::max(to[name], amount);
+}
+
+// All containers together; `path` is where in one its amounts are.
+ResourceList container_amounts(const Json& pod_spec, std::string_view path) {
   ResourceList total, sidecars;
-  const auto add = [](ResourceList& to, const ResourceList& amounts) {
-    for (const auto& [name, amount] : amounts) to[name] = to[name] + amount;
-  };
-  const auto raise = [](ResourceList& to, const ResourceList& amounts) {
-    for (const auto& [name, amount] : amounts) to[name] = std::max(to[name], amount);
-  };
-  for (const auto& container : api::list(pod_spec, "containers")) {
-    add(total, read_resources(api::object(container, "resources.requests")));
-  }
+  for (const auto& container : api::list(pod_spec, "containers"))
+    add(total, read_resources(api::object(container, path)));
   ResourceList start;  // the most that the start of the pod takes at once
   for (const auto& container : api::list(pod_spec, "initContainers")) {
-    auto requests = read_resources(api::object(container, "resources.requests"));
+    auto amounts = read_resources(api::object(container, path));
     if (api::str(container, "restartPolicy") == "Always") {
-      add(sidecars, requests);
+      add(sidecars, amounts);
       raise(start, sidecars);
     } else {
-      add(requests, sidecars);
-      raise(start, requests);
+      add(amounts, sidecars);
+      raise(start, amounts);
     }
   }
   add(total, sidecars);
   raise(total, start);
+  return total;
+}
+
+}  // namespace
+
+ResourceList pod_container_requests(const Json& pod_spec) {
+  return container_amounts(pod_spec, "resources.requests");
+}
+
+ResourceList pod_amounts(const Json& pod_spec, std::string_view field) {
+  const auto path = "resources." + std::string(field);
+  auto total = container_amounts(pod_spec, path);
+  for (const auto& [name, amount] : read_resources(api::object(pod_spec, path))) total[name] = amount;
+  for (const auto& [name, amount] : read_resources(api::object(pod_spec, "overhead"))) {
+    // What has no limit gets none by overhead.
+    if (field == "requests" || total.contains(name)) total[name] = total[name] + amount;
+  }
   return total;
 }
 

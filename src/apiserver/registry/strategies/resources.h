@@ -34,5 +34,8 @@ void validate_resource_requirements(const api::Json& resources, const Path& path
 std::string_view qos_class(const api::Json& pod_spec);
 // What the containers of a pod ask for together, as the scheduler counts it (sidecars, init containers).
 ResourceList pod_container_requests(const api::Json& pod_spec);
+// What a whole pod asks for ("requests") or may take ("limits"): its containers, what is set for the pod as
+// such instead, and its overhead.
+ResourceList pod_amounts(const api::Json& pod_spec, std::string_view field);
 
 }  // namespace mk::apiserver

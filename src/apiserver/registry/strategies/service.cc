@@ -20,7 +20,8 @@ Error invalid_service(const Json& service, Cause cause) {
 class ServiceStrategy : public Strategy {
  public:
   explicit ServiceStrategy(const StrategySet::Environment& environment)
-      : allocator_(environment.cacher, environment.service_cidr, environment.node_port_first,
+      : cacher_(environment.cacher),
+        allocator_(environment.cacher, environment.service_cidr, environment.node_port_first,
                    environment.node_port_last) {}
 
   void set_defaults(Json& service) const override { default_service_spec(ensure_object(service, "spec")); }
@@ -62,6 +63,11 @@ class ServiceStrategy : public Strategy {
 
   void release(const Json& service) override {
     allocator_.drop(std::string(api::str(service, "metadata.uid")));
+  }
+
+  std::vector<store::Operation> companions(const WriteContext& context, const Json* service,
+                                           const Json* old) const override {
+    return address_operations(cacher_, context.now, service, old);
   }
 
  private:
@@ -150,6 +156,7 @@ class ServiceStrategy : public Strategy {
                                           claimed.error().message())));
   }
 
+  Cacher& cacher_;
   ServiceAllocator allocator_;
 };
 

@@ -9,6 +9,7 @@
 #include "mk/base/assert.h"
 #include "mk/base/ids.h"
 #include "mk/base/strings.h"
+#include "registry/strategies/fields.h"
 
 namespace mk::apiserver {
 
@@ -35,6 +36,16 @@ struct Band {
   }
 };
 constexpr Band kAddressBand{16, 256, 16}, kPortBand{16, 128, 32};
+
+const api::Gvr kServiceCidrs{"networking.k8s.io", "v1", "servicecidrs"},
+    kIpAddresses{"networking.k8s.io", "v1", "ipaddresses"};
+
+bool is_ready(const Json& service_cidr) {
+  for (const auto& condition : api::list(service_cidr, "status.conditions")) {
+    if (api::str(condition, "type") == "Ready") return api::str(condition, "status") == "True";
+  }
+  return false;
+}
 
 std::uint32_t random_start() {
   const auto bytes = random_bytes(4);
@@ -73,13 +84,9 @@ std::vector<int> service_node_ports(const Json& spec) {
 
 ServiceAllocator::ServiceAllocator(Cacher& cacher, std::string_view cidr, int port_first, int port_last)
     : cacher_(cacher), cidr_(cidr), port_first_(port_first), port_last_(port_last) {
-  const auto slash = cidr.find('/');
-  const auto base = parse_ipv4(std::string(cidr.substr(0, slash)));
-  const auto bits = slash == std::string_view::npos ? std::nullopt : parse_int(cidr.substr(slash + 1));
-  // The configuration has been checked where it was read.
-  MK_ASSERT(base && bits && *bits >= 8 && *bits <= 30);
-  size_ = std::uint32_t{1} << (32 - *bits);
-  base_ = *base & ~(size_ - 1);
+  const auto range = read_range(cidr);
+  MK_ASSERT(range);  // the configuration has been checked where it was read
+  range_ = *range;
   next_address_ = random_start();
   next_port_ = static_cast<int>(random_start() & 0xffff);
   cacher_.resource(api::resources::kServices).on_change([this](const CacheEvent& event) {
@@ -118,9 +125,12 @@ void ServiceAllocator::add(const Json& service, int sign) {
 bool ServiceAllocator::address_taken(const std::string& address, const std::string& uid) const {
   if (const auto found = addresses_.find(address); found != addresses_.end() && found->second.uid != uid)
     return true;
-  return std::any_of(held_.begin(), held_.end(), [&](const auto& held) {
-    return held.first != uid && held.second.addresses.contains(address);
-  });
+  if (std::any_of(held_.begin(), held_.end(), [&](const auto& held) {
+        return held.first != uid && held.second.addresses.contains(address);
+      }))
+    return true;
+  // Reserved by an object of its own, that is not this Service's.
+  return !addresses_.contains(address) && cacher_.get(kIpAddresses, api::Key("", address));
 }
 
 bool ServiceAllocator::port_taken(int port, const std::string& uid) const {
@@ -129,35 +139,70 @@ bool ServiceAllocator::port_taken(int port, const std::string& uid) const {
                      [&](const auto& held) { return held.first != uid && held.second.ports.contains(port); });
 }
 
-Result<std::string> ServiceAllocator::allocate_address(const std::string& uid) {
-  load();
+std::optional<ServiceAllocator::Range> ServiceAllocator::read_range(std::string_view cidr) {
+  const auto slash = cidr.find('/');
+  const auto base = parse_ipv4(std::string(cidr.substr(0, slash)));
+  const auto bits = slash == std::string_view::npos ? std::nullopt : parse_int(cidr.substr(slash + 1));
+  if (!base || !bits || *bits < 8 || *bits > 30) return std::nullopt;
+  Range range;
+  range.size = std::uint32_t{1} << (32 - *bits);
+  range.base = *base & ~(range.size - 1);
+  return range;
+}
+
+// The configured range first.
+std::vector<ServiceAllocator::Range> ServiceAllocator::ranges() {
+  std::vector<Range> out{range_};
+  cacher_.resource(kServiceCidrs).for_each("", [&](const api::Object& object) {
+    if (object.deleting() || !is_ready(object.json())) return true;
+    for (const auto& cidr : api::list(object.json(), "spec.cidrs")) {
+      const auto range = read_range(text_of(cidr));
+      if (range && (range->base != range_.base || range->size != range_.size)) out.push_back(*range);
+    }
+    return true;
+  });
+  return out;
+}
+
+std::optional<std::string> ServiceAllocator::free_address(const Range& range, const std::string& uid) {
   // Offsets 1 (the kubernetes Service) to size-2 (before the broadcast address); the band is below `first`.
-  const std::uint32_t usable = size_ - 2;
-  const std::uint32_t band = kAddressBand.of(size_);
+  const std::uint32_t usable = range.size - 2;
+  const std::uint32_t band = kAddressBand.of(range.size);
   const std::uint32_t first = std::max<std::uint32_t>(band, 2);
-  const auto search = [&](std::uint32_t from, std::uint32_t to) -> std::optional<std::uint32_t> {
+  const auto search = [&](std::uint32_t from, std::uint32_t to) -> std::optional<std::string> {
     if (from > to) return std::nullopt;
     const std::uint32_t count = to - from + 1;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint32_t offset = from + (next_address_ + i) % count;
-      if (address_taken(format_ipv4(base_ + offset), uid)) continue;
+      auto address = format_ipv4(range.base + from + (next_address_ + i) % count);
+      if (address_taken(address, uid)) continue;
       next_address_ = next_address_ + i + 1;
-      return offset;
+      return address;
     }
     return std::nullopt;
   };
-  auto offset = search(first, usable);
-  if (!offset) offset = search(2, first - 1);
-  if (!offset) return Error(Reason::kInternalError, "failed to allocate a serviceIP: range is full");
-  auto address = format_ipv4(base_ + *offset);
-  held_[uid].addresses.insert(address);
-  return address;
+  auto address = search(first, usable);
+  return address ? address : search(2, first - 1);
+}
+
+Result<std::string> ServiceAllocator::allocate_address(const std::string& uid) {
+  load();
+  for (const auto& range : ranges()) {
+    auto address = free_address(range, uid);
+    if (!address) continue;
+    held_[uid].addresses.insert(*address);
+    return *address;
+  }
+  return Error(Reason::kInternalError, "failed to allocate a serviceIP: range is full");
 }
 
 Result<void> ServiceAllocator::claim_address(const std::string& uid, const std::string& address) {
   load();
   const auto number = parse_ipv4(address);
-  if (!number || *number <= base_ || *number >= base_ + size_ - 1) {
+  const auto known = ranges();
+  const bool inside = number && std::any_of(known.begin(), known.end(), [&number](const Range& range) {
+                        return range.contains(*number);
+                      });
+  if (!inside) {
     return Error(Reason::kInvalid,
                  fmt::format("provided IP is not in the valid range. The range of valid IPs is {}", cidr_));
   }

@@ -29,7 +29,7 @@ void add_policy(StrategySet& set);     // PodDisruptionBudget, HorizontalPodAuto
 void add_rbac(StrategySet& set);
 void add_networking(StrategySet& set);  // Ingress, NetworkPolicy ...
 void add_certificates(StrategySet& set);
-void add_registrations(
-    StrategySet& set);  // webhooks, policies, APIService, CustomResourceDefinition, flow control
+void add_registrations(StrategySet& set);  // webhooks, APIService, CustomResourceDefinition, flow control
+void add_admission_policies(StrategySet& set);
 
 }  // namespace mk::apiserver

@@ -208,12 +208,83 @@ TEST_CASE("bad Jobs are refused in Kubernetes' words") {
   CHECK(changed[0].find(": field is immutable") != std::string::npos);
 }
 
+TEST_CASE("policies of Jobs are checked against the job") {
+  const std::string indexed = kJob;
+  const auto problems = [&indexed](const std::string& spec) {
+    return create_problems(indexed,
+                           "{spec: {completionMode: Indexed, completions: 4, parallelism: 1, " + spec + "}}");
+  };
+  const auto rule = [&problems](const std::string& text) {
+    return problems("backoffLimitPerIndex: 1, podFailurePolicy: {rules: [" + text + "]}");
+  };
+  CHECK(rule("{action: FailIndex, onExitCodes: {containerName: c, operator: In, values: [1]}}") == Texts());
+  CHECK(rule("{action: Ignore, onExitCodes: {containerName: x, operator: In, values: [1]}}") ==
+        Texts{"spec.podFailurePolicy.rules[0].onExitCodes.containerName: Invalid value: \"x\": must be one "
+              "of the "
+              "container or initContainer names in the pod template"});
+  CHECK(problems(
+            "podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [1]}}]}") ==
+        Texts{"spec.podFailurePolicy.rules[0].action: Invalid value: \"FailIndex\": requires the "
+              "backoffLimitPerIndex to be set"});
+  CHECK(problems("backoffLimitPerIndex: 1, maxFailedIndexes: 5") ==
+        Texts{"spec.maxFailedIndexes: Invalid value: 5: must be less than or equal to completions"});
+  const auto success = [&problems](const std::string& text) {
+    return problems("successPolicy: {rules: [" + text + "]}");
+  };
+  CHECK(success("{succeededIndexes: \"0,2-3\", succeededCount: 3}") == Texts());
+  CHECK(success("{succeededIndexes: \"0,2\", succeededCount: 3}") ==
+        Texts{"spec.successPolicy.rules[0].succeededCount: Invalid value: 3: must be less than or equal to 2 "
+              "(the "
+              "number of indexes in the specified succeededIndexes field)"});
+  CHECK(success("{succeededCount: 5}") == Texts{"spec.successPolicy.rules[0].succeededCount: Invalid value: "
+                                                "5: must be less than or equal to 4 (the "
+                                                "number of specified completions)"});
+  CHECK(success("{succeededIndexes: \"3-1\"}") ==
+        Texts{"spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"3-1\": error parsing "
+              "succeededIndexes: non-increasing order, previous: 3, current: 1"});
+  CHECK(success("{succeededIndexes: \"4\"}") ==
+        Texts{"spec.successPolicy.rules[0].succeededIndexes: Invalid value: \"4\": error parsing "
+              "succeededIndexes: too large index: \"4\""});
+}
+
+TEST_CASE("a Job's status says first what it is about to become") {
+  TestCluster cluster;
+  const Json job = made(cluster, kJob);
+  const auto problems = [&](std::string_view status) {
+    const auto changed = TestCluster::patched(job, std::string("{status: ") + std::string(status) + "}");
+    return TestCluster::problems(cluster.update(changed, job, "status"));
+  };
+  const std::string start = "startTime: \"2026-01-01T00:00:00Z\", ";
+  CHECK(problems("{" + start +
+                 "completionTime: \"2026-01-01T00:01:00Z\", conditions: [{type: SuccessCriteriaMet, status: "
+                 "\"True\"}, {type: Complete, status: \"True\"}]}") == Texts());
+  CHECK(problems("{" + start + "conditions: [{type: Other, status: \"True\"}], active: 3}") == Texts());
+  CHECK(problems("{" + start +
+                 "active: 1, conditions: [{type: FailureTarget, status: \"True\"}, {type: Failed, status: "
+                 "\"True\"}]}") ==
+        Texts{"status.active: Invalid value: 1: active>0 is invalid for finished job"});
+  const auto sudden = problems("{" + start + "conditions: [{type: Failed, status: \"True\"}]}");
+  REQUIRE(sudden.size() == 1);
+  CHECK(sudden[0].find("cannot set Failed=True condition without the FailureTarget=true condition") !=
+        std::string::npos);
+}
+
 TEST_CASE("a suspended Job may still be steered") {
   TestCluster cluster;
   const Json job = made(cluster, kJob, "{spec: {suspend: true}}");
   CHECK(TestCluster::problems(cluster.update(
             TestCluster::patched(job, "{spec: {template: {spec: {nodeSelector: {a: b}}}}}"), job)) ==
         Texts());
+  // Where the nodes are, yes; next to which pods, no.
+  const auto affinity = [&](const std::string& text) {
+    return TestCluster::problems(cluster.update(
+        TestCluster::patched(job, "{spec: {template: {spec: {affinity: {" + text + "}}}}}"), job));
+  };
+  CHECK(affinity("nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: "
+                 "{matchExpressions: [{key: a, operator: Exists}]}}]}") == Texts());
+  CHECK(affinity("podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, "
+                 "labelSelector: {}}]}")
+            .size() == 1);
 }
 
 TEST_CASE("CronJobs") {

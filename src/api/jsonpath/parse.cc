@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
+#include "jsonpath/node.h"
 #include "mk/base/strings.h"
-#include "print/jsonpath_node.h"
 
-namespace mk::kubectl {
+namespace mk::api {
 
 using Node = JsonPath::Node;
 
@@ -151,10 +151,10 @@ class ExpressionParser {
       return out;
     }
     if (text.size() >= 2 && (text[0] == '\'' || text[0] == '"') && text.back() == text[0]) {
-      out.literal = api::text(text.substr(1, text.size() - 2));
+      out.literal = mk::api::text(text.substr(1, text.size() - 2));
       return out;
     }
-    auto parsed = api::parse_json(text);
+    auto parsed = parse_json(text);
     if (!parsed) return bad(fmt::format("unrecognized filter operand {}", text));
     out.literal = std::move(*parsed);
     return out;
@@ -287,4 +287,4 @@ Result<std::vector<Node>> parse_template(std::string_view source) {
   return TemplateParser(source).nodes(false);
 }
 
-}  // namespace mk::kubectl
+}  // namespace mk::api

@@ -2,16 +2,16 @@
 
 #include <optional>
 
-#include "print/jsonpath.h"
+#include "mk/api/jsonpath.h"
 
-namespace mk::kubectl {
+namespace mk::api {
 
 // A step from a set of values to the next.
 struct PathStep {
   enum class Kind { kField, kIndex, kSlice, kWildcard, kRecursive, kFilter, kUnion };
   struct Operand {
     std::vector<PathStep> path;  // from the candidate (@); used when no literal
-    std::optional<api::Json> literal;
+    std::optional<Json> literal;
   };
 
   Kind kind = Kind::kField;
@@ -33,7 +33,7 @@ struct JsonPath::Node {
 };
 
 Result<std::vector<JsonPath::Node>> parse_template(std::string_view source);
-using PathValues = std::vector<const api::Json*>;
+using PathValues = std::vector<const Json*>;
 Result<PathValues> walk(PathValues values, const std::vector<PathStep>& path);
 
-}  // namespace mk::kubectl
+}  // namespace mk::api

@@ -1,12 +1,11 @@
-#include "print/jsonpath.h"
+#include "mk/api/jsonpath.h"
 
 #include <fmt/format.h>
 
-#include "print/jsonpath_node.h"
+#include "jsonpath/node.h"
 
-namespace mk::kubectl {
+namespace mk::api {
 
-using api::Json;
 using Kind = PathStep::Kind;
 
 namespace {
@@ -102,7 +101,7 @@ Result<void> add_filtered(const Json& value, const PathStep& step, PathValues& o
 Result<void> take_step(const Json& value, const PathStep& step, PathValues& out) {
   switch (step.kind) {
     case Kind::kField:
-      if (const Json* found = api::member(value, step.field)) out.push_back(found);
+      if (const Json* found = member(value, step.field)) out.push_back(found);
       return ok();
     case Kind::kWildcard:
       add_children(value, out);
@@ -163,7 +162,7 @@ Result<PathValues> walk(PathValues values, const std::vector<PathStep>& path) {
 
 std::string plain_text(const Json& value) {
   if (const auto* characters = value.if_string()) return std::string(characters->data(), characters->size());
-  return value.is_null() ? "<nil>" : api::to_json(value);
+  return value.is_null() ? "<nil>" : to_json(value);
 }
 
 Result<JsonPath> JsonPath::parse(std::string_view source) {
@@ -200,4 +199,4 @@ Result<std::vector<const Json*>> JsonPath::find(const Json& root) const {
   return out;
 }
 
-}  // namespace mk::kubectl
+}  // namespace mk::api
