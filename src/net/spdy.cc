@@ -16,7 +16,14 @@ constexpr std::size_t kPieceMax = 32 << 10;  // of one data frame of ours
 constexpr std::size_t kStreamsMax = 1000;
 constexpr std::uint8_t kFin = 1;
 constexpr std::uint32_t kControl = 0x80030000, kIdMask = 0x7fffffff;
-enum Type : std::uint32_t { kSynStream = 1, kSynReply = 2, kRstStream = 3, kPing = 6, kGoAway = 7, kHeaders = 8 };
+enum Type : std::uint32_t {
+  kSynStream = 1,
+  kSynReply = 2,
+  kRstStream = 3,
+  kPing = 6,
+  kGoAway = 7,
+  kHeaders = 8
+};
 
 std::string frame(std::uint32_t first, std::uint8_t flags, std::string_view body) {
   std::string out;
@@ -101,7 +108,8 @@ class Stream final : public SpdyStream {
 
 class Session final : public SpdySession {
  public:
-  explicit Session(std::shared_ptr<RawStream> raw) : connection_(std::make_shared<Connection>(std::move(raw))) {}
+  explicit Session(std::shared_ptr<RawStream> raw)
+      : connection_(std::make_shared<Connection>(std::move(raw))) {}
   ~Session() override { end(); }
 
   rt::Task<> run() override {

@@ -108,9 +108,9 @@ TEST_CASE("SPDY header blocks share one compression from block to block") {
 
 TEST_CASE("SPDY streams carry data both ways, in frames cut anywhere") {
   SpdyHeaders codec;
-  std::string bytes = syn_stream(codec, 1, headers_of("error"), 1) + syn_stream(codec, 3, headers_of("data")) +
-                      frame(3, 0, "hello ") + frame(0x80030006, 0, "ping") + frame(3, 1, "world") +
-                      frame(99, 0, "nobody's");
+  std::string bytes = syn_stream(codec, 1, headers_of("error"), 1) +
+                      syn_stream(codec, 3, headers_of("data")) + frame(3, 0, "hello ") +
+                      frame(0x80030006, 0, "ping") + frame(3, 1, "world") + frame(99, 0, "nobody's");
   std::vector<std::string> pieces;
   for (std::size_t at = 0; at < bytes.size(); at += 7) pieces.push_back(bytes.substr(at, 7));
   const auto script = std::make_shared<Script>(pieces);

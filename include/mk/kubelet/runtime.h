@@ -45,8 +45,8 @@ struct SandboxConfig {
   bool host_network = false, host_pid = false, host_ipc = false, share_processes = false;
   std::map<std::string, std::string> sysctls;
   std::vector<PortMapping> ports;  // none with the host's network
-  std::string cgroup_parent;  // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
-  LinuxResources resources;   // of the pod as a whole
+  std::string cgroup_parent;       // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
+  LinuxResources resources;        // of the pod as a whole
 };
 
 struct SandboxStatus {
@@ -107,6 +107,24 @@ struct PodSnapshot {
   std::vector<ContainerStatus> containers;
 };
 
+// What a group of processes has used. Bytes; -1: this kernel does not say.
+struct Usage {
+  std::int64_t cpu_ns = -1;  // since it began
+  std::int64_t memory = -1, working_set = -1,
+               rss = -1;  // working set: without file pages that can go at once
+  std::int64_t page_faults = -1, major_page_faults = -1;
+};
+struct ContainerUsage {
+  std::string id, name, cgroup;
+  rt::WallTime started_at;
+  Usage usage;
+};
+struct PodUsage {
+  std::string uid, ns, name, cgroup;
+  Usage usage;
+  std::vector<ContainerUsage> containers;  // those that run
+};
+
 struct ExecResult {
   int exit_code = 0;
   std::string out, err;  // bounded: 16 KiB kept of each
@@ -154,13 +172,16 @@ class ContainerRuntime {
   virtual rt::Task<Result<void>> remove_container(std::string id) = 0;
   virtual rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) = 0;
   // Of the pod as a whole; limits of 0 are lifted. A limit must not be below those of its containers.
-  virtual rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id, LinuxResources resources) = 0;
+  virtual rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id,
+                                                          LinuxResources resources) = 0;
 
   virtual rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                                  rt::Duration timeout) = 0;
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) = 0;
   // The running container's own stdin/stdout/stderr.
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) = 0;
+  // Of the pods that run, as of now.
+  virtual rt::Task<std::vector<PodUsage>> usage() = 0;
   // Opens a TCP connection from inside the pod's network to its loopback, for port-forward.
   virtual rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) = 0;
 };

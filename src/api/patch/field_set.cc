@@ -15,7 +15,8 @@ bool is_member(const JsonObject& node) {
   return node.empty() || node.contains(kSelf);
 }
 
-// Members stand in the order of their names: a client that reads the same object in two encodings finds it equal.
+// Members stand in the order of their names: a client that reads the same object in two encodings finds it
+// equal.
 void sort_members(JsonObject& node) {
   const auto before = [](const auto& a, const auto& b) { return a.key() < b.key(); };
   if (std::is_sorted(node.begin(), node.end(), before)) return;

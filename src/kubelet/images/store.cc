@@ -4,8 +4,8 @@
 #include <sys/file.h>
 
 #include "images/fs.h"
-#include "mk/base/log.h"
 #include "mk/base/files.h"
+#include "mk/base/log.h"
 #include "mk/kubelet/images.h"
 #include "runtime/rootfs.h"
 

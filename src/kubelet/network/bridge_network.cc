@@ -106,21 +106,21 @@ Result<void> put_rules(const BridgeNetwork::Plan& plan) {
   const std::string cluster = plan.cluster.network().str() + "/" + std::to_string(plan.cluster.prefix);
   MK_TRY(
       restore_rules("*nat\n:MK-POSTROUTING - [0:0]\n"
-              "-A MK-POSTROUTING -s " +
-              pods + " -d " + cluster +
-              " -j RETURN\n"
-              "-A MK-POSTROUTING -s " +
-              pods +
-              " -d 224.0.0.0/4 -j RETURN\n"
-              "-A MK-POSTROUTING -s " +
-              pods +
-              " -j MASQUERADE --random-fully\n"
-              "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
-              "-A MK-FORWARD -s " +
-              cluster +
-              " -j ACCEPT\n"
-              "-A MK-FORWARD -d " +
-              cluster + " -j ACCEPT\nCOMMIT\n"));
+                    "-A MK-POSTROUTING -s " +
+                    pods + " -d " + cluster +
+                    " -j RETURN\n"
+                    "-A MK-POSTROUTING -s " +
+                    pods +
+                    " -d 224.0.0.0/4 -j RETURN\n"
+                    "-A MK-POSTROUTING -s " +
+                    pods +
+                    " -j MASQUERADE --random-fully\n"
+                    "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
+                    "-A MK-FORWARD -s " +
+                    cluster +
+                    " -j ACCEPT\n"
+                    "-A MK-FORWARD -d " +
+                    cluster + " -j ACCEPT\nCOMMIT\n"));
   return put_jumps(kJumps);
 }
 

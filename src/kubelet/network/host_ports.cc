@@ -33,8 +33,8 @@ std::string host_port_rules(const std::vector<HostPort>& ports) {
                            port.host_port, pod_ip, port.container_port);
     // The pod itself and the node's loopback cannot be answered under their own addresses.
     for (const auto& source : {pod_ip + "/32", std::string("127.0.0.0/8")})
-      back += fmt::format("-A MK-HOSTPORTS-MASQ -s {} -d {}/32 -p {} -m {} --dport {} -j MASQUERADE\n", source,
-                          pod_ip, protocol, protocol, port.container_port);
+      back += fmt::format("-A MK-HOSTPORTS-MASQ -s {} -d {}/32 -p {} -m {} --dport {} -j MASQUERADE\n",
+                          source, pod_ip, protocol, protocol, port.container_port);
   }
   return "*nat\n:MK-HOSTPORTS - [0:0]\n:MK-HOSTPORTS-MASQ - [0:0]\n" + to_pods + back + "COMMIT\n";
 }

@@ -70,8 +70,7 @@ rt::Task<bool> PodWorker::resize_one(const ContainerStatus& status, const Json& 
   if (restarts_for(container, actual_resources(status), target)) {
     must_restart_.insert(status.id);
     stop_deadline_ = context_.clock.now() + grace_period(spec());
-    co_await stop_one(status.id, status.name,
-                      "Container " + status.name + " resize requires restart");
+    co_await stop_one(status.id, status.name, "Container " + status.name + " resize requires restart");
     stop_deadline_ = {};
     co_return true;
   }

@@ -180,7 +180,8 @@ rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
   if (!removed_) {
     const auto until = deleted_at_ + kLinger;
-    if (grace_period(spec()) > std::chrono::seconds(0) && context_.clock.now() < until) co_return wake_at(until);
+    if (grace_period(spec()) > std::chrono::seconds(0) && context_.clock.now() < until)
+      co_return wake_at(until);
     client::DeleteOptions options;
     options.uid = volumes_.paths().uid;
     options.grace_period_seconds = 0;

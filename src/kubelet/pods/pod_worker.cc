@@ -203,7 +203,8 @@ rt::Task<bool> PodWorker::pull_volume_images() {
     auto get_image = [](ImagePuller& puller, api::Object of, const Json& wanted,
                         std::optional<ImageAnswer>& out) -> rt::Task<> {
       out.emplace(co_await puller.ensure_image(std::move(of), std::string(api::str(wanted, "reference")),
-                                               std::string(api::str(wanted, "pullPolicy", "IfNotPresent")), ""));
+                                               std::string(api::str(wanted, "pullPolicy", "IfNotPresent")),
+                                               ""));
     };
     if (!co_await interruptible(get_image(puller_, pod, *source, answer))) co_return false;
     if (const auto* wait = std::get_if<ImageWait>(&*answer)) {

@@ -55,7 +55,7 @@ class PodWorker {
   rt::Task<> sync();
   rt::Task<bool> sync_running();  // false: the pod has ended or must stop
   rt::Task<bool> sync_volumes();
-  rt::Task<bool> pull_volume_images();  // false: some are not here yet
+  rt::Task<bool> pull_volume_images();         // false: some are not here yet
   rt::Task<bool> perform(PodActions actions);  // true: something changed
   rt::Task<bool> create_sandbox();
   rt::Task<bool> start(StartAction action);
@@ -109,9 +109,9 @@ class PodWorker {
   std::set<std::string> start_sent_;            // container ids that were started, seen running or not
   std::vector<ContainerStatus> failed_starts_;  // by container: the newest attempt that never ran
   std::optional<ReasonMessage> failure_;
-  Allocation granted_;                         // by container name
-  std::map<std::string, Json> actual_;         // resources by container id, of those this kubelet set
-  std::set<std::string> must_restart_;         // container ids
+  Allocation granted_;                  // by container name
+  std::map<std::string, Json> actual_;  // resources by container id, of those this kubelet set
+  std::set<std::string> must_restart_;  // container ids
   std::optional<ReasonMessage> resize_pending_;
   std::string resize_error_;
   std::string last_ip_;

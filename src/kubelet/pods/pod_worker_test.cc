@@ -383,9 +383,9 @@ TEST_CASE("a resize changes the running container, and the pod's group around it
   node.create("web", kSized);
   node.containers().calls.clear();
   resize(node, "web", R"({"requests":{"cpu":"2","memory":"64Mi"},"limits":{"memory":"64Mi"}})");
-  CHECK(node.containers().calls ==
-        std::vector<std::string>{"resize pod shares=2048 memory=67108864", "resize a shares=2048 memory=67108864",
-                                 "resize pod shares=2048 memory=67108864"});
+  CHECK(node.containers().calls == std::vector<std::string>{"resize pod shares=2048 memory=67108864",
+                                                            "resize a shares=2048 memory=67108864",
+                                                            "resize pod shares=2048 memory=67108864"});
   CHECK(api::str(node.status_of("web"), "allocatedResources.cpu") == "2");
   CHECK(api::str(node.status_of("web"), "resources.requests.cpu") == "2");
   CHECK(condition(node.get("web"), "PodResizeInProgress").empty());

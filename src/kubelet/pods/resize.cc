@@ -126,8 +126,9 @@ std::optional<ReasonMessage> check_resize(const Json& pod, const std::vector<con
     for (const Json* other : others) used += pod_request(*other, resource);
     if (wanted + used > capacity)
       return ReasonMessage{
-          "Deferred", fmt::format("Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}",
-                                  resource, wanted, used, capacity)};
+          "Deferred",
+          fmt::format("Node didn't have enough resource: {}, requested: {}, used: {}, capacity: {}", resource,
+                      wanted, used, capacity)};
   }
   return std::nullopt;
 }

@@ -138,8 +138,8 @@ Result<void> Cgroups::update_pod(const std::string& parent, const LinuxResources
   const bool cpu_limited = quota > 0, memory_limited = memory > 0;
   if (v2_) {
     if (shares > 0) MK_TRY(put("cpu", "cpu.weight", std::to_string(weight_of(shares))));
-    MK_TRY(put("cpu", "cpu.max",
-               (cpu_limited ? std::to_string(quota) : "max") + " " + std::to_string(period)));
+    MK_TRY(
+        put("cpu", "cpu.max", (cpu_limited ? std::to_string(quota) : "max") + " " + std::to_string(period)));
     return put("memory", "memory.max", memory_limited ? std::to_string(memory) : "max");
   }
   if (shares > 0) MK_TRY(put("cpu", "cpu.shares", std::to_string(shares)));

@@ -30,7 +30,8 @@ int mount_short(const std::string& layers_dir, const std::string& target, const 
   return code;
 }
 
-// By fsconfig, one layer a call (folder "": read-only): for images of more layers than a page holds. Needs Linux 6.7.
+// By fsconfig, one layer a call (folder "": read-only): for images of more layers than a page holds. Needs
+// Linux 6.7.
 int mount_long(const std::string& layers_dir, const std::string& target, const std::string& folder,
                const std::vector<std::string>& layers) {
   const UniqueFd fs(::fsopen("overlay", FSOPEN_CLOEXEC));

@@ -59,6 +59,7 @@ class RuncRuntime final : public ContainerRuntime {
                                          rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
+  rt::Task<std::vector<PodUsage>> usage() override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
 
  private:

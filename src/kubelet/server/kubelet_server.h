@@ -5,6 +5,7 @@
 #include "context.h"
 #include "mk/net/server.h"
 #include "pods/pod_manager.h"
+#include "stats/stats.h"
 
 namespace mk::kubelet {
 
@@ -28,12 +29,13 @@ class KubeletServer {
   Result<ContainerStatus> running_container(const Parts& parts) const;
   bool is_running(const std::string& pod_uid, const std::string& id) const;
   std::string pods_json() const;
-  std::string summary_json() const;
+  rt::Task<std::string> stats_text(std::string which);
   std::string metrics() const;
 
   Context& context_;
   PodManager& pods_;
   std::unique_ptr<net::HttpServer> server_;
+  CpuRates rates_;
 };
 
 // May this client use the kubelet's API? kUnauthorized without a certificate, kForbidden for other names.

@@ -51,8 +51,8 @@ rt::Task<> forward(ContainerRuntime& runtime, std::string sandbox, Pair pair, in
     auto socket = std::make_shared<rt::AsyncFd>(std::move(*dialed));
     co_await rt::race(to_pod(pair.data, socket), to_client(socket, pair.data));
   } else {
-    std::string text = fmt::format("error forwarding port {} to pod {}: {}", port, sandbox,
-                                   dialed.error().message());
+    std::string text =
+        fmt::format("error forwarding port {} to pod {}: {}", port, sandbox, dialed.error().message());
     (void)co_await pair.error->write(std::move(text));
   }
   co_await pair.data->finish();

@@ -32,7 +32,8 @@ struct StatusInputs {
   std::string node_ip;
   std::string pod_ip;                    // kept when the sandbox has gone
   std::optional<ReasonMessage> failure;  // the kubelet ended the pod: phase Failed
-  // Where they differ from the spec: what the node has granted, and what is in force in the running containers.
+  // Where they differ from the spec: what the node has granted, and what is in force in the running
+  // containers.
   Allocation granted, actual;
   std::optional<ReasonMessage> resize_pending, resize_running;
   bool stopped = false;  // nothing of the pod runs any more nor will

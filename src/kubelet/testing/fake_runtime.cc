@@ -165,6 +165,9 @@ rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::exec(std::string id,
 rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::attach(std::string id, ExecOptions) {
   co_return unknown(id);
 }
+rt::Task<std::vector<PodUsage>> FakeRuntime::usage() {
+  co_return used;
+}
 rt::Task<Result<rt::AsyncFd>> FakeRuntime::dial(std::string sandbox_id, int) {
   co_return unknown(sandbox_id);
 }

@@ -23,6 +23,7 @@ class FakeRuntime : public ContainerRuntime {
   std::set<std::string> cannot_start;        // container names whose program does not exist
   std::set<std::string> ignores_signal;      // container names that only SIGKILL ends
   std::function<ExecResult(const std::string& id, const std::vector<std::string>& argv)> exec_answer;
+  std::vector<PodUsage> used;                      // what usage() answers
   std::vector<std::string> calls;                  // "start web", "stop web", "exec web sh -c ..." in order
   std::map<std::string, ContainerConfig> configs;  // by container name, the last one
 
@@ -43,6 +44,7 @@ class FakeRuntime : public ContainerRuntime {
                                          rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
+  rt::Task<std::vector<PodUsage>> usage() override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
 
  private:

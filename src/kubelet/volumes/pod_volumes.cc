@@ -143,7 +143,8 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
 rt::Task<Result<void>> PodVolumes::set_up_image(const Json& volume) {
   const std::string name(api::str(volume, "name"));
   const auto image = images_.find(name);
-  if (image == images_.end()) co_return Error(Reason::kServiceUnavailable, "its image is not on the node yet");
+  if (image == images_.end())
+    co_return Error(Reason::kServiceUnavailable, "its image is not on the node yet");
   const std::string dir = paths_.volume("kubernetes.io~image", name);
   MK_CO_TRY(co_await context_.runtime.images->mount(image->second, dir));
   host_paths_[name] = dir;
