@@ -351,8 +351,8 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       context_.events.pod(spec(), "Warning", "Failed", "Error: " + config.error().message(), name);
       co_return false;
     }
-    if (const auto target = api::str(*find_spec(spec(), name), "targetContainerName"); !target.empty())
-      if (const auto* status = latest(*snapshot_, target); status != nullptr) config->pid_target = status->id;
+    config->pid_target =
+        co_await pid_target(std::string(api::str(*find_spec(spec(), name), "targetContainerName")));
     auto created = co_await runtime.create_container(snapshot_->sandbox.id, std::move(*config));
     if (!created.ok() &&
         created.error().message().find("unable to start container process") != std::string::npos) {
@@ -381,6 +381,14 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   (void)co_await run_post_start(name, id);
   co_await remove_old_containers(name);
   co_return true;
+}
+
+// The running container of that name, which may have started a moment ago.
+rt::Task<std::string> PodWorker::pid_target(std::string name) {
+  if (name.empty()) co_return name;
+  const auto now = co_await context_.runtime.containers->pod(volumes_.paths().uid);
+  const auto* status = now ? latest(*now, name) : nullptr;
+  co_return status == nullptr ? "" : status->id;
 }
 
 // What could not be executed counts as a container that ended with 128: the restart policy decides what

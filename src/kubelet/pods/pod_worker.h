@@ -60,6 +60,7 @@ class PodWorker {
   rt::Task<bool> create_sandbox();
   rt::Task<bool> start(StartAction action);
   rt::Task<bool> create_and_start(StartAction action, ImageInfo image);
+  rt::Task<std::string> pid_target(std::string name);
   void record_failed_start(const std::string& name, std::uint32_t attempt, std::string message);
   rt::Task<bool> run_post_start(std::string name, std::string id);
   rt::Task<> remove_old_containers(std::string name);
