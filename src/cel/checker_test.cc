@@ -108,6 +108,11 @@ TEST_CASE("types of results") {
   }
 }
 
+TEST_CASE("a variable may have a dotted name") {
+  check_rows(Env({Variable("a.b", types::integer())}), {{"a.b + 1", "3"}, {"[a.b].map(x, x)", "[2]"}},
+             {Value::integer(2)});
+}
+
 TEST_CASE("built-in kinds are types") {
   const ApiTypes provider(api::builtin_schema());
   const Env env({Variable("object", provider.of(api::Gvk{"apps", "v1", "Deployment"}))}, &provider);
@@ -135,6 +140,8 @@ properties:
       namespace: {type: string}
       a-b.c/d: {type: string}
       names: {type: array, x-kubernetes-list-type: set, items: {type: string}}
+      ports: {type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [n], items: {type: object,
+              properties: {n: {type: integer}, v: {type: string}}}}
       by: {type: object, additionalProperties: {type: integer}}
       port: {x-kubernetes-int-or-string: true}
 )")
@@ -144,7 +151,8 @@ properties:
   const auto data = api::parse_yaml(R"(
 metadata: {name: n}
 spec: {replicas: 2, ratio: 1, started: "2024-01-01T00:00:00Z", wait: 1h, namespace: x, a-b.c/d: y,
-       names: [a, b], by: {k: 1}, port: http}
+       names: [a, b], by: {k: 1}, port: http,
+       ports: [{n: 1, v: a}, {n: 2, v: b}]}
 )")
                         .value();
   check_rows(env,
@@ -155,6 +163,8 @@ spec: {replicas: 2, ratio: 1, started: "2024-01-01T00:00:00Z", wait: 1h, namespa
               {"self.spec.__namespace__", "\"x\""},
               {"self.spec.a__dash__b__dot__c__slash__d", "\"y\""},
               {"self.spec.names == ['b', 'a']", "true"},
+              {"(self.spec.names + ['b', 'c']).size()", "3"},
+              {"(self.spec.ports + self.spec.ports).size()", "2"},
               {"self.spec.by.k", "1"},
               {"self.spec.port == 'http'", "true"},
               {"self.metadata.name", "\"n\""},

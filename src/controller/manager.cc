@@ -1,5 +1,6 @@
 #include "mk/controller/manager.h"
 
+#include "admissionpolicy/status_controller.h"
 #include "certificates/certificate_controllers.h"
 #include "clusterroleaggregation/clusterroleaggregation_controller.h"
 #include "cronjob/cronjob_controller.h"
@@ -60,6 +61,7 @@ class ManagerImpl : public Manager {
     add<ClaimProtection>();
     add<VolumeProtection>();
     add<PodGcController>();
+    add<AdmissionPolicyStatusController>();
     add<GarbageCollector>();
   }
 

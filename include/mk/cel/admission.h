@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,6 +58,21 @@ enum class Expected { kBool, kString, kStringOrNull, kAny, kApplyConfiguration, 
 // Compiles, and checks the type of the result: kInvalid, "compilation failed: ERROR: ..." or "must evaluate
 // to bool".
 Result<Program> compile_expression(const Env& env, std::string_view expression, Expected expected);
+
+// One expression of the spec of a ValidatingAdmissionPolicy or MutatingAdmissionPolicy.
+struct PolicyExpression {
+  enum class Place { kCondition, kVariable, kValidation, kMessage, kAnnotation, kMutation };
+  Place place;
+  std::size_t index;  // in its list
+  std::string path;   // "spec.validations[0].expression"
+  std::string name;   // of conditions, variables and annotations
+  std::string text;
+  Expected expected;
+};
+// Compiles every expression that is there, in the order in which they may refer to each other; `types` learns
+// the variables. Conditions see no variables, messages no authorizer.
+void compile_policy(const api::Json& spec, AdmissionTypes& types,
+                    const std::function<void(const PolicyExpression& source, Result<Program> program)>& done);
 
 // JSON of Object{...}: each nested type must be named by its path (Object.spec.template). kInvalid.
 Result<api::Json> apply_configuration_json(const Value& value);

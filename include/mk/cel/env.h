@@ -62,11 +62,6 @@ struct Budget {
   bool exceeded = false;
 };
 
-// Estimated cost of an expression for the largest input that its variables' schemas allow.
-struct CostEstimate {
-  std::uint64_t min = 0, max = 0;
-};
-
 // A checked expression. Immutable; evaluation may happen on several threads at once.
 class Program {
  public:
@@ -81,10 +76,10 @@ class Program {
   const std::string& expression() const;  // as compiled
   // Does it mention the variable with this index?
   bool uses(std::size_t variable) const;
+  // For this room.
+  const Body& body() const { return *body_; }
 
  private:
-  friend class CostEstimator;
-  friend CostEstimate estimate_cost(const Program& program, const class SizeEstimator& sizes);
   std::shared_ptr<const Body> body_;
 };
 

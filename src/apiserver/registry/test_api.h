@@ -115,6 +115,7 @@ class TestApi {
 
   Cacher& cacher() { return state_->cacher; }
   Registry& registry() { return state_->registry; }
+  AdmissionChain& admission() { return state_->admission; }
   store::Store& store() { return *store_; }
 
   rt::ManualClock clock;

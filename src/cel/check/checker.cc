@@ -154,6 +154,15 @@ class Checker {
     return undeclared(expr, expr->name);
   }
 
+  // A variable may have a dotted name.
+  TypePtr dotted_variable(Expr* expr, const std::string& name) {
+    expr->kind = Expr::Kind::kIdent;
+    expr->name = name;
+    expr->global_name = true;
+    expr->arguments.clear();
+    return ident(expr);
+  }
+
   // "a.b.c" when the chain begins with a name that is no value; "" otherwise.
   std::string qualified_name(const Expr& expr) const {
     if (expr.kind == Expr::Kind::kIdent) return names_value(expr) ? "" : expr.name;
@@ -165,6 +174,7 @@ class Checker {
   TypePtr select(Expr* expr) {
     if (const std::string name = qualified_name(*expr); !name.empty()) {
       if (const TypePtr* named = find_type_name(name)) return type_constant(expr, *named);
+      if (variable(name) >= 0) return dotted_variable(expr, name);
     }
     expr->property = expr->name;
     const TypePtr operand = check(expr->arguments[0]);

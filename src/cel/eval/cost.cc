@@ -41,15 +41,15 @@ std::uint64_t equality_cost(const Value& left, const Value& right) {
   return std::max<std::uint64_t>(1, is_text(left) ? traversal_cost(smaller) : smaller);
 }
 
-std::uint64_t call_cost(Cost cost, Arguments arguments) {
-  const std::uint64_t first = size_at(arguments, 0), second = size_at(arguments, 1);
+std::uint64_t call_cost(Cost cost, std::uint64_t first, std::uint64_t second, bool text) {
+  const std::uint64_t both = first + second < first ? UINT64_MAX / 4 : first + second;
   switch (cost) {
     case Cost::kOne:
       return 1;
     case Cost::kTraverse:
       return std::max<std::uint64_t>(1, traversal_cost(first));
     case Cost::kTraverseTwo:
-      return std::max<std::uint64_t>(1, traversal_cost(first + second));
+      return std::max<std::uint64_t>(1, traversal_cost(both));
     case Cost::kCompare:
       return std::max<std::uint64_t>(1, traversal_cost(std::min(first, second)));
     case Cost::kSearch:
@@ -61,12 +61,16 @@ std::uint64_t call_cost(Cost cost, Arguments arguments) {
     case Cost::kElementsTwo:
       return times(first, second) + 1;
     case Cost::kConcatenate:
-      return 1 +
-             (!arguments.empty() && is_text(arguments[0]) ? traversal_cost(first + second) : first + second);
+      return 1 + (text ? traversal_cost(both) : both);
     case Cost::kAuthorize:
       return 350'000;
   }
   return 1;
+}
+
+std::uint64_t call_cost(Cost cost, Arguments arguments) {
+  return call_cost(cost, size_at(arguments, 0), size_at(arguments, 1),
+                   !arguments.empty() && is_text(arguments[0]));
 }
 
 }  // namespace mk::cel

@@ -50,7 +50,9 @@ class Evaluator {
   std::vector<Value> slots_;
 };
 
-// Of the call of an overload; saturates.
+// Of the call of an overload, by the sizes of its first two arguments; `text`: the first is characters or
+// bytes. Saturates.
+std::uint64_t call_cost(Cost cost, std::uint64_t first, std::uint64_t second, bool text);
 std::uint64_t call_cost(Cost cost, Arguments arguments);
 // Characters, bytes, elements or entries; 1 for all else.
 std::uint64_t size_of(const Value& value);

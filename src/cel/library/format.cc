@@ -141,6 +141,8 @@ std::optional<std::string> format_clause(char verb, int precision, const Value& 
 }
 
 constexpr int kPrecisionMax = 1000;
+// A short pattern over large values must not fill the memory.
+constexpr std::size_t kTextMax = 32u << 20;
 
 Value format(Arguments a) {
   const auto pattern = a[0].as_string();
@@ -177,6 +179,7 @@ Value format(Arguments a) {
                                       value.runtime_type()->str()));
     }
     out += *formatted;
+    if (out.size() > kTextMax) return Value::error("text too long");
   }
   return Value::string(std::move(out));
 }

@@ -1,6 +1,7 @@
-#include <cmath>
+#include <algorithm>
 
 #include "check/functions.h"
+#include "mk/cel/schema_types.h"
 
 // Arithmetic, comparison, membership: the operators of the language.
 namespace mk::cel {
@@ -84,7 +85,42 @@ Value join_strings(Arguments a) {
 Value join_bytes(Arguments a) {
   return Value::bytes(std::string(a[0].as_bytes()).append(a[1].as_bytes()));
 }
+// The element of a keyed list that has the same keys; the list's size where there is none.
+std::size_t same_keys(const std::vector<Value>& list, const Value& element, const SchemaNode& schema) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const bool same =
+        std::all_of(schema.list_map_keys.begin(), schema.list_map_keys.end(), [&](const std::string& key) {
+          return list[i].is(Value::Kind::kMap) && element.is(Value::Kind::kMap) &&
+                 list[i].find(std::string_view(key)) == element.find(std::string_view(key));
+        });
+    if (same) return i;
+  }
+  return list.size();
+}
+
+// Lists of a schema that are sets or maps stay so: what is there already is not added, an element with the
+// same keys takes the place of the other (Kubernetes' documentation of x-kubernetes-list-type in CEL).
+Value join_associative(Arguments a, const SchemaNode& schema) {
+  std::vector<Value> out;
+  for (std::size_t i = 0; i < a[0].size(); ++i) out.push_back(a[0].at(i));
+  for (std::size_t i = 0; i < a[1].size(); ++i) {
+    Value each = a[1].at(i);
+    const bool keyed = schema.list_type == SchemaNode::ListType::kMap;
+    const auto at = keyed ? same_keys(out, each, schema)
+                          : static_cast<std::size_t>(std::find(out.begin(), out.end(), each) - out.begin());
+    if (at == out.size()) {
+      out.push_back(std::move(each));
+    } else if (keyed) {
+      out[at] = std::move(each);
+    }
+  }
+  return Value::list(std::move(out));
+}
+
 Value join_lists(Arguments a) {
+  const SchemaNode* schema = a[0].schema();
+  if (schema != nullptr && schema->list_type != SchemaNode::ListType::kAtomic)
+    return join_associative(a, *schema);
   std::vector<Value> out;
   out.reserve(a[0].size() + a[1].size());
   for (const Value& list : a) {

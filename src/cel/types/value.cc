@@ -65,15 +65,14 @@ int order(const T& left, const T& right) {
   return left < right ? -1 : right < left ? 1 : 0;
 }
 
-// An integer (as 128 bits) against a double, exactly.
-std::optional<int> compare_with_double(__int128 left, double right) {
+// An integer against a double: as doubles, unless the double is beyond all integers of the type.
+std::optional<int> compare_with_double(const Value& integer, double right) {
   if (std::isnan(right)) return std::nullopt;
-  if (right >= 0x1p64) return -1;
-  if (right <= -0x1p64) return 1;
-  const auto whole = static_cast<__int128>(right);
-  if (left != whole) return order(left, whole);
-  const double rest = right - static_cast<double>(whole);
-  return rest > 0 ? -1 : rest < 0 ? 1 : 0;
+  const bool is_signed = integer.is(Value::Kind::kInt);
+  if (right > (is_signed ? 0x1p63 : 0x1p64)) return -1;
+  if (right < (is_signed ? -0x1p63 : 0.0)) return 1;
+  return order(is_signed ? static_cast<double>(integer.as_int()) : static_cast<double>(integer.as_uint()),
+               right);
 }
 
 __int128 wide(const Value& value) {
@@ -88,9 +87,9 @@ std::optional<int> compare_numbers(const Value& left, const Value& right) {
     if (std::isnan(a) || std::isnan(b)) return std::nullopt;
     return order(a, b);
   }
-  if (right_real) return compare_with_double(wide(left), right.as_double());
+  if (right_real) return compare_with_double(left, right.as_double());
   if (left_real) {
-    const auto reversed = compare_with_double(wide(right), left.as_double());
+    const auto reversed = compare_with_double(right, left.as_double());
     return reversed ? std::optional<int>(-*reversed) : std::nullopt;
   }
   return order(wide(left), wide(right));

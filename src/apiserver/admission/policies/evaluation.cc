@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "admission/policies/kinds.h"
 #include "mk/base/ids.h"
 
 namespace mk::apiserver {
@@ -206,7 +207,7 @@ Result<std::vector<api::Object>> find_params(const Policy& policy, const PolicyB
                                              const PolicyRequest& request) {
   std::vector<api::Object> out;
   if (!policy.param_kind || binding.param_ref.is_null()) return std::vector<api::Object>{api::Object()};
-  const auto* resource = api::find_builtin(*policy.param_kind);
+  const auto* resource = find_kind(*policy.param_kind);
   if (resource == nullptr)
     return Error(Reason::kInvalid,
                  fmt::format("failed to find resource referenced by paramKind: '{}, Kind={}'",

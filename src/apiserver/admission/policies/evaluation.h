@@ -48,6 +48,9 @@ class PolicyEvaluation : public cel::Bindings {
   cel::Value get(std::size_t index) const override;
   Result<cel::Value> run(const cel::Program& program) const { return program.evaluate(*this, budget_); }
 
+  // Nothing more can be evaluated: what all expressions may cost together is spent.
+  bool out_of_budget() const { return budget_.left == 0; }
+
   // matchConditions. An error is a condition that cannot be evaluated while no other says no.
   Result<bool> conditions_hold() const;
 

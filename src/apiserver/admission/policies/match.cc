@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mk/api/resource.h"
+#include "admission/policies/kinds.h"
 
 namespace mk::apiserver {
 
@@ -36,7 +36,7 @@ bool names_resource(const std::string& pattern, std::string_view resource, std::
 // Is any of the versions another one of this resource?
 bool has_sibling(const std::vector<std::string>& versions, const api::Gvr& gvr) {
   return std::any_of(versions.begin(), versions.end(), [&](const std::string& version) {
-    return api::find_builtin(api::Gvr{gvr.group, version, gvr.resource}) != nullptr;
+    return is_served(api::Gvr{gvr.group, version, gvr.resource});
   });
 }
 

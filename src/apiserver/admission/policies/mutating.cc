@@ -3,6 +3,7 @@
 #include "admission/plugins.h"
 #include "admission/policies/apply_configuration.h"
 #include "admission/policies/evaluation.h"
+#include "admission/policies/kinds.h"
 #include "admission/policies/policies.h"
 #include "admission/policies/policy_set.h"
 #include "mk/api/patch.h"
@@ -15,10 +16,6 @@ namespace {
 
 const api::Gvr kPolicies{"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies"};
 const api::Gvr kBindings{"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicybindings"};
-
-const api::Type* type_of(const api::ResourceInfo& resource) {
-  return resource.extension ? &resource.extension->type() : api::builtin_schema().type(resource.gvk());
-}
 
 class MutatingPolicies : public AdmissionPlugin {
  public:
@@ -104,7 +101,7 @@ class MutatingPolicies : public AdmissionPlugin {
 
   static Result<void> apply_mutation(const Policy::Mutation& mutation, const cel::Value& value,
                                      const api::ResourceInfo& resource, Json& draft) {
-    const api::Type* type = type_of(resource);
+    const api::Type* type = schema_of(resource);
     if (type == nullptr) return Error(Reason::kInvalid, "no schema for " + resource.gvr.qualified());
     if (mutation.json_patch) {
       MK_ASSIGN(const Json patch, cel::json_patch_json(value));

@@ -30,7 +30,7 @@ struct Policy {
     bool json_patch;
   };
 
-  std::string name, kind;
+  std::string name;
   std::int64_t generation;
   std::string uid;
   MatchResources match;
@@ -55,12 +55,5 @@ struct PolicyBinding {
   api::Json param_ref;            // null: none
   std::set<std::string> actions;  // Deny, Warn, Audit
 };
-
-// A problem of a policy's expression: the field's path below the object, and what is wrong.
-struct ExpressionProblem {
-  std::string path, text, message;
-};
-// Compiles every expression of a policy's spec, with `types` for object and params.
-std::vector<ExpressionProblem> check_expressions(const api::Json& spec, cel::AdmissionTypes& types);
 
 }  // namespace mk::apiserver

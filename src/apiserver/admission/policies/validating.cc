@@ -53,6 +53,10 @@ std::vector<Complaint> validate_with(const Policy& policy, const PolicyRequest& 
   for (const auto& validation : policy.validations) {
     const auto verdict = evaluation.run(validation.expression.program);
     if (verdict.ok() && verdict->is_true()) continue;
+    if (!verdict.ok() && evaluation.out_of_budget())
+      return failed_as(policy,
+                       "validation failed due to running out of cost budget, no further validation rules "
+                       "will be run");
     if (verdict.ok()) {
       out.push_back({message_of(validation, evaluation), reason_from_string(validation.reason)});
     } else if (policy.fails_closed) {

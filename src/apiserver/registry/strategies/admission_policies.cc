@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "admission/policies/policy.h"
 #include "mk/base/strings.h"
+#include "mk/cel/admission.h"
 #include "registry/strategies/label_selectors.h"
 #include "registry/strategies/simple.h"
 #include "registry/strategies/workload.h"
@@ -130,9 +130,11 @@ void validate_expressions(const Json& spec, Report& report) {
   if (report.count() > 0) return;
   cel::AdmissionTypes types(nullptr, cel::types::dyn(),
                             api::find(spec, "paramKind") != nullptr ? cel::types::dyn() : nullptr);
-  for (const auto& problem : check_expressions(spec, types))
+  cel::compile_policy(spec, types, [&](const cel::PolicyExpression& source, Result<cel::Program> program) {
+    if (program.ok()) return;
     report.causes().push_back(
-        api::invalid(problem.path, api::to_json(api::text(problem.text)), problem.message));
+        api::invalid(source.path, api::to_json(api::text(source.text)), program.error().message()));
+  });
 }
 
 void validate_validations(const Json& spec, const Path& path, Report& report) {
