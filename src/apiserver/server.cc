@@ -117,8 +117,9 @@ void Server::build() {
   admission_->add(make_node_restriction(cacher_));
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   admission_->add(make_certificate_admission(*authorizer_));
-  admission_->add(make_mutating_policies(cacher_, *authorizer_));
-  admission_->add(make_validating_policies(cacher_, *authorizer_));
+  const PolicyWorld world{cacher_, *authorizer_, table_};
+  admission_->add(make_mutating_policies(world));
+  admission_->add(make_validating_policies(world));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   definitions_ = std::make_unique<Definitions>(cacher_, table_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);

@@ -1,9 +1,11 @@
 #include <catch2/catch.hpp>
 
+#include "kit/pod_owner.h"
 #include "kit/test_world.h"
 
 using namespace mk;
 using namespace mk::controller::testing;
+using mk::controller::settling_time;
 using namespace std::chrono_literals;
 using namespace mk::api::resources;
 
@@ -56,6 +58,26 @@ TEST_CASE("a ReplicaSet makes, counts and removes its pods") {
   CHECK(world.pods() == 1);
   const auto reasons = world.event_reasons();
   CHECK(std::count(reasons.begin(), reasons.end(), "SuccessfulCreate") >= 3);
+}
+
+TEST_CASE("a large ReplicaSet does not look at all its pods for each that changes") {
+  CHECK(settling_time(100) == 0s);
+  CHECK(settling_time(1000) == 100ms);
+  CHECK(settling_time(150'000) == 1s);
+  World world;
+  world.put(kReplicaSets, kReplicaSet);
+  edit(world, kReplicaSets, "web", [](api::Json& json) { api::set(json, "spec.replicas", 300); });
+  REQUIRE(world.pods() == 300);
+  const auto before = world.server.count("update", kReplicaSets);
+  for (const auto& pod : world.server.all(kPods)) {
+    world.make_ready(pod);
+    while (world.loop.poll() > 0) {
+    }
+  }
+  world.settle();
+  CHECK(api::num(world.server.find(kReplicaSets, api::Key("default", "web")).json(),
+                 "status.readyReplicas") == 300);
+  CHECK(world.server.count("update", kReplicaSets) - before <= 3);
 }
 
 TEST_CASE("a ReplicaSet adopts orphans that match and releases pods that do not match any more") {

@@ -8,7 +8,7 @@ import unittest
 
 from lab import fixture
 from lab.cluster import Cluster, is_ready, tail
-from lab.fixture import deployment
+from lab.fixture import deployment, pod
 from lab.host import run
 from lab.wait import eventually
 
@@ -59,6 +59,26 @@ class Acknowledged(unittest.TestCase):
             if content != "either":
                 self.assertEqual(now[name]["data"]["n"], content)
                 self.assertEqual(int(now[name]["metadata"]["resourceVersion"]), revision)
+
+
+class JobsOutliveMk(unittest.TestCase):
+    def test_no_end_of_a_pod_is_lost_or_counted_twice_by_kill_9(self):
+        cluster = Cluster(fixture.lab, "count").start().with_node()
+        self.addCleanup(cluster.host.end)
+        space = cluster.namespace()
+        path = f"/apis/batch/v1/namespaces/{space}/jobs"
+        spec = pod("j", ["/bin/sh", "-c", "sleep 0.2"], spec={"restartPolicy": "Never"})["spec"]
+        cluster.api.create(path, {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {
+            "completions": 24, "parallelism": 4, "template": {"metadata": {"labels": {"app": "j"}}, "spec": spec}}})
+        status = lambda: cluster.api.get(path + "/j")["status"]  # noqa: E731
+        for crash in range(3):
+            eventually(lambda: status().get("succeeded", 0) >= 5 * (crash + 1), 60, "progress")  # noqa: B023
+            cluster.kill()
+            cluster.start()
+        ended = lambda: any(each["type"] == "Complete" for each in status().get("conditions", []))  # noqa: E731
+        eventually(ended, 90, "the job complete")
+        self.assertEqual((status()["succeeded"], status().get("failed", 0)), (24, 0))
+        self.assertEqual(len(cluster.pods(space, "app=j")), 24)
 
 
 class ContainersOutliveMk(unittest.TestCase):

@@ -49,6 +49,7 @@ class Deployments(Workloads):
         self.make(replicas=2)
         scale = self.api.get(self.apps + "/deployments/d/scale")
         scale["spec"]["replicas"] = 4
+        scale["metadata"].pop("resourceVersion")  # the status may still be on its way
         self.api.replace(self.apps + "/deployments/d/scale", scale)
         eventually(lambda: len(self.ready_pods("d")) == 4, 30, "four pods")
         self.api.patch("merge", self.apps + "/deployments/d/scale", {"spec": {"replicas": 1}})

@@ -33,6 +33,7 @@ struct SchemaNode {
   // The most that fits: code points, items or properties. Where the schema does not say, what fits into a
   // request of 3 MiB.
   std::uint64_t size_max = 0;
+  std::uint64_t bytes_min = 1;  // the fewest that a value takes in JSON
 };
 
 // Types of a structural schema (openAPIV3Schema of a CustomResourceDefinition, with or without "$ref"-free

@@ -32,13 +32,21 @@ struct LinuxResources {
   std::int64_t pids_limit = 0;
 };
 
+// A port of the pod on the node's addresses.
+struct PortMapping {
+  std::string protocol;  // "tcp", "udp", "sctp"
+  std::string host_ip;   // "": every address
+  int host_port = 0, container_port = 0;
+};
+
 struct SandboxConfig {
   std::string pod_uid, pod_ns, pod_name;
   std::string hostname;
   bool host_network = false, host_pid = false, host_ipc = false, share_processes = false;
   std::map<std::string, std::string> sysctls;
-  std::string cgroup_parent;  // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
-  LinuxResources resources;   // of the pod as a whole
+  std::vector<PortMapping> ports;  // none with the host's network
+  std::string cgroup_parent;       // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
+  LinuxResources resources;        // of the pod as a whole
 };
 
 struct SandboxStatus {
@@ -76,6 +84,7 @@ struct ContainerConfig {
   int oom_score_adj = 0;
   SecurityContext security;
   int stop_signal = 15;
+  std::string pid_target;  // a running container of the pod whose processes this one sees (its id)
 };
 
 enum class ContainerState { kCreated, kRunning, kExited, kUnknown };
@@ -96,6 +105,24 @@ struct ContainerStatus {
 struct PodSnapshot {
   SandboxStatus sandbox;
   std::vector<ContainerStatus> containers;
+};
+
+// What a group of processes has used. Bytes; -1: this kernel does not say.
+struct Usage {
+  std::int64_t cpu_ns = -1;  // since it began
+  std::int64_t memory = -1, working_set = -1,
+               rss = -1;  // working set: without file pages that can go at once
+  std::int64_t page_faults = -1, major_page_faults = -1;
+};
+struct ContainerUsage {
+  std::string id, name, cgroup;
+  rt::WallTime started_at;
+  Usage usage;
+};
+struct PodUsage {
+  std::string uid, ns, name, cgroup;
+  Usage usage;
+  std::vector<ContainerUsage> containers;  // those that run
 };
 
 struct ExecResult {
@@ -144,12 +171,17 @@ class ContainerRuntime {
   virtual rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) = 0;
   virtual rt::Task<Result<void>> remove_container(std::string id) = 0;
   virtual rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) = 0;
+  // Of the pod as a whole; limits of 0 are lifted. A limit must not be below those of its containers.
+  virtual rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id,
+                                                          LinuxResources resources) = 0;
 
   virtual rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                                  rt::Duration timeout) = 0;
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) = 0;
   // The running container's own stdin/stdout/stderr.
   virtual rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) = 0;
+  // Of the pods that run, as of now.
+  virtual rt::Task<std::vector<PodUsage>> usage() = 0;
   // Opens a TCP connection from inside the pod's network to its loopback, for port-forward.
   virtual rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) = 0;
 };
@@ -182,6 +214,9 @@ class ImageStore {
   // An OCI or docker-archive tarball (plain, gzip, zstd). `name` replaces the names inside.
   virtual rt::Task<Result<std::vector<ImageInfo>>> import(std::string path, std::string name) = 0;
   virtual rt::Task<Result<void>> remove(std::string id) = 0;
+  // The image's files, read-only, on the folder `path`; fine when something is mounted there already. Whoever
+  // asked unmounts it.
+  virtual rt::Task<Result<void>> mount(std::string id, std::string path) = 0;
 };
 
 }  // namespace mk::kubelet

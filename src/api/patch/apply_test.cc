@@ -188,6 +188,30 @@ TEST_CASE("managedFields can be reset and are kept for clients that drop them") 
   }
 }
 
+TEST_CASE("fields stand in the order of their names whatever came and went") {
+  auto made = yaml(kWeb);
+  track_update(deployment_type(), nullptr, made, by("a"));
+  auto less = made;
+  erase(less, "spec.replicas");
+  set(less, "metadata.labels.also", Json("x"));
+  erase(less, "metadata.labels.app");
+  track_update(deployment_type(), &made, less, by("a"));
+  set(less, "spec.paused", Json(true));
+  set(less, "spec.minReadySeconds", Json(3));
+  track_update(deployment_type(), &made, less, by("a"));
+  const auto sorted = [](const auto& self, const JsonObject& node) -> bool {
+    std::string last;
+    for (const auto& field : node) {
+      if (std::string(field.key()) < last || !self(self, field.value().get_object())) return false;
+      last = field.key();
+    }
+    return true;
+  };
+  const auto* entry = entry_of(less, "a", "Update");
+  REQUIRE(entry != nullptr);
+  CHECK(sorted(sorted, find(*entry, "fieldsV1")->get_object()));
+}
+
 TEST_CASE("apply after updates: conflicts name version and time; untracked objects get an owner") {
   auto live = yaml(kWeb);
   track_update(deployment_type(), nullptr, live, by("editor"));

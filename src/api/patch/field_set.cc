@@ -15,6 +15,17 @@ bool is_member(const JsonObject& node) {
   return node.empty() || node.contains(kSelf);
 }
 
+// Members stand in the order of their names: a client that reads the same object in two encodings finds it
+// equal.
+void sort_members(JsonObject& node) {
+  const auto before = [](const auto& a, const auto& b) { return a.key() < b.key(); };
+  if (std::is_sorted(node.begin(), node.end(), before)) return;
+  std::map<std::string, Json, std::less<>> sorted;
+  for (auto& member : node) sorted.emplace(member.key(), std::move(member.value()));
+  node.clear();
+  for (auto& [name, value] : sorted) node.emplace(name, std::move(value));
+}
+
 Json to_fields(const FieldSet& set) {
   JsonObject out;
   if (set.member && !set.children.empty()) out.emplace(kSelf, JsonObject());
@@ -28,6 +39,7 @@ void unite_node(JsonObject& node, const FieldSet& set) {
   const bool member = is_member(node) || set.member;
   unite_children(node, set);
   if (member && !node.empty()) node[kSelf] = JsonObject();
+  sort_members(node);
 }
 
 void unite_children(JsonObject& node, const FieldSet& set) {
@@ -54,9 +66,10 @@ void subtract_children(JsonObject& node, const FieldSet& set) {
 // Whether nothing of the node is left.
 bool subtract_node(JsonObject& node, const FieldSet& set) {
   const bool member = is_member(node) && !set.member;
-  node.erase(kSelf);
+  if (const auto self = node.find(kSelf); self != node.end()) node.stable_erase(self);
   subtract_children(node, set);
   if (member && !node.empty()) node[kSelf] = JsonObject();
+  sort_members(node);
   return !member && node.empty();
 }
 
@@ -103,6 +116,7 @@ const FieldSet* FieldSet::child(std::string_view element) const {
 
 void fields_unite(JsonObject& fields, const FieldSet& set) {
   unite_children(fields, set);
+  sort_members(fields);
 }
 
 void fields_subtract(JsonObject& fields, const FieldSet& set) {

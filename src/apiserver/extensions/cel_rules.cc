@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "extensions/custom_resource.h"
 #include "mk/api/validation.h"
+#include "mk/cel/cost.h"
 #include "mk/cel/env.h"
 #include "mk/cel/schema_types.h"
 
@@ -14,7 +16,10 @@ using api::Json;
 
 namespace {
 
-constexpr std::size_t kSelf = 0, kOldSelf = 1;  // variables
+constexpr std::size_t kOldSelf = 1;  // the second variable
+// Estimates are coarser than Kubernetes', so a definition is refused only far beyond its limits: one that
+// Kubernetes takes must not be.
+constexpr std::uint64_t kSlack = 10;
 
 struct Rule {
   std::string text, message, field_path, reason;
@@ -48,6 +53,7 @@ class Compiler {
     for (const auto& key : api::list(schema, "x-kubernetes-list-map-keys")) {
       if (const auto* text = key.if_string()) out->map_keys.emplace_back(*text);
     }
+    const std::uint64_t around = often_;
     const auto& rules = api::list(schema, "x-kubernetes-validations");
     for (std::size_t i = 0; i < rules.size(); ++i)
       add_rule(*out, rules[i], fmt::format("{}.x-kubernetes-validations[{}]", path, i));
@@ -56,10 +62,22 @@ class Compiler {
       if (auto below = child(name, property.value(), fmt::format("{}.properties[{}]", path, name)))
         out->properties.emplace(name, std::move(below));
     }
+    // What is below is evaluated for each element of this list or map.
+    const auto kind = out->node->type->kind;
+    const bool many = kind == cel::Type::Kind::kList || kind == cel::Type::Kind::kMap;
+    if (many && __builtin_mul_overflow(around, std::max<std::uint64_t>(1, out->node->size_max), &often_))
+      often_ = UINT64_MAX;
     if (const Json* items = api::find(schema, "items")) out->items = child("[]", *items, path + ".items");
     if (const Json* values = api::find(schema, "additionalProperties"))
       out->values = child("{}", *values, path + ".additionalProperties");
+    often_ = around;
     return out->empty() ? nullptr : std::move(out);
+  }
+
+  // Once all levels are compiled.
+  void check_total(const std::string& path) {
+    check_cost(total_, cel::limits::kStaticCrdCost, path,
+               "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema");
   }
 
  private:
@@ -92,6 +110,12 @@ class Compiler {
       rule.message_program =
           compile(env, message_expression, cel::types::string(), path + ".messageExpression", source);
     if (!rule.program) return;
+    const auto cost = cost_of(*rule.program, level);
+    check_cost(cost, cel::limits::kStaticCost, path + ".rule", "estimated rule cost");
+    if (rule.message_program)
+      check_cost(cost_of(*rule.message_program, level), cel::limits::kStaticCost, path + ".messageExpression",
+                 "estimated messageExpression cost");
+    total_ = cost > UINT64_MAX - total_ ? UINT64_MAX : total_ + cost;
     rule.transition = rule.program->uses(kOldSelf);
     level.rules.push_back(std::move(rule));
   }
@@ -111,15 +135,37 @@ class Compiler {
     return std::nullopt;
   }
 
+  // Of one evaluation for each place where the level may be.
+  std::uint64_t cost_of(const cel::Program& program, const Level& level) const {
+    std::uint64_t out = 0;
+    const auto once = cel::estimate_cost(program, {level.node, level.node}).max;
+    return __builtin_mul_overflow(once, often_, &out) ? UINT64_MAX : out;
+  }
+
+  void check_cost(std::uint64_t cost, std::uint64_t most, const std::string& path, std::string_view what) {
+    if (cost / kSlack <= most) return;
+    const double factor = static_cast<double>(cost) / static_cast<double>(most);
+    causes_.push_back(api::forbidden(
+        path, fmt::format("{} exceeds budget by factor of {} (try simplifying the rule, or adding maxItems, "
+                          "maxProperties, and maxLength where arrays, maps, and strings are declared)",
+                          what, factor > 100 ? "more than 100x" : fmt::format("{:.1f}x", factor))));
+  }
+
   const cel::SchemaTypes& types_;
   std::vector<Cause>& causes_;
   std::vector<std::string> place_;
+  std::uint64_t often_ = 1;  // how many values a level may have in one object
+  std::uint64_t total_ = 0;
 };
 
 class CelRules final : public ObjectRules {
  public:
   CelRules(const Json& schema, const std::string& path, std::vector<Cause>& causes)
-      : types_(schema, "object"), root_(Compiler(types_, causes).level(schema, path)) {}
+      : types_(schema, "object") {
+    Compiler compiler(types_, causes);
+    root_ = compiler.level(schema, path);
+    compiler.check_total(path);
+  }
 
   bool empty() const { return root_ == nullptr; }
 

@@ -92,6 +92,11 @@ std::string foo(const std::string& name, const std::string& spec = "{}") {
 TEST_CASE("a definition is established, discovered and served") {
   Extended server;
   CHECK(server.get(kFoos).status == 404);
+  const auto discover = [&] {
+    return server.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  };
+  const auto before = discover();
+  CHECK(before.text.find("\"foos\"") == std::string::npos);
   server.define(kFooDefinition, kFoos);
   const auto definition = server.get(std::string(kDefinitions) + "/foos.example.com").json();
   CHECK(api::str(definition, "status.acceptedNames.listKind") == "FooList");
@@ -104,9 +109,10 @@ TEST_CASE("a definition is established, discovered and served") {
   // The first eight bytes of the SHA-256 of "example.com/v1/Foo".
   CHECK(api::str(api::list(resources, "resources").at(0), "storageVersionHash") == "4XyhoHMtUhg=");
   CHECK(api::str(server.get("/apis/example.com").json(), "preferredVersion.version") == "v2");
-  const auto aggregated =
-      server.get("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+  const auto aggregated = discover();
   CHECK(aggregated.text.find("\"foos\"") != std::string::npos);
+  CHECK(aggregated.headers.get("ETag") != before.headers.get("ETag"));
+  CHECK(discover().headers.get("ETag") == aggregated.headers.get("ETag"));
   CHECK(api::str(server.get(kFoos).json(), "kind") == "FooList");
 }
 
@@ -387,6 +393,47 @@ spec:
   CHECK(server.patch(a, "merge-patch+json", R"({"spec":{"y":1}})").message() ==
         "Foo.example.com \"a\" is invalid: spec.y: Invalid value: \"object\": y only grows");
   CHECK(server.patch(a, "merge-patch+json", R"({"spec":{"y":3}})").status == 200);
+}
+
+TEST_CASE("a rule that may run too long is refused with its definition") {
+  Extended server;
+  const auto ruled = [](const std::string& bound) {
+    return R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foos.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: foos, kind: Foo}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              x:
+                type: array
+)" + bound +
+           R"yaml(
+                items:
+                  type: array
+                  items: {type: string}
+                  maxItems: 100
+                  x-kubernetes-validations:
+                  - {rule: "self.all(s, self.all(t, s == 'one' || t == 'two'))"}
+)yaml";
+  };
+  const auto refused = server.post(kDefinitions, ruled(""));
+  CHECK(refused.status == 422);
+  CHECK(refused.message().find("Forbidden: estimated rule cost exceeds budget by factor of more than 100x") !=
+        std::string::npos);
+  server.define(ruled("                maxItems: 10"), kFoos);
 }
 
 TEST_CASE("what custom resources look like is published") {

@@ -32,7 +32,7 @@ std::string machine() {
 
 // An answer that clients cache by its tag (RFC 9110 section 8.8.3); without a body: they have it already.
 rt::Task<> answer_tagged(Call& call, std::string content_type, std::string tag,
-                         std::optional<std::string> body) {
+                         std::optional<SharedBytes> body) {
   net::Headers headers = answer_headers(call, content_type);
   headers.set("ETag", tag);
   headers.add("Vary", "Accept");
@@ -42,16 +42,18 @@ rt::Task<> answer_tagged(Call& call, std::string content_type, std::string tag,
   (void)co_await send_body(call, call.status, std::move(headers), std::move(chunks));
 }
 
-// The same, tagged by the content's hash.
-rt::Task<> answer_cacheable(Call& call, std::string content_type, std::string body) {
-  const std::string tag = "\"" + pki::sha256_hex(body).substr(0, 32) + "\"";
-  const bool fresh = call.exchange->request().headers.get("If-None-Match") == tag;
-  std::optional<std::string> sent;
-  if (!fresh) sent = std::move(body);
-  co_await answer_tagged(call, std::move(content_type), tag, std::move(sent));
-}
-
 }  // namespace
+
+const Paths::Aggregated& Paths::aggregated(bool core) {
+  Aggregated& out = aggregated_[core ? 1 : 0];
+  const ResourceTable& table = definitions_.table();
+  if (out.generation == table.generation()) return out;
+  std::string body = api::to_json(aggregated_discovery(table, core));
+  out.generation = table.generation();
+  out.tag = "\"" + pki::sha256_hex(body).substr(0, 32) + "\"";
+  out.body = SharedBytes(std::move(body));
+  return out;
+}
 
 rt::Task<> Paths::handle(Call& call) {
   std::string path = call.info.path;
@@ -91,9 +93,11 @@ rt::Task<> Paths::discovery(Call& call) {
   if (count == 1 && (parts[0] == "api" || parts[0] == "apis")) {
     const bool core = parts[0] == "api";
     if (call.accepted.aggregated_discovery) {
-      const std::string body = api::to_json(aggregated_discovery(table, core));
-      co_await answer_cacheable(call, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-                                body);
+      const Aggregated& made = aggregated(core);
+      std::optional<SharedBytes> body;
+      if (call.exchange->request().headers.get("If-None-Match") != made.tag) body = made.body;
+      co_await answer_tagged(call, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                             made.tag, std::move(body));
       co_return;
     }
     document = core ? api_versions(options_.server_address) : api_group_list(table);

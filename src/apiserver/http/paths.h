@@ -41,6 +41,13 @@ class Paths {
   rt::Task<> health(Call& call, std::string endpoint, std::string one);
   rt::Task<> openapi(Call& call);
   rt::Task<> discovery(Call& call);
+  // Aggregated discovery as it is sent, made anew when the table has changed.
+  struct Aggregated {
+    std::uint64_t generation = 0;
+    std::string tag;
+    SharedBytes body;
+  };
+  const Aggregated& aggregated(bool core);
   api::Json version() const;
   api::Json openid_configuration() const;
   api::Json root() const;
@@ -50,6 +57,7 @@ class Paths {
   const Definitions& definitions_;
   Metrics& metrics_;
   std::vector<Check> checks_;
+  Aggregated aggregated_[2];
 };
 
 }  // namespace mk::apiserver

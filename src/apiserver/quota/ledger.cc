@@ -279,7 +279,7 @@ rt::Task<> QuotaLedger::work(std::string ns) {
         co_return;
       }
     }
-    if (co_await take_turn(ns)) continue;
+    if (co_await take_turn(ns) || !room->waiting.empty()) continue;
     room->busy = false;  // the store does not answer; the next change tries again
     co_return;
   }

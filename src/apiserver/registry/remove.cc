@@ -56,7 +56,7 @@ std::int64_t grace_for(Strategy& strategy, const Json& object, const client::Del
   const std::int64_t usual = strategy.default_grace_seconds(object);
   // Kinds without grace ignore what the client asks for; a pod that no node runs has none either.
   if (usual == 0) return 0;
-  return options.grace_period_seconds >= 0 ? options.grace_period_seconds : usual;
+  return options.grace_period_seconds >= 0 ? options.grace_period_seconds : std::max<std::int64_t>(usual, 0);
 }
 
 // Marks the object as being deleted; a later request can only shorten the grace. True if anything changed.

@@ -56,7 +56,7 @@ class Strategy {
   // What the first request to delete an object writes into it, besides the deletion itself.
   virtual void begin_deletion(const WriteContext& context, api::Json& object) const {}
 
-  // Seconds of grace for a deletion without grace from the client; 0 deletes at once. Pods override it.
+  // Seconds of grace if the client names none; 0: none whatever it says, negative: none unless it does.
   virtual std::int64_t default_grace_seconds(const api::Json& object) const { return 0; }
   virtual bool has_status() const { return true; }
   virtual bool allow_create_on_update() const { return false; }

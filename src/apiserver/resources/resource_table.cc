@@ -11,6 +11,7 @@ ResourceRef ResourceTable::find(const api::Gvr& gvr) const {
 }
 
 void ResourceTable::set(const std::string& owner, Added resources) {
+  ++generation_;
   for (const auto& resource : std::exchange(owners_[owner], {})) added_.erase(resource->gvr);
   for (const auto& resource : resources) added_[resource->gvr] = resource;
   if (resources.empty()) {

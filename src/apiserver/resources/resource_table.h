@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -21,6 +22,8 @@ class ResourceTable {
   // Replaces what `owner` has added; empty takes it away.
   void set(const std::string& owner, Added resources);
   const Added& of(const std::string& owner) const;
+  // Another number whenever something was replaced.
+  std::uint64_t generation() const { return generation_; }
 
   // Built-in resources in their order, then the added ones by group, preferred versions first.
   void for_each(const std::function<void(const api::ResourceInfo&)>& visit) const;
@@ -31,6 +34,7 @@ class ResourceTable {
   std::map<std::string, Added> owners_;
   std::map<api::Gvr, std::shared_ptr<const api::ResourceInfo>> added_;
   Added in_order_;
+  std::uint64_t generation_ = 1;
 };
 
 }  // namespace mk::apiserver

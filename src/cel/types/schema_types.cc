@@ -16,22 +16,35 @@ std::uint64_t bound(const Json& schema, std::string_view keyword, std::uint64_t 
   return stated < 0 ? otherwise : static_cast<std::uint64_t>(stated);
 }
 
-// The fewest bytes that a value of the schema takes in JSON, with a comma.
+// The fewest bytes of an element in JSON, with a comma.
 std::uint64_t least_bytes(const SchemaNode* node) {
-  if (node == nullptr) return 1 + 1;
-  switch (node->type->kind) {
+  return (node != nullptr ? node->bytes_min : 1) + 1;
+}
+
+std::uint64_t least_bytes_of(const Json& schema, const SchemaNode& node) {
+  switch (node.type->kind) {
+    case Type::Kind::kObject: {
+      std::uint64_t out = 2;
+      for (const auto& name : api::list(schema, "required")) {
+        const auto found = name.is_string() ? node.properties.find(std::string_view(name.get_string()))
+                                            : node.properties.end();
+        // The key, its quotes, a colon and a comma. What has a default need not be sent.
+        if (found != node.properties.end() && !api::find(schema, "properties." + found->first + ".default"))
+          out += found->first.size() + 4 + found->second->bytes_min;
+      }
+      return out;
+    }
     case Type::Kind::kList:
     case Type::Kind::kMap:
-    case Type::Kind::kObject:
     case Type::Kind::kString:
     case Type::Kind::kBytes:
-      return 2 + 1;
+      return 2;
     case Type::Kind::kBool:
-      return 4 + 1;
+      return 4;
     case Type::Kind::kTimestamp:
-      return 20 + 2 + 1;
+      return 22;
     default:
-      return 1 + 1;
+      return 1;
   }
 }
 
@@ -52,6 +65,7 @@ class Builder {
     } else {
       scalar(*node, schema, type);
     }
+    node->bytes_min = least_bytes_of(schema, *node);
     return node;
   }
 

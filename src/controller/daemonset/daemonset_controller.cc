@@ -55,6 +55,10 @@ Controller::Keys DaemonSetController::keys_of_node(const api::Object& before, co
   return keys;
 }
 
+std::int64_t DaemonSetController::size_of(const api::Object&) const {
+  return static_cast<std::int64_t>(nodes_.size());
+}
+
 rt::Task<Result<void>> DaemonSetController::reconcile(api::Key key) {
   const auto set = owners().get(key);
   if (!set) {

@@ -18,6 +18,7 @@ class DaemonSetController : public PodOwnerController {
 
   rt::Task<Result<void>> reconcile(api::Key key) override;
   Keys keys_of_node(const api::Object& before, const api::Object& after);
+  std::int64_t size_of(const api::Object& set) const override;
   rt::Task<Result<void>> step(api::Object set, std::vector<api::Object> pods, api::Object revision,
                               std::int64_t collisions);
   rt::Task<Result<void>> act(api::Object set, View view);

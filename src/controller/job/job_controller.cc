@@ -43,6 +43,11 @@ void JobController::add_keys_of_pod(const api::Object& before, const api::Object
     keys.emplace_back(std::string(after.ns()), "");
 }
 
+std::int64_t JobController::size_of(const api::Object& job) const {
+  return api::num(job.json(), "status.succeeded") + api::num(job.json(), "status.failed") +
+         api::num(job.json(), "spec.parallelism", 1);
+}
+
 rt::Task<Result<void>> JobController::reconcile(api::Key key) {
   const auto job = owners().get(key);
   if (!job) {

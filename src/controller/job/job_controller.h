@@ -15,6 +15,8 @@ class JobController : public PodOwnerController {
   rt::Task<Result<void>> reconcile(api::Key key) override;
   void add_keys_of_pod(const api::Object& before, const api::Object& after, Keys& keys) override;
 
+  std::int64_t size_of(const api::Object& job) const override;
+
   // One step's dealings with the number of pods.
   struct Change {
     std::int64_t created = 0, removed = 0;

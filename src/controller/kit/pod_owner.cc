@@ -8,16 +8,37 @@ namespace mk::controller {
 
 using api::resources::kPods;
 
+rt::Duration settling_time(std::int64_t size) {
+  constexpr std::int64_t kSmall = 100;
+  constexpr std::chrono::microseconds kEach(100);
+  if (size <= kSmall) return rt::Duration(0);
+  return std::min<rt::Duration>(kEach * size, std::chrono::seconds(1));
+}
+
 PodOwnerController::PodOwnerController(Context& context_, Variant variant, int workers)
     : Controller(context_, variant.name, workers),
       variant_(std::move(variant)),
       owners_(watch_owned(variant_.resource, self)),
       pods_(watch_owned(kPods, [this](const api::Object& before, const api::Object& after) {
-        return keys_of_pod(before, after);
+        return without_large(keys_of_pod(before, after));
       })) {}
 
 Result<api::LabelSelector> PodOwnerController::selector_of(const api::Object& owner) const {
   return api::LabelSelector::from_json(api::find(owner.json(), "spec.selector"));
+}
+
+std::int64_t PodOwnerController::size_of(const api::Object& owner) const {
+  return api::num(owner.json(), "spec.replicas", 1);
+}
+
+Controller::Keys PodOwnerController::without_large(Keys keys) {
+  std::erase_if(keys, [this](const api::Key& key) {
+    const auto owner = owners_.get(key);
+    const auto wait = owner ? settling_time(size_of(owner)) : rt::Duration(0);
+    if (wait > rt::Duration(0)) enqueue_after(key, wait);
+    return wait > rt::Duration(0);
+  });
+  return keys;
 }
 
 void PodOwnerController::add_matching(const api::Object& orphan, Keys& keys) {

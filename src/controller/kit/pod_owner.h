@@ -18,6 +18,10 @@ struct Problem {
   std::string reason, message;
 };
 
+// How long an owner of so many pods waits for more news of them before it looks: a step looks at all of them,
+// and must not be made for each of a thousand events that come together.
+rt::Duration settling_time(std::int64_t size);
+
 // What the controllers of workloads share: objects of one kind that make pods from a template. Knows which
 // owners a pod's change concerns, claims pods, and creates and deletes them by count without losing track
 // while the caches are behind.
@@ -33,6 +37,8 @@ class PodOwnerController : public Controller {
  protected:
   // Which pods an owner's are; by default its spec.selector.
   virtual Result<api::LabelSelector> selector_of(const api::Object& owner) const;
+  // How many pods a step looks at.
+  virtual std::int64_t size_of(const api::Object& owner) const;
   // More keys that a pod's change concerns.
   virtual void add_keys_of_pod(const api::Object& before, const api::Object& after, Keys& keys) {}
 
@@ -63,6 +69,8 @@ class PodOwnerController : public Controller {
     int made = 0;
   };
   Keys keys_of_pod(const api::Object& before, const api::Object& after);
+  // Those of the keys whose owners are small; the others come later, once for all that happens until then.
+  Keys without_large(Keys keys);
   void add_matching(const api::Object& orphan, Keys& keys);
   rt::Task<> create_pod(api::Object owner, api::Json pod, std::shared_ptr<Attempt> attempt);
   rt::Task<> delete_pod(api::Object owner, api::Object pod, std::shared_ptr<Attempt> attempt);

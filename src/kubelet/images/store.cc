@@ -4,8 +4,10 @@
 #include <sys/file.h>
 
 #include "images/fs.h"
+#include "mk/base/files.h"
 #include "mk/base/log.h"
 #include "mk/kubelet/images.h"
+#include "runtime/rootfs.h"
 
 namespace mk::kubelet {
 namespace {
@@ -195,6 +197,16 @@ rt::Task<Result<void>> LocalImages::remove(std::string id) {
   co_await until_swept();
   co_await sweep();
   co_return ok();
+}
+
+rt::Task<Result<void>> LocalImages::mount(std::string id, std::string path) {
+  const auto layers = layer_folders(id);
+  if (!layers) co_return Error(Reason::kNotFound, "image " + id + " is not on this node");
+  auto work = [folder = layers_dir(), layers = *layers, path]() -> Result<void> {
+    MK_TRY(make_dirs(path));
+    return mount_layers(path, folder, layers);
+  };
+  co_return co_await pool_.run(std::move(work));
 }
 
 Result<std::unique_ptr<ImageStore>> open_image_store(rt::Loop& loop, const NodeRuntimeOptions& options) {

@@ -31,6 +31,7 @@ class LocalImages final : public ImageStore {
   rt::Task<Result<ImageInfo>> pull(std::string reference, std::vector<RegistryAuth> credentials) override;
   rt::Task<Result<std::vector<ImageInfo>>> import(std::string path, std::string name) override;
   rt::Task<Result<void>> remove(std::string id) override;
+  rt::Task<Result<void>> mount(std::string id, std::string path) override;
 
   // For the container runtime: an image's layers as folders within layers_dir(), topmost first.
   std::optional<std::vector<std::string>> layer_folders(const std::string& id) const;

@@ -12,7 +12,7 @@
 #include "mk/base/files.h"
 #include "mk/base/log.h"
 #include "mk/base/strings.h"
-#include "mk/rt/process.h"
+#include "network/iptables.h"
 
 namespace mk::kubelet {
 namespace {
@@ -98,22 +98,6 @@ void set_sysctls() {
   set_sysctl(std::string("net/ipv6/conf/") + kVxlan + "/disable_ipv6", "1", false);
 }
 
-Result<rt::ProcessResult> iptables(std::vector<std::string> argv, std::string input = "") {
-  rt::Command command(std::move(argv));
-  command.input = std::move(input);
-  return rt::run_process_blocking(command);
-}
-
-Result<void> restore(const std::string& rules) {
-  MK_ASSIGN(const auto result, iptables({"iptables-restore", "--noflush", "-w", "10"}, rules));
-  if (!result.success())
-    return Error(Reason::kInternalError, "iptables-restore: " + std::string(trim(result.err)));
-  return ok();
-}
-
-struct Jump {
-  const char *table, *from, *to;
-};
 constexpr Jump kJumps[] = {{"nat", "POSTROUTING", "MK-POSTROUTING"}, {"filter", "FORWARD", "MK-FORWARD"}};
 
 // Our chains are replaced whole; the jumps into them are added once, behind what others put before.
@@ -121,45 +105,23 @@ Result<void> put_rules(const BridgeNetwork::Plan& plan) {
   const std::string pods = plan.pods.network().str() + "/" + std::to_string(plan.pods.prefix);
   const std::string cluster = plan.cluster.network().str() + "/" + std::to_string(plan.cluster.prefix);
   MK_TRY(
-      restore("*nat\n:MK-POSTROUTING - [0:0]\n"
-              "-A MK-POSTROUTING -s " +
-              pods + " -d " + cluster +
-              " -j RETURN\n"
-              "-A MK-POSTROUTING -s " +
-              pods +
-              " -d 224.0.0.0/4 -j RETURN\n"
-              "-A MK-POSTROUTING -s " +
-              pods +
-              " -j MASQUERADE --random-fully\n"
-              "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
-              "-A MK-FORWARD -s " +
-              cluster +
-              " -j ACCEPT\n"
-              "-A MK-FORWARD -d " +
-              cluster + " -j ACCEPT\nCOMMIT\n"));
-  for (const auto& jump : kJumps) {
-    MK_ASSIGN(const auto there,
-              iptables({"iptables", "-w", "10", "-t", jump.table, "-C", jump.from, "-j", jump.to}));
-    if (there.success()) continue;
-    MK_ASSIGN(const auto added,
-              iptables({"iptables", "-w", "10", "-t", jump.table, "-A", jump.from, "-j", jump.to}));
-    if (!added.success()) return Error(Reason::kInternalError, "iptables: " + std::string(trim(added.err)));
-  }
-  return ok();
-}
-
-Result<void> remove_rules() {
-  for (const auto& jump : kJumps) {
-    // As often as it is there; then the chain, empty.
-    for (;;) {
-      MK_ASSIGN(const auto gone,
-                iptables({"iptables", "-w", "10", "-t", jump.table, "-D", jump.from, "-j", jump.to}));
-      if (!gone.success()) break;
-    }
-    for (const char* verb : {"-F", "-X"})
-      MK_TRY(iptables({"iptables", "-w", "10", "-t", jump.table, verb, jump.to}));
-  }
-  return ok();
+      restore_rules("*nat\n:MK-POSTROUTING - [0:0]\n"
+                    "-A MK-POSTROUTING -s " +
+                    pods + " -d " + cluster +
+                    " -j RETURN\n"
+                    "-A MK-POSTROUTING -s " +
+                    pods +
+                    " -d 224.0.0.0/4 -j RETURN\n"
+                    "-A MK-POSTROUTING -s " +
+                    pods +
+                    " -j MASQUERADE --random-fully\n"
+                    "COMMIT\n*filter\n:MK-FORWARD - [0:0]\n"
+                    "-A MK-FORWARD -s " +
+                    cluster +
+                    " -j ACCEPT\n"
+                    "-A MK-FORWARD -d " +
+                    cluster + " -j ACCEPT\nCOMMIT\n"));
+  return put_jumps(kJumps);
 }
 
 Result<void> put_vxlan(Netlink& netlink, const BridgeNetwork::Plan& plan) {
@@ -303,8 +265,20 @@ rt::Task<Result<void>> BridgeNetwork::tear_down() {
     shared->loaded = false;
     MK_ASSIGN(Netlink netlink, Netlink::open());
     for (const auto& name : our_links()) MK_TRY(netlink.delete_link(name));
-    MK_TRY(remove_rules());
+    MK_TRY(remove_chains(kJumps));
+    MK_TRY(remove_host_ports());
     return remove_tree(path);
+  };
+  co_return co_await pool_.run(std::move(work));
+}
+
+// Callers overlap; the list made last counts.
+rt::Task<Result<void>> BridgeNetwork::set_host_ports(std::vector<HostPort> ports) {
+  auto work = [shared = shared_, ports = std::move(ports), turn = ++ports_turn_]() -> Result<void> {
+    const std::lock_guard lock(shared->ports_mutex);
+    if (turn < shared->ports_turn) return ok();
+    shared->ports_turn = turn;
+    return put_host_ports(ports);
   };
   co_return co_await pool_.run(std::move(work));
 }

@@ -12,7 +12,7 @@
 
 namespace mk::kubelet {
 
-// Bridge mk0, a veth pair per pod, VXLAN mkvx.1, and two iptables chains of our own. Works in the network
+// Bridge mk0, a veth pair per pod, VXLAN mkvx.1, and iptables chains of our own. Works in the network
 // namespace of the process. Its state is in the kernel and in <data dir>/network/ipam.json: a new object
 // adopts it.
 class BridgeNetwork final : public PodNetwork, public PodAttachments {
@@ -27,6 +27,7 @@ class BridgeNetwork final : public PodNetwork, public PodAttachments {
 
   rt::Task<Result<std::string>> attach(std::string sandbox_id, int pid) override;
   rt::Task<Result<void>> detach(std::string sandbox_id) override;
+  rt::Task<Result<void>> set_host_ports(std::vector<HostPort> ports) override;
 
   struct Plan {  // a parsed PodNetworkConfig
     Ipv4Net pods, cluster, services;
@@ -44,12 +45,15 @@ class BridgeNetwork final : public PodNetwork, public PodAttachments {
     Plan plan;
     bool loaded = false;
     std::vector<std::string> released;  // before the leases were loaded
+    std::mutex ports_mutex;
+    std::uint64_t ports_turn = 0;
   };
 
   rt::BlockingPool& pool_;
   std::string data_dir_;
   std::shared_ptr<Shared> shared_;
   bool ready_ = false;
+  std::uint64_t ports_turn_ = 0;
   std::string vtep_mac_;
 };
 

@@ -114,6 +114,22 @@ TEST_CASE("addresses go round and survive a restart") {
   CHECK_FALSE(Ipv4Net::parse("10.0.0/8").ok());
 }
 
+TEST_CASE("host ports lead to pods, by address where one is given") {
+  const std::vector<HostPort> ports = {{{"tcp", "", 8080, 80}, "10.42.0.7"},
+                                       {{"udp", "192.0.2.1", 53, 5353}, "10.42.0.8"},
+                                       {{"tcp", "$(x)", 1, 1}, "10.42.0.9"},
+                                       {{"icmp", "", 1, 1}, "10.42.0.9"},
+                                       {{"tcp", "", 0, 1}, "10.42.0.9"}};
+  const std::string rules = host_port_rules(ports);
+  CHECK(rules.find("-A MK-HOSTPORTS -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.42.0.7:80\n") !=
+        std::string::npos);
+  CHECK(rules.find("-A MK-HOSTPORTS -d 192.0.2.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination "
+                   "10.42.0.8:5353\n") != std::string::npos);
+  CHECK(rules.find("-s 127.0.0.0/8 -d 10.42.0.7/32 -p tcp -m tcp --dport 80 -j MASQUERADE\n") !=
+        std::string::npos);
+  CHECK(rules.find("10.42.0.9") == std::string::npos);
+}
+
 TEST_CASE("pods reach each other, on one node and over the VXLAN", "[root]") {
   if (skip_without_network()) return;
   const Namespace one, two;

@@ -71,7 +71,8 @@ class Planner {
     if (init_failed_for_good(sandbox)) return true;
     for (const auto& container : regular_containers(pod_)) {
       const auto* status = latest(*in_.snapshot, container.name(), sandbox);
-      if (status == nullptr || !ended(*status) || restarts_after(pod_, container, status->exit_code))
+      if (status == nullptr || !ended(*status) || in_.must_restart.count(status->id) != 0 ||
+          restarts_after(pod_, container, status->exit_code))
         return false;
     }
     return true;
@@ -119,6 +120,8 @@ class Planner {
       if (in_.unhealthy.count(status->id) != 0)
         out_.kills.push_back(
             {status->id, name, "Container " + name + " failed liveness probe, will be restarted"});
+    } else if (in_.must_restart.count(status->id) != 0) {
+      out_.starts.push_back({name, container.kind, next_attempt(pod_, in_.snapshot, name), ""});
     } else if (restarts_after(pod_, container, status->exit_code)) {
       plan_restart(container, *status);
     }

@@ -45,7 +45,8 @@ struct ActionInputs {
   const PodSnapshot* snapshot = nullptr;  // nullptr: no sandbox
   std::set<std::string> unhealthy;        // container ids whose liveness or startup probe has failed
   std::set<std::string> started;          // container ids that passed their startup probe (or have none)
-  const Backoff* backoff = nullptr;       // keys are container names
+  std::set<std::string> must_restart;  // container ids that were stopped to start anew, whatever the policy
+  const Backoff* backoff = nullptr;    // keys are container names
   rt::WallTime now;
 };
 

@@ -87,6 +87,19 @@ rt::Task<Result<std::map<std::string, api::Object>>> read_references(Context& co
   co_return out;
 }
 
+std::vector<PortMapping> host_ports(const Json& pod) {
+  std::vector<PortMapping> out;
+  for (const auto& container : all_containers(pod)) {
+    for (const Json& port : api::list(*container.spec, "ports")) {
+      const auto host_port = static_cast<int>(api::num(port, "hostPort"));
+      if (host_port == 0) continue;
+      out.push_back({to_lower(api::str(port, "protocol", "TCP")), std::string(api::str(port, "hostIP")),
+                     host_port, static_cast<int>(api::num(port, "containerPort"))});
+    }
+  }
+  return out;
+}
+
 void apply_basics(ContainerConfig& out, const Json& pod, const Json& spec, const ImageInfo& image,
                   const NodeCapacity& node) {
   out.image_id = image.id;
@@ -167,6 +180,7 @@ SandboxConfig make_sandbox_config(const Json& pod, const KubeletOptions& options
     out.hostname = fmt::format("{}.{}.{}.svc.{}", out.hostname, api::str(pod, "spec.subdomain"), out.pod_ns,
                                options.cluster_domain);
   out.host_network = host_network(pod);
+  if (!out.host_network) out.ports = host_ports(pod);
   out.host_pid = api::flag(pod, "spec.hostPID");
   out.host_ipc = api::flag(pod, "spec.hostIPC");
   out.share_processes = api::flag(pod, "spec.shareProcessNamespace");

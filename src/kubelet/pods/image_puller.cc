@@ -99,8 +99,12 @@ rt::Task<ImageAnswer> ImagePuller::ensure(api::Object pod, std::string container
   for (const auto& candidate : all_containers(pod.json()))
     if (candidate.name() == container) spec = candidate.spec;
   MK_ASSERT(spec != nullptr);
-  const std::string image(api::str(*spec, "image"));
-  const auto policy = api::str(*spec, "imagePullPolicy", "IfNotPresent");
+  std::string image(api::str(*spec, "image")), policy(api::str(*spec, "imagePullPolicy", "IfNotPresent"));
+  co_return co_await ensure_image(std::move(pod), std::move(image), std::move(policy), std::move(container));
+}
+
+rt::Task<ImageAnswer> ImagePuller::ensure_image(api::Object pod, std::string image, std::string policy,
+                                                std::string container) {
   const auto now = context_.clock.now();
   if (!valid_image_name(image)) {
     const auto message = fmt::format(

@@ -22,6 +22,9 @@ class ImagePuller {
  public:
   explicit ImagePuller(Context& context) : context_(context) {}
   rt::Task<ImageAnswer> ensure(api::Object pod, std::string container);
+  // Any image of the pod; `container` may be "" (events are the pod's then).
+  rt::Task<ImageAnswer> ensure_image(api::Object pod, std::string image, std::string policy,
+                                     std::string container);
 
  private:
   rt::Task<ImageAnswer> pull(api::Object pod, std::string container, std::string image);

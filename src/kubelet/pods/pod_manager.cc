@@ -77,16 +77,23 @@ void PodManager::on_pod(const api::Object& before, const api::Object& after) {
     add(after);
 }
 
+// Pods that hold some of the node, with what they were granted.
+std::vector<api::Object> PodManager::held_besides(const std::string& uid) const {
+  std::vector<api::Object> out;
+  for (const auto& [other, worker] : workers_)
+    if (other != uid && worker->holds_resources() && !terminal_phase(worker->pod().json()))
+      out.push_back(worker->granted_pod());
+  return out;
+}
+
 void PodManager::add(const api::Object& pod) {
   const std::string uid(pod.uid());
   if (uid.empty() || workers_.count(uid) != 0) return;
   auto worker = std::make_shared<PodWorker>(context_, pod);
+  worker->others = [this, uid] { return held_besides(uid); };
   if (!terminal_phase(pod.json()) && !pod.deleting() &&
       api::list(pod.json(), "status.containerStatuses").empty()) {
-    std::vector<api::Object> held;
-    for (const auto& [other, running] : workers_)
-      if (running->holds_resources() && !terminal_phase(running->pod().json()))
-        held.push_back(running->pod());
+    const auto held = held_besides(uid);
     std::vector<const Json*> others;
     for (const auto& object : held) others.push_back(&object.json());
     if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {

@@ -30,6 +30,7 @@ class PodManager {
  private:
   void on_pod(const api::Object& before, const api::Object& after);
   void add(const api::Object& pod);
+  std::vector<api::Object> held_besides(const std::string& uid) const;
   rt::Task<> work(std::shared_ptr<PodWorker> worker, std::string uid);
   rt::Task<> remove_orphan(PodSnapshot orphan);
   rt::Task<> clean_up();

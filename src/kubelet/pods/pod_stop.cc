@@ -15,6 +15,8 @@ namespace mk::kubelet {
 
 namespace {
 constexpr Log kLog("kubelet");
+// How long a pod that was deleted gracefully can at least be read: clients look at what they deleted.
+constexpr auto kLinger = std::chrono::milliseconds(100);
 constexpr auto kGraceLeast = std::chrono::seconds(2);  // left for the signal whatever the preStop hook took
 }  // namespace
 
@@ -40,6 +42,7 @@ void PodWorker::set_stop_deadline(rt::Duration grace) {
 }
 
 rt::Task<> PodWorker::terminate() {
+  if (pod().deleting() && deleted_at_ == rt::WallTime()) deleted_at_ = context_.clock.now();
   if (!stopped_) {
     const bool forced = removed_ && !pod().deleting();
     stop_deadline_ = context_.clock.now() + (forced ? std::chrono::seconds(1) : grace_period(spec()));
@@ -176,6 +179,9 @@ rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
 rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
   if (!removed_) {
+    const auto until = deleted_at_ + kLinger;
+    if (grace_period(spec()) > std::chrono::seconds(0) && context_.clock.now() < until)
+      co_return wake_at(until);
     client::DeleteOptions options;
     options.uid = volumes_.paths().uid;
     options.grace_period_seconds = 0;

@@ -7,6 +7,7 @@
 #include "mk/base/log.h"
 #include "pods/container_config.h"
 #include "pods/events.h"
+#include "pods/resize.h"
 #include "pods/termination_message.h"
 #include "probes/action.h"
 
@@ -44,7 +45,8 @@ PodWorker::PodWorker(Context& context, api::Object pod)
                  wake();
                }),
       prober_(context, [this] { wake(); }),
-      puller_(context) {}
+      puller_(context),
+      granted_(granted_resources(pod.json())) {}
 
 void PodWorker::update(api::Object pod) {
   if (!writer_.observe(std::move(pod))) return;
@@ -133,7 +135,10 @@ rt::Task<bool> PodWorker::sync_running() {
   writer_.request();
   if (!co_await sync_volumes()) co_return false;
   while (!must_stop()) {
+    if (co_await sync_resize()) co_await refresh();
+    if (must_stop()) break;
     ActionInputs inputs;
+    inputs.must_restart = must_restart_;
     inputs.snapshot = snapshot_ ? &*snapshot_ : nullptr;
     inputs.started = prober_.started();
     for (const auto& [id, why] : prober_.unhealthy()) inputs.unhealthy.insert(id);
@@ -165,6 +170,7 @@ rt::Task<bool> PodWorker::sync_running() {
 
 rt::Task<bool> PodWorker::sync_volumes() {
   if (volumes_ready_) co_return true;
+  if (!co_await pull_volume_images()) co_return false;
   auto result = co_await volumes_.sync(pod(), pod_ips());
   if (result.ok()) {
     volumes_ready_ = true;
@@ -180,6 +186,35 @@ rt::Task<bool> PodWorker::sync_volumes() {
   }
   wake_at(context_.clock.now() + kRetry);
   co_return false;
+}
+
+rt::Task<bool> PodWorker::pull_volume_images() {
+  const api::Object pod = this->pod();
+  for (const Json& volume : api::list(pod.json(), "spec.volumes")) {
+    const Json* source = api::find(volume, "image");
+    const std::string name(api::str(volume, "name"));
+    if (source == nullptr || volumes_.has_image(name)) continue;
+    const auto key = "volume " + name;
+    if (const auto retry = retry_.find(key); retry != retry_.end() && retry->second > context_.clock.now()) {
+      wake_at(retry->second);
+      co_return false;
+    }
+    std::optional<ImageAnswer> answer;
+    auto get_image = [](ImagePuller& puller, api::Object of, const Json& wanted,
+                        std::optional<ImageAnswer>& out) -> rt::Task<> {
+      out.emplace(co_await puller.ensure_image(std::move(of), std::string(api::str(wanted, "reference")),
+                                               std::string(api::str(wanted, "pullPolicy", "IfNotPresent")),
+                                               ""));
+    };
+    if (!co_await interruptible(get_image(puller_, pod, *source, answer))) co_return false;
+    if (const auto* wait = std::get_if<ImageWait>(&*answer)) {
+      retry_[key] = wait->retry;
+      wake_at(wait->retry);
+      co_return false;
+    }
+    volumes_.set_image(name, std::get<ImageInfo>(*answer).id);
+  }
+  co_return true;
 }
 
 // After the first set-up the volumes have a task of their own, so that new contents reach the containers
@@ -245,7 +280,8 @@ rt::Task<bool> PodWorker::create_sandbox() {
     (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
     co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
   }
-  SandboxConfig config = make_sandbox_config(spec(), context_.options);
+  const api::Object granted = granted_pod();
+  SandboxConfig config = make_sandbox_config(granted.json(), context_.options);
   auto made = co_await context_.runtime.containers->run_sandbox(std::move(config));
   if (made.ok()) {
     retry_.erase("");
@@ -307,7 +343,7 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   std::string id = action.existing_id;
   if (start_sent_.count(id) != 0) co_return false;  // the runtime will tell when it runs
   if (id.empty()) {
-    auto config = co_await make_container_config(context_, volumes_, pod(), name, action.attempt,
+    auto config = co_await make_container_config(context_, volumes_, granted_pod(), name, action.attempt,
                                                  std::move(image), pod_ips());
     if (!config.ok()) {
       wait_because(name, "CreateContainerConfigError", config.error().message(),
@@ -315,6 +351,8 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       context_.events.pod(spec(), "Warning", "Failed", "Error: " + config.error().message(), name);
       co_return false;
     }
+    config->pid_target =
+        co_await pid_target(std::string(api::str(*find_spec(spec(), name), "targetContainerName")));
     auto created = co_await runtime.create_container(snapshot_->sandbox.id, std::move(*config));
     if (!created.ok() &&
         created.error().message().find("unable to start container process") != std::string::npos) {
@@ -327,6 +365,7 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
       co_return false;
     }
     id = *created;
+    if (const auto granted = granted_.find(name); granted != granted_.end()) actual_[id] = granted->second;
     context_.events.pod(spec(), "Normal", "Created", "Container created", name);
   }
   auto started = co_await runtime.start_container(id);
@@ -342,6 +381,14 @@ rt::Task<bool> PodWorker::create_and_start(StartAction action, ImageInfo image) 
   (void)co_await run_post_start(name, id);
   co_await remove_old_containers(name);
   co_return true;
+}
+
+// The running container of that name, which may have started a moment ago.
+rt::Task<std::string> PodWorker::pid_target(std::string name) {
+  if (name.empty()) co_return name;
+  const auto now = co_await context_.runtime.containers->pod(volumes_.paths().uid);
+  const auto* status = now ? latest(*now, name) : nullptr;
+  co_return status == nullptr ? "" : status->id;
 }
 
 // What could not be executed counts as a container that ended with 128: the restart policy decides what
@@ -445,6 +492,7 @@ Json PodWorker::make_status(const Json& pod) const {
   for (const auto& failed : failed_starts_) inputs.start_errors.insert(failed.id);
   inputs.failure = failure_;
   inputs.stopped = stopped_;
+  add_resize(pod, inputs);
   inputs.now = context_.clock.now();
   return make_pod_status(pod, inputs);
 }

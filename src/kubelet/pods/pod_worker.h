@@ -39,6 +39,10 @@ class PodWorker {
   bool holds_resources() const { return !stopped_ && !failure_; }
   const std::optional<PodSnapshot>& snapshot() const { return snapshot_; }
   const PodPaths& paths() const { return volumes_.paths(); }
+  // The pod with the resources that the node has granted it, which a pending resize would change.
+  api::Object granted_pod() const;
+  // The other pods of the node, as granted; set by who has them.
+  std::function<std::vector<api::Object>()> others;
 
  private:
   const Json& spec() const { return writer_.pod().json(); }
@@ -51,10 +55,12 @@ class PodWorker {
   rt::Task<> sync();
   rt::Task<bool> sync_running();  // false: the pod has ended or must stop
   rt::Task<bool> sync_volumes();
+  rt::Task<bool> pull_volume_images();         // false: some are not here yet
   rt::Task<bool> perform(PodActions actions);  // true: something changed
   rt::Task<bool> create_sandbox();
   rt::Task<bool> start(StartAction action);
   rt::Task<bool> create_and_start(StartAction action, ImageInfo image);
+  rt::Task<std::string> pid_target(std::string name);
   void record_failed_start(const std::string& name, std::uint32_t attempt, std::string message);
   rt::Task<bool> run_post_start(std::string name, std::string id);
   rt::Task<> remove_old_containers(std::string name);
@@ -63,6 +69,15 @@ class PodWorker {
   rt::Task<> run_volume_updates();
   void check_deadline();
   void wait_because(const std::string& name, std::string reason, std::string message, rt::WallTime retry);
+
+  // pods/pod_resize.cc
+  rt::Task<bool> sync_resize();  // true: a container was stopped to start anew
+  void decide_resize();
+  rt::Task<bool> apply_resize();
+  rt::Task<bool> resize_one(const ContainerStatus& status, const Json& container, const Json& target);
+  Json actual_resources(const ContainerStatus& status) const;
+  std::vector<std::pair<ContainerStatus, std::string>> unresized() const;
+  void add_resize(const Json& pod, StatusInputs& inputs) const;
 
   // pods/pod_stop.cc
   rt::Task<bool> interruptible(rt::Task<> work);  // false: the pod must stop; the work was cancelled
@@ -95,11 +110,16 @@ class PodWorker {
   std::set<std::string> start_sent_;            // container ids that were started, seen running or not
   std::vector<ContainerStatus> failed_starts_;  // by container: the newest attempt that never ran
   std::optional<ReasonMessage> failure_;
+  Allocation granted_;                  // by container name
+  std::map<std::string, Json> actual_;  // resources by container id, of those this kubelet set
+  std::set<std::string> must_restart_;  // container ids
+  std::optional<ReasonMessage> resize_pending_;
+  std::string resize_error_;
   std::string last_ip_;
   std::string mount_problem_;
   rt::Event changed_, volumes_changed_, deadline_changed_;
   std::optional<rt::WallTime> wake_at_;
-  rt::WallTime stop_deadline_;
+  rt::WallTime stop_deadline_, deleted_at_;
   bool dirty_ = true, volumes_ready_ = false, volumes_dirty_ = false;
   bool removed_ = false, finished_ = false, stopped_ = false, reclaimed_ = false, done_ = false;
 };

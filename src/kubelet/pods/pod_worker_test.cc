@@ -277,6 +277,8 @@ TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
     "containers":[{"name":"a","image":"img","lifecycle":{"postStart":{"exec":{"command":["up"]}},"preStop":{"exec":{"command":["down"]}}}}]})");
   CHECK(node.phase("web") == "Running");
   node.remove("web", 30);
+  CHECK(node.get("web"));  // for a moment
+  node.advance(100ms);
   CHECK(!node.get("web"));
   CHECK(node.containers().calls == std::vector<std::string>{"sandbox web", "start s", "start a", "exec a up",
                                                             "exec a down", "stop a", "stop s",
@@ -352,4 +354,100 @@ TEST_CASE("a forced deletion stops what ignores its signal") {
   CHECK(!node.get("web"));
   node.advance(2s);
   CHECK(node.pods->workers().empty());
+}
+
+namespace {
+
+std::string condition(const api::Object& pod, std::string_view type) {
+  for (const Json& condition : api::list(pod.json(), "status.conditions"))
+    if (api::str(condition, "type") == type) return std::string(api::str(condition, "reason", "True"));
+  return "";
+}
+
+// What the resize subresource does.
+void resize(TestNode& node, const std::string& name, const char* resources) {
+  Json pod = node.get(name).json();
+  pod.at("spec").at("containers").as_array()[0].as_object()["resources"] = api::parse_json(resources).value();
+  node.api.put(res::kPods, pod);
+  node.settle();
+}
+
+const char* const kSized = R"({"containers":[{"name":"a","image":"img","resources":
+  {"requests":{"cpu":"1","memory":"64Mi"},"limits":{"memory":"64Mi"}},
+  "resizePolicy":[{"resourceName":"memory","restartPolicy":"RestartContainer"}]}]})";
+
+}  // namespace
+
+TEST_CASE("a resize changes the running container, and the pod's group around it") {
+  TestNode node;
+  node.create("web", kSized);
+  node.containers().calls.clear();
+  resize(node, "web", R"({"requests":{"cpu":"2","memory":"64Mi"},"limits":{"memory":"64Mi"}})");
+  CHECK(node.containers().calls == std::vector<std::string>{"resize pod shares=2048 memory=67108864",
+                                                            "resize a shares=2048 memory=67108864",
+                                                            "resize pod shares=2048 memory=67108864"});
+  CHECK(api::str(node.status_of("web"), "allocatedResources.cpu") == "2");
+  CHECK(api::str(node.status_of("web"), "resources.requests.cpu") == "2");
+  CHECK(condition(node.get("web"), "PodResizeInProgress").empty());
+  node.restart();  // what was granted is known from the status
+  CHECK(node.containers().calls.size() == 3);
+}
+
+TEST_CASE("a resize that does not fit waits, or never comes") {
+  TestNode node;
+  node.create("web", kSized);
+  node.create("other", R"({"containers":[{"name":"b","image":"img","resources":{"requests":{"cpu":"2"}}}]})");
+  node.containers().calls.clear();
+  resize(node, "web", R"({"requests":{"cpu":"9","memory":"64Mi"},"limits":{"memory":"64Mi"}})");
+  CHECK(condition(node.get("web"), "PodResizePending") == "Infeasible");
+  resize(node, "web", R"({"requests":{"cpu":"3","memory":"64Mi"},"limits":{"memory":"64Mi"}})");
+  CHECK(condition(node.get("web"), "PodResizePending") == "Deferred");
+  CHECK(api::str(node.status_of("web"), "resources.requests.cpu") == "1");
+  CHECK(node.containers().calls.empty());
+  node.remove("other", 0);
+  node.advance(11s);
+  CHECK(condition(node.get("web"), "PodResizePending").empty());
+  CHECK(api::str(node.status_of("web"), "allocatedResources.cpu") == "3");
+}
+
+TEST_CASE("a resize restarts the container where its policy says so") {
+  TestNode node;
+  node.create("web", kSized);
+  resize(node, "web", R"({"requests":{"cpu":"1","memory":"128Mi"},"limits":{"memory":"128Mi"}})");
+  CHECK(api::num(node.status_of("web"), "restartCount") == 1);
+  CHECK(api::find(node.status_of("web"), "state.running") != nullptr);
+  CHECK(node.containers().configs["a"].resources.memory_limit == 128 << 20);
+  CHECK(api::str(node.status_of("web"), "resources.limits.memory") == "128Mi");
+}
+
+TEST_CASE("an image volume's image is pulled and mounted read-only") {
+  TestNode node;
+  node.images().in_registry.insert("data:1");
+  node.create("web", R"({"volumes":[{"name":"v","image":{"reference":"data:1","pullPolicy":"Always"}}],
+    "containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/data"}]}]})");
+  CHECK(node.phase("web") == "Running");
+  CHECK(node.images().pulls == 1);
+  REQUIRE(node.images().mounts.size() == 1);
+  CHECK(node.images().mounts[0].starts_with("sha256:data:1 on "));
+  const auto& mounts = node.containers().configs["a"].mounts;
+  CHECK(std::any_of(mounts.begin(), mounts.end(),
+                    [](const Mount& m) { return m.container_path == "/data" && m.read_only; }));
+}
+
+TEST_CASE("a pod waits for the image of its volume") {
+  TestNode node;
+  node.create("web", R"({"volumes":[{"name":"v","image":{"reference":"data:1"}}],
+    "containers":[{"name":"a","image":"img"}]})");
+  CHECK(node.phase("web") == "Pending");
+  node.images().in_registry.insert("data:1");
+  node.advance(11s);
+  CHECK(node.phase("web") == "Running");
+}
+
+TEST_CASE("a debug container sees the processes of its target") {
+  TestNode node;
+  node.create("web", R"({"containers":[{"name":"a","image":"img"}],
+    "ephemeralContainers":[{"name":"d","image":"img","targetContainerName":"a"}]})");
+  CHECK(node.containers().configs["d"].pid_target == "uid-web-a-0");
+  CHECK(node.containers().configs["a"].pid_target.empty());
 }

@@ -45,6 +45,12 @@ rt::Task<Result<void>> RuncRuntime::start() {
   for (const auto& name : names_in(settings_.options.run_dir + "/pods"))
     co_await adopt(settings_.options.run_dir + "/pods/" + name);
   sweep_rootfs();
+  // What the pods of an earlier life had may be in the kernel still, though they have ended meanwhile.
+  bool any_ports = false;
+  for (const auto& [id, sandbox] : sandboxes_) any_ports |= !sandbox->config.ports.empty();
+  if (network_ != nullptr && any_ports)
+    if (auto put = co_await network_->set_host_ports(host_ports()); !put.ok())
+      kLog.warn("host ports are not up to date", "error", put.error().message());
   co_return ok();
 }
 

@@ -128,6 +128,26 @@ Result<void> Cgroups::make_pod(const std::string& parent, const LinuxResources& 
   return v2_ ? make_v2(path(parent), resources) : make_v1(path(parent), resources);
 }
 
+Result<void> Cgroups::update_pod(const std::string& parent, const LinuxResources& resources) const {
+  const auto put = [&](const char* controller, const char* file, const std::string& value) -> Result<void> {
+    const auto* tree = tree_of(controller);
+    if (tree == nullptr) return ok();
+    return set(tree->mount + path(parent) + "/" + file, value);
+  };
+  const auto& [shares, quota, period, memory, pids] = resources;
+  const bool cpu_limited = quota > 0, memory_limited = memory > 0;
+  if (v2_) {
+    if (shares > 0) MK_TRY(put("cpu", "cpu.weight", std::to_string(weight_of(shares))));
+    MK_TRY(
+        put("cpu", "cpu.max", (cpu_limited ? std::to_string(quota) : "max") + " " + std::to_string(period)));
+    return put("memory", "memory.max", memory_limited ? std::to_string(memory) : "max");
+  }
+  if (shares > 0) MK_TRY(put("cpu", "cpu.shares", std::to_string(shares)));
+  if (cpu_limited) MK_TRY(put("cpu", "cpu.cfs_period_us", std::to_string(period)));
+  MK_TRY(put("cpu", "cpu.cfs_quota_us", std::to_string(cpu_limited ? quota : -1)));
+  return put("memory", "memory.limit_in_bytes", std::to_string(memory_limited ? memory : -1));
+}
+
 void Cgroups::remove_node() const {
   for (const auto& tree : trees_) {
     remove_groups(tree.mount + path("kubepods"));

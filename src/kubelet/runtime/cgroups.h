@@ -18,6 +18,9 @@ class Cgroups {
   // A group as runc wants it, absolute within every tree: path("kubepods/podx", id).
   std::string path(const std::string& parent, const std::string& leaf = "") const;
   Result<void> make_pod(const std::string& parent, const LinuxResources& resources) const;
+  // Of a pod that runs; limits of 0 are lifted.
+  Result<void> update_pod(const std::string& parent, const LinuxResources& resources) const;
+  Usage usage(const std::string& path) const;
   // Removes the pod's groups; those above stay.
   void remove_pod(const std::string& parent) const;
   // Removes all of the node's groups, and the root cgroup it was given if that is empty then.

@@ -42,6 +42,13 @@ Result<void> save(const SandboxRecord& sandbox) {
   out["supervisor"] = sandbox.supervisor;
   out["pidNamespace"] = sandbox.pid_namespace;
   out["networked"] = sandbox.networked;
+  api::JsonArray ports;
+  for (const auto& port : sandbox.config.ports)
+    ports.push_back(api::JsonObject{{"protocol", api::text(port.protocol)},
+                                    {"hostIp", api::text(port.host_ip)},
+                                    {"hostPort", port.host_port},
+                                    {"port", port.container_port}});
+  out["ports"] = std::move(ports);
   return replace_file(sandbox.folder + "/sandbox.json", api::to_json(out));
 }
 
@@ -65,6 +72,10 @@ Result<SandboxRecord> load_sandbox(const std::string& folder) {
   config.host_ipc = api::flag(json, "hostIpc");
   config.share_processes = api::flag(json, "sharePid");
   config.cgroup_parent = api::str(json, "cgroup");
+  for (const auto& port : api::list(json, "ports"))
+    config.ports.push_back({std::string(api::str(port, "protocol")), std::string(api::str(port, "hostIp")),
+                            static_cast<int>(api::num(port, "hostPort")),
+                            static_cast<int>(api::num(port, "port"))});
   out.supervisor = static_cast<int>(api::num(json, "supervisor"));
   out.pid_namespace = static_cast<int>(api::num(json, "pidNamespace"));
   out.networked = api::flag(json, "networked");

@@ -30,7 +30,8 @@ int mount_short(const std::string& layers_dir, const std::string& target, const 
   return code;
 }
 
-// By fsconfig, one layer a call: for images of more layers than a page holds. Needs Linux 6.7.
+// By fsconfig, one layer a call (folder "": read-only): for images of more layers than a page holds. Needs
+// Linux 6.7.
 int mount_long(const std::string& layers_dir, const std::string& target, const std::string& folder,
                const std::vector<std::string>& layers) {
   const UniqueFd fs(::fsopen("overlay", FSOPEN_CLOEXEC));
@@ -40,7 +41,8 @@ int mount_long(const std::string& layers_dir, const std::string& target, const s
   };
   for (const auto& layer : layers)
     if (!put("lowerdir+", layers_dir + "/" + layer)) return errno;
-  if (!put("upperdir", folder + "/upper") || !put("workdir", folder + "/work")) return errno;
+  if (!folder.empty() && (!put("upperdir", folder + "/upper") || !put("workdir", folder + "/work")))
+    return errno;
   if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return errno;
   const UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, 0));
   if (!mount || ::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
@@ -69,6 +71,27 @@ Result<void> mount_rootfs(const std::string& folder, const std::string& layers_d
   if (code == 0) return ok();
   errno = code;
   return sys_error("mount overlay of " + std::to_string(layers.size()) + " layers on", target);
+}
+
+Result<void> mount_layers(const std::string& target, const std::string& layers_dir,
+                          const std::vector<std::string>& layers) {
+  if (layers.empty()) return Error(Reason::kInvalid, "the image has no layers");
+  struct stat here, above;
+  if (::stat(target.c_str(), &here) == 0 && ::stat((target + "/..").c_str(), &above) == 0 &&
+      here.st_dev != above.st_dev)
+    return ok();
+  // overlayfs without an upper layer wants two: below a single one lies a folder that stays empty.
+  std::vector<std::string> lower = layers;
+  if (lower.size() == 1) {
+    MK_TRY(make_dirs(layers_dir + "/../empty"));
+    lower.push_back("../empty");
+  }
+  const std::string options = "lowerdir=" + join(lower, ":");
+  const int code = options.size() < kOptionsMax ? mount_short(layers_dir, target, options)
+                                                : mount_long(layers_dir, target, "", lower);
+  if (code == 0) return ok();
+  errno = code;
+  return sys_error("mount the image on", target);
 }
 
 void unmount(const std::string& folder) {

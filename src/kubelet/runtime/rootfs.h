@@ -12,6 +12,9 @@ namespace mk::kubelet {
 // `layers_dir`, topmost first.
 Result<void> mount_rootfs(const std::string& folder, const std::string& layers_dir,
                           const std::vector<std::string>& layers);
+// An image's layers alone, read-only, on the folder `target` unless it is a mount point already.
+Result<void> mount_layers(const std::string& target, const std::string& layers_dir,
+                          const std::vector<std::string>& layers);
 // Unmounts and deletes the folder; fine when it is not there.
 Result<void> remove_rootfs(const std::string& folder);
 // A pod's /dev/shm.

@@ -161,6 +161,12 @@ rt::Task<Result<void>> RuncRuntime::build_bundle(Sandbox sandbox, Container cont
   work.shm = sandbox->config.host_ipc ? "/dev/shm" : sandbox->folder + "/shm";
   work.supervisor = sandbox->supervisor;
   work.pid_namespace = sandbox->pid_namespace;
+  if (!work.config.pid_target.empty()) {
+    const auto target = sandbox->containers.find(work.config.pid_target);
+    if (target == sandbox->containers.end() || target->second->pid <= 0)
+      co_return Error(Reason::kConflict, "the container to share processes with does not run");
+    work.pid_namespace = target->second->pid;
+  }
   co_return co_await pool_.run(std::move(work));
 }
 
@@ -307,6 +313,16 @@ rt::Task<Result<void>> RuncRuntime::update_resources(std::string id, LinuxResour
     co_return Error(Reason::kInvalid,
                     "change the resources of container " + id + ": " + std::string(trim(result->err)));
   co_return ok();
+}
+
+rt::Task<Result<void>> RuncRuntime::update_sandbox_resources(std::string sandbox_id,
+                                                             LinuxResources resources) {
+  const auto found = sandboxes_.find(sandbox_id);
+  if (found == sandboxes_.end()) co_return Error(Reason::kNotFound, "no sandbox " + sandbox_id);
+  auto work = [cgroups = settings_.cgroups, parent = found->second->config.cgroup_parent, resources] {
+    return cgroups.update_pod(parent, resources);
+  };
+  co_return co_await pool_.run(std::move(work));
 }
 
 }  // namespace mk::kubelet

@@ -53,11 +53,13 @@ class RuncRuntime final : public ContainerRuntime {
   rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) override;
   rt::Task<Result<void>> remove_container(std::string id) override;
   rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) override;
+  rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id, LinuxResources resources) override;
 
   rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                          rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
+  rt::Task<std::vector<PodUsage>> usage() override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
 
  private:
@@ -78,6 +80,7 @@ class RuncRuntime final : public ContainerRuntime {
   // sandbox.cc
   rt::Task<Result<void>> make_sandbox(Sandbox sandbox);
   rt::Task<Result<void>> kill_containers(Sandbox sandbox);
+  std::vector<HostPort> host_ports() const;
 
   Found find(const std::string& id) const;
   Sandbox latest(const std::string& pod_uid) const;

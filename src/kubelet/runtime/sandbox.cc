@@ -78,6 +78,14 @@ Result<void> read_pids(SandboxRecord& sandbox) {
 
 }  // namespace
 
+std::vector<HostPort> RuncRuntime::host_ports() const {
+  std::vector<HostPort> out;
+  for (const auto& [id, sandbox] : sandboxes_)
+    if (sandbox->networked && !sandbox->status.ips.empty())
+      for (const auto& port : sandbox->config.ports) out.push_back({port, sandbox->status.ips.front()});
+  return out;
+}
+
 rt::Task<Result<void>> RuncRuntime::make_sandbox(Sandbox sandbox) {
   const auto& options = settings_.options;
   SandboxWork work{sandbox->config,           sandbox->folder,    supervisor_,         settings_.runc,
@@ -95,6 +103,7 @@ rt::Task<Result<void>> RuncRuntime::make_sandbox(Sandbox sandbox) {
     auto ip = co_await network_->attach(sandbox->status.id, sandbox->supervisor);
     if (!ip.ok()) co_return std::move(ip).error();
     sandbox->status.ips = {*ip};
+    if (!sandbox->config.ports.empty()) MK_CO_TRY(co_await network_->set_host_ports(host_ports()));
   }
   MK_CO_TRY(save(*sandbox));
   if (!sandbox->link) co_return Error(Reason::kServiceUnavailable, "the pod's supervisor has died");
@@ -153,6 +162,7 @@ rt::Task<Result<void>> RuncRuntime::stop_sandbox(std::string sandbox_id) {
     if (!detached.ok()) co_return detached;
     sandbox->networked = false;
     MK_CO_TRY(save(*sandbox));
+    if (!sandbox->config.ports.empty()) MK_CO_TRY(co_await network_->set_host_ports(host_ports()));
   }
   if (sandbox->link) {
     const auto link = std::move(sandbox->link);  // its end is no surprise now

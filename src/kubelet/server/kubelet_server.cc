@@ -6,6 +6,8 @@
 
 #include "mk/base/strings.h"
 #include "server/log_stream.h"
+#include "server/port_forward.h"
+#include "server/spdy_streams.h"
 #include "server/stream_session.h"
 #include "status/container_status.h"
 
@@ -111,15 +113,16 @@ rt::Task<Result<void>> KubeletServer::route(std::shared_ptr<net::Exchange> excha
   if (what == "containerLogs" && parts.size() == 4) co_return co_await serve_logs(exchange, parts);
   if ((what == "exec" || what == "attach") && parts.size() >= 4)
     co_return co_await serve_streams(exchange, parts, what == "attach");
-  if (what == "portForward")
-    co_return Error(Reason::kNotAcceptable, "mk's kubelet does not forward ports yet");
+  if (what == "portForward" && parts.size() >= 3) co_return co_await serve_ports(exchange, parts);
   if (what == "healthz")
     response.emplace(200, "text/plain; charset=utf-8", "ok");
   else if (what == "pods" || what == "runningpods")
     response.emplace(200, "application/json", pods_json());
   else if (what == "stats" && parts.size() == 2 && parts[1] == "summary")
-    response.emplace(200, "application/json", summary_json());
-  else if (what == "metrics")
+    response.emplace(200, "application/json", co_await stats_text("summary"));
+  else if (what == "metrics" && parts.size() == 2 && (parts[1] == "resource" || parts[1] == "cadvisor"))
+    response.emplace(200, "text/plain; version=0.0.4; charset=utf-8", co_await stats_text(parts[1]));
+  else if (what == "metrics" && parts.size() == 1)
     response.emplace(200, "text/plain; version=0.0.4; charset=utf-8", metrics());
   else
     co_return not_there("404 page not found");
@@ -228,10 +231,16 @@ rt::Task<Result<void>> KubeletServer::serve_streams(std::shared_ptr<net::Exchang
     co_return Error(Reason::kBadRequest, "you must specify at least 1 command for the container");
   if (!options.stdin && !options.stdout && !options.stderr)
     co_return Error(Reason::kBadRequest, "you must specify at least 1 of stdin, stdout, stderr");
-  if (!exchange->wants_websocket())
-    co_return Error(Reason::kBadRequest,
-                    "mk streams over WebSockets: use kubectl 1.30 or later (SPDY is not supported)");
   auto& runtime = *context_.runtime.containers;
+  if (wants_spdy(exchange->request())) {
+    std::function<rt::Task<Result<std::unique_ptr<ExecSession>>>()> open = [&runtime, attach,
+                                                                            id = container.id, options] {
+      return attach ? runtime.attach(id, options) : runtime.exec(id, options);
+    };
+    co_return co_await serve_spdy_streams(context_.clock, exchange, options, std::move(open));
+  }
+  if (!exchange->wants_websocket())
+    co_return Error(Reason::kBadRequest, "unable to upgrade: missing upgrade headers in request");
   // First the socket: a client that is refused an upgrade tries older protocols instead of showing the error.
   auto socket = co_await exchange->accept_websocket(stream_protocols());
   if (!socket.ok()) co_return ok();
@@ -245,6 +254,14 @@ rt::Task<Result<void>> KubeletServer::serve_streams(std::shared_ptr<net::Exchang
   co_return ok();
 }
 
+rt::Task<Result<void>> KubeletServer::serve_ports(std::shared_ptr<net::Exchange> exchange, Parts parts) {
+  const PodWorker* worker = pods_.find(parts[1], parts[2]);
+  if (worker == nullptr || !worker->snapshot() || !worker->snapshot()->sandbox.ready)
+    co_return not_there(fmt::format("pod \"{}/{}\" does not run on this node", parts[1], parts[2]));
+  const std::string sandbox = worker->snapshot()->sandbox.id;
+  co_return co_await forward_ports(context_.loop, *context_.runtime.containers, std::move(exchange), sandbox);
+}
+
 std::string KubeletServer::pods_json() const {
   JsonArray items;
   for (const PodWorker* worker : pods_.workers()) items.push_back(worker->pod().json());
@@ -252,16 +269,17 @@ std::string KubeletServer::pods_json() const {
       {"kind", "PodList"}, {"apiVersion", "v1"}, {"metadata", JsonObject{}}, {"items", std::move(items)}});
 }
 
-std::string KubeletServer::summary_json() const {
-  JsonArray pods;
-  for (const PodWorker* worker : pods_.workers()) {
-    const auto& pod = worker->pod();
-    JsonObject ref{{"name", text(pod.name())}, {"namespace", text(pod.ns())}, {"uid", text(pod.uid())}};
-    pods.push_back(JsonObject{{"podRef", std::move(ref)},
-                              {"startTime", text(api::str(pod.json(), "status.startTime"))}});
-  }
-  JsonObject node{{"nodeName", text(context_.options.node_name)}};
-  return api::to_json(JsonObject{{"node", std::move(node)}, {"pods", std::move(pods)}});
+rt::Task<std::string> KubeletServer::stats_text(std::string which) {
+  Sample sample;
+  sample.pods = co_await context_.runtime.containers->usage();
+  auto look = [dir = context_.options.data_dir] { return read_node_usage(dir); };
+  sample.node = co_await context_.pool.run(std::move(look));
+  sample.at = context_.clock.now();
+  rates_.add(sample);
+  if (which == "resource") co_return resource_metrics(sample);
+  if (which == "cadvisor")
+    co_return cadvisor_metrics(sample, static_cast<int>(context_.allocatable.cpu_milli / 1000));
+  co_return api::to_json(summary_of(sample, rates_, context_.options.node_name));
 }
 
 std::string KubeletServer::metrics() const {

@@ -123,13 +123,23 @@ void set_present(JsonObject& out, const ContainerRef& container, const Container
     out["ready"] = container.kind != ContainerKind::kEphemeral && started && in.ready.count(status.id) != 0;
 }
 
-void set_resources(JsonObject& out, const Json& container) {
-  const Json* resources = api::find(container, "resources");
-  if (resources == nullptr || !resources->is_object() || resources->get_object().empty()) return;
+const Json* resources_in(const Allocation& allocation, std::string_view name) {
+  const auto found = allocation.find(std::string(name));
+  return found == allocation.end() ? nullptr : &found->second;
+}
+
+void set_resources(JsonObject& out, const Json& container, const StatusInputs& in) {
+  static const Json kNone = JsonObject{};
+  const auto name = api::str(container, "name");
+  const Json* granted = resources_in(in.granted, name);
+  if (granted == nullptr) granted = api::find(container, "resources");
+  if (granted == nullptr || !granted->is_object()) granted = &kNone;
+  const Json* actual = resources_in(in.actual, name);
+  if (actual == nullptr) actual = granted;
   JsonObject shown;
   for (std::string_view which : {"limits", "requests"})
-    if (const Json* amounts = api::find(*resources, which)) shown[which] = *amounts;
-  if (const Json* requests = api::find(*resources, "requests")) out["allocatedResources"] = *requests;
+    if (const Json* amounts = api::find(*actual, which)) shown[which] = *amounts;
+  if (const Json* requests = api::find(*granted, "requests")) out["allocatedResources"] = *requests;
   out["resources"] = std::move(shown);
 }
 
@@ -163,7 +173,7 @@ Json make_container_status(const Json& pod, const ContainerRef& container, const
     set_absent(out, pod, container, old, in);
   else
     set_present(out, container, *status, old, in);
-  set_resources(out, *container.spec);
+  if (container.kind != ContainerKind::kEphemeral) set_resources(out, *container.spec, in);
   set_mounts(out, *container.spec);
   if (container.kind == ContainerKind::kEphemeral) out["started"] = nullptr, out.erase("started");
   return out;

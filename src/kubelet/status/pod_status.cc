@@ -19,6 +19,12 @@ bool ended_well(const Json& status) {
   return state_is(status, "terminated") && api::num(status, "state.terminated.exitCode", 1) == 0;
 }
 
+// Ours, and absent when they are not true.
+constexpr std::string_view kResizeConditions[] = {"PodResizePending", "PodResizeInProgress"};
+bool is_resize_condition(std::string_view type) {
+  return type == kResizeConditions[0] || type == kResizeConditions[1];
+}
+
 // The pieces of one status on their way.
 struct Draft {
   const Json& pod;
@@ -165,11 +171,16 @@ JsonArray make_conditions(const Draft& draft, std::string_view phase) {
                              initialized_condition(draft, phase),
                              ready_condition(draft, containers_ready),
                              containers_ready};
+  if (const auto& why = draft.in.resize_pending)
+    own.push_back({std::string(kResizeConditions[0]), true, why->reason, why->message});
+  if (const auto& why = draft.in.resize_running)
+    own.push_back({std::string(kResizeConditions[1]), true, why->reason, why->message});
   if (find_condition(pod, "PodScheduled") == nullptr) own.push_back({"PodScheduled", true, "", ""});
   JsonArray out;
   for (const auto& condition : own) out.push_back(condition_json(pod, condition, draft.in.now));
   for (const Json& old : api::list(pod, "status.conditions")) {
     const auto type = api::str(old, "type");
+    if (is_resize_condition(type)) continue;  // there while it is true only
     if (std::none_of(own.begin(), own.end(), [&](const Condition& mine) { return mine.type == type; }))
       out.push_back(old);
   }
@@ -266,7 +277,7 @@ JsonArray merge_list_patch(const JsonArray& current, const JsonArray& wanted, st
     out.push_back(std::move(change));
   }
   for (const Json& item : current)
-    if (remove && find_in(wanted, item) == nullptr)
+    if ((remove || is_resize_condition(api::str(item, key))) && find_in(wanted, item) == nullptr)
       out.push_back(JsonObject{{"$patch", "delete"}, {key, text(api::str(item, key))}});
   return out;
 }

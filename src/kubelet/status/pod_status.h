@@ -18,6 +18,9 @@ struct ImageNames {
   std::string name, id;  // as a container status shows them
 };
 
+// Resources by container name: {"limits": ..., "requests": ...}.
+using Allocation = std::map<std::string, Json>;
+
 // All that a pod's status is made of, besides its spec and the status that the API has.
 struct StatusInputs {
   const PodSnapshot* snapshot = nullptr;
@@ -29,7 +32,11 @@ struct StatusInputs {
   std::string node_ip;
   std::string pod_ip;                    // kept when the sandbox has gone
   std::optional<ReasonMessage> failure;  // the kubelet ended the pod: phase Failed
-  bool stopped = false;                  // nothing of the pod runs any more nor will
+  // Where they differ from the spec: what the node has granted, and what is in force in the running
+  // containers.
+  Allocation granted, actual;
+  std::optional<ReasonMessage> resize_pending, resize_running;
+  bool stopped = false;  // nothing of the pod runs any more nor will
   rt::WallTime now;
 };
 

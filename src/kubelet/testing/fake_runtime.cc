@@ -137,7 +137,17 @@ rt::Task<Result<void>> FakeRuntime::remove_container(std::string id) {
   co_return ok();
 }
 
-rt::Task<Result<void>> FakeRuntime::update_resources(std::string, LinuxResources) {
+rt::Task<Result<void>> FakeRuntime::update_resources(std::string id, LinuxResources resources) {
+  const ContainerStatus* status = container(id);
+  if (status == nullptr) co_return unknown(id);
+  calls.push_back("resize " + status->name + " shares=" + std::to_string(resources.cpu_shares) +
+                  " memory=" + std::to_string(resources.memory_limit));
+  co_return ok();
+}
+
+rt::Task<Result<void>> FakeRuntime::update_sandbox_resources(std::string, LinuxResources resources) {
+  calls.push_back("resize pod shares=" + std::to_string(resources.cpu_shares) +
+                  " memory=" + std::to_string(resources.memory_limit));
   co_return ok();
 }
 
@@ -154,6 +164,9 @@ rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::exec(std::string id,
 }
 rt::Task<Result<std::unique_ptr<ExecSession>>> FakeRuntime::attach(std::string id, ExecOptions) {
   co_return unknown(id);
+}
+rt::Task<std::vector<PodUsage>> FakeRuntime::usage() {
+  co_return used;
 }
 rt::Task<Result<rt::AsyncFd>> FakeRuntime::dial(std::string sandbox_id, int) {
   co_return unknown(sandbox_id);
@@ -194,6 +207,11 @@ rt::Task<Result<std::vector<ImageInfo>>> FakeImages::import(std::string, std::st
 
 rt::Task<Result<void>> FakeImages::remove(std::string id) {
   std::erase_if(images_, [&](const auto& entry) { return entry.second.id == id; });
+  co_return ok();
+}
+
+rt::Task<Result<void>> FakeImages::mount(std::string id, std::string path) {
+  mounts.push_back(id + " on " + path);
   co_return ok();
 }
 

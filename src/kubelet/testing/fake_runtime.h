@@ -23,6 +23,7 @@ class FakeRuntime : public ContainerRuntime {
   std::set<std::string> cannot_start;        // container names whose program does not exist
   std::set<std::string> ignores_signal;      // container names that only SIGKILL ends
   std::function<ExecResult(const std::string& id, const std::vector<std::string>& argv)> exec_answer;
+  std::vector<PodUsage> used;                      // what usage() answers
   std::vector<std::string> calls;                  // "start web", "stop web", "exec web sh -c ..." in order
   std::map<std::string, ContainerConfig> configs;  // by container name, the last one
 
@@ -38,10 +39,12 @@ class FakeRuntime : public ContainerRuntime {
   rt::Task<Result<void>> stop_container(std::string id, rt::Duration grace) override;
   rt::Task<Result<void>> remove_container(std::string id) override;
   rt::Task<Result<void>> update_resources(std::string id, LinuxResources resources) override;
+  rt::Task<Result<void>> update_sandbox_resources(std::string sandbox_id, LinuxResources resources) override;
   rt::Task<Result<ExecResult>> exec_sync(std::string id, std::vector<std::string> argv,
                                          rt::Duration timeout) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> exec(std::string id, ExecOptions options) override;
   rt::Task<Result<std::unique_ptr<ExecSession>>> attach(std::string id, ExecOptions options) override;
+  rt::Task<std::vector<PodUsage>> usage() override;
   rt::Task<Result<rt::AsyncFd>> dial(std::string sandbox_id, int port) override;
 
  private:
@@ -65,6 +68,8 @@ class FakeImages : public ImageStore {
   rt::Task<Result<ImageInfo>> pull(std::string reference, std::vector<RegistryAuth> credentials) override;
   rt::Task<Result<std::vector<ImageInfo>>> import(std::string path, std::string name) override;
   rt::Task<Result<void>> remove(std::string id) override;
+  rt::Task<Result<void>> mount(std::string id, std::string path) override;
+  std::vector<std::string> mounts;  // "<id> on <path>"
 
  private:
   std::map<std::string, ImageInfo> images_;

@@ -131,12 +131,24 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
     co_return co_await sync_files(pod, volume, downward);
   if (host_paths_.count(name) != 0) co_return ok();
   if (!plugin.empty()) co_return co_await set_up_empty_dir(pod.json(), volume);
+  if (api::find(volume, "image") != nullptr) co_return co_await set_up_image(volume);
   if (api::find(volume, "hostPath") != nullptr) co_return co_await set_up_host_path(volume);
   if (api::find(volume, "persistentVolumeClaim") != nullptr)
     co_return co_await set_up_claim(pod.json(), volume);
   co_return Error(Reason::kInvalid,
                   "this volume type is not supported by mk; use emptyDir, hostPath, configMap, secret, "
-                  "downwardAPI, projected or a claim bound to a hostPath or local volume");
+                  "downwardAPI, projected, image or a claim bound to a hostPath or local volume");
+}
+
+rt::Task<Result<void>> PodVolumes::set_up_image(const Json& volume) {
+  const std::string name(api::str(volume, "name"));
+  const auto image = images_.find(name);
+  if (image == images_.end())
+    co_return Error(Reason::kServiceUnavailable, "its image is not on the node yet");
+  const std::string dir = paths_.volume("kubernetes.io~image", name);
+  MK_CO_TRY(co_await context_.runtime.images->mount(image->second, dir));
+  host_paths_[name] = dir;
+  co_return ok();
 }
 
 Result<void> PodVolumes::add_object(Payload& payload, const Json& pod, std::string_view kind,
@@ -366,7 +378,8 @@ rt::Task<Result<std::vector<Mount>>> PodVolumes::container_mounts(api::Object po
           fmt::format("{}/volume-subpaths/{}/{}/{}", paths_.root, name, container, index);
       MK_CO_ASSIGN(source, co_await bind_sub_path(source, sub_path, target));
     }
-    out.emplace_back(source, std::string(api::str(mount, "mountPath")), api::flag(mount, "readOnly"));
+    const bool read_only = api::flag(mount, "readOnly") || images_.count(name) != 0;
+    out.emplace_back(source, std::string(api::str(mount, "mountPath")), read_only);
     out.back().propagation = std::string(api::str(mount, "mountPropagation"));
     if (out.back().propagation == "None") out.back().propagation.clear();
   }

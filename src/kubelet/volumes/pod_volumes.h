@@ -34,6 +34,9 @@ class PodVolumes {
 
   // An error says which volume cannot be set up and why; sync() again later or on `changed`.
   rt::Task<Result<void>> sync(api::Object pod, std::vector<std::string> pod_ips);
+  // The image (its id) of an image volume; sync() mounts it.
+  void set_image(const std::string& volume, std::string id) { images_[volume] = std::move(id); }
+  bool has_image(const std::string& volume) const { return images_.count(volume) != 0; }
   // When a token wants to be renewed.
   std::optional<rt::WallTime> next_refresh() const;
   // The container's volumeMounts and /etc files. kInvalid: CreateContainerConfigError.
@@ -56,6 +59,7 @@ class PodVolumes {
                                    unsigned mode);
   rt::Task<Result<void>> set_up_empty_dir(const Json& pod, const Json& volume);
   rt::Task<Result<void>> set_up_host_path(const Json& volume);
+  rt::Task<Result<void>> set_up_image(const Json& volume);
   rt::Task<Result<void>> set_up_claim(const Json& pod, const Json& volume);
   Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name,
                           const Json& source, unsigned mode);
@@ -67,6 +71,7 @@ class PodVolumes {
   std::function<void()> changed_;
   std::map<std::string, std::unique_ptr<ObjectWatcher::Lease>> leases_;
   std::map<std::string, std::string> host_paths_;  // volume name to directory or file on the node
+  std::map<std::string, std::string> images_;      // volume name to image id
   std::map<std::string, Payload> written_;
   std::map<std::string, Token> tokens_;
 };

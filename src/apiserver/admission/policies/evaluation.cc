@@ -72,9 +72,9 @@ std::string verb_of(const WriteContext& context) {
 
 }  // namespace
 
-PolicyRequest::PolicyRequest(const WriteContext& context, const Json* object, const Json* old, Cacher& cacher,
-                             Authorizer& authorizer)
-    : context_(context), object_(object), old_(old), cacher_(cacher), authorizer_(authorizer) {}
+PolicyRequest::PolicyRequest(const WriteContext& context, const Json* object, const Json* old,
+                             const PolicyWorld& world)
+    : context_(context), object_(object), old_(old), world_(world) {}
 
 cel::AuthorizationAnswer PolicyRequest::authorize(const cel::AuthorizationQuery& query) const {
   Attributes attributes;
@@ -98,7 +98,7 @@ cel::AuthorizationAnswer PolicyRequest::authorize(const cel::AuthorizationQuery&
   attributes.path = query.path;
   attributes.field_selector = query.field_selector;
   attributes.label_selector = query.label_selector;
-  const Decision decision = authorizer_.authorize(attributes);
+  const Decision decision = world_.authorizer.authorize(attributes);
   return {decision.allowed, decision.reason, ""};
 }
 
@@ -109,7 +109,7 @@ Value PolicyRequest::request() const {
 
 Value PolicyRequest::namespace_object() const {
   if (context_.ns.empty()) return Value::null();
-  if (!namespace_) namespace_ = cacher_.get(api::resources::kNamespaces, api::Key("", context_.ns));
+  if (!namespace_) namespace_ = world_.cacher.get(api::resources::kNamespaces, api::Key("", context_.ns));
   return *namespace_ ? Value::json(namespace_->json()) : Value::null();
 }
 
@@ -207,8 +207,8 @@ Result<std::vector<api::Object>> find_params(const Policy& policy, const PolicyB
                                              const PolicyRequest& request) {
   std::vector<api::Object> out;
   if (!policy.param_kind || binding.param_ref.is_null()) return std::vector<api::Object>{api::Object()};
-  const auto* resource = find_kind(*policy.param_kind);
-  if (resource == nullptr)
+  const ResourceRef resource = find_kind(request.world().table, *policy.param_kind);
+  if (!resource)
     return Error(Reason::kInvalid,
                  fmt::format("failed to find resource referenced by paramKind: '{}, Kind={}'",
                              policy.param_kind->api_version(), policy.param_kind->kind));
@@ -222,11 +222,11 @@ Result<std::vector<api::Object>> find_params(const Policy& policy, const PolicyB
                  "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
                  "resources");
   if (const auto name = api::str(binding.param_ref, "name"); !name.empty()) {
-    if (auto found = request.cacher().get(resource->gvr, api::Key(ns, std::string(name))))
+    if (auto found = request.world().cacher.get(resource->gvr, api::Key(ns, std::string(name))))
       out.push_back(found);
   } else {
     MK_ASSIGN(const auto selector, api::LabelSelector::from_json(api::find(binding.param_ref, "selector")));
-    request.cacher().resource(resource->gvr).for_each(ns, [&](const api::Object& object) {
+    request.world().cacher.resource(resource->gvr).for_each(ns, [&](const api::Object& object) {
       if (selector.matches(api::object(object.json(), "metadata.labels"))) out.push_back(object);
       return true;
     });

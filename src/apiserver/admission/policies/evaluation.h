@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "admission/policies/policies.h"
 #include "admission/policies/policy.h"
-#include "auth/authorizer.h"
 #include "mk/cel/authorizer.h"
 
 namespace mk::apiserver {
@@ -13,8 +13,8 @@ namespace mk::apiserver {
 // What all policies see of one request. Values are views of it: it outlives evaluations.
 class PolicyRequest : public cel::AuthorizationSource {
  public:
-  PolicyRequest(const WriteContext& context, const api::Json* object, const api::Json* old, Cacher& cacher,
-                Authorizer& authorizer);
+  PolicyRequest(const WriteContext& context, const api::Json* object, const api::Json* old,
+                const PolicyWorld& world);
 
   cel::AuthorizationAnswer authorize(const cel::AuthorizationQuery& query) const override;
 
@@ -24,15 +24,14 @@ class PolicyRequest : public cel::AuthorizationSource {
   cel::Value namespace_object() const;
   cel::Value authorizer() const;
 
-  MatchInput match_input() const { return {context_, object_, old_, cacher_}; }
+  MatchInput match_input() const { return {context_, object_, old_, world_.cacher, world_.table}; }
   const WriteContext& context() const { return context_; }
-  Cacher& cacher() const { return cacher_; }
+  const PolicyWorld& world() const { return world_; }
 
  private:
   const WriteContext& context_;
   const api::Json *object_, *old_;
-  Cacher& cacher_;
-  Authorizer& authorizer_;
+  const PolicyWorld& world_;
   // Made when first asked for.
   mutable std::optional<api::Json> request_;
   mutable std::optional<api::Object> namespace_;

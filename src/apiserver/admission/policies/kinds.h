@@ -1,14 +1,15 @@
 #pragma once
 
-#include "mk/api/resource.h"
 #include "mk/api/schema.h"
+#include "resources/resource_table.h"
 
 namespace mk::apiserver {
 
-// What policies ask of the kinds that are served: the one place that knows where kinds come from.
-const api::ResourceInfo* find_kind(const api::Gvk& gvk);
-bool is_served(const api::Gvr& gvr);
+// What policies ask of the kinds that are served, built in or defined.
+ResourceRef find_kind(const ResourceTable& table, const api::Gvk& gvk);
 // nullptr: nothing is known of its fields.
 const api::Type* schema_of(const api::ResourceInfo& resource);
+// Types, unknown fields (an error) and defaults of an object that a policy changed.
+Result<void> settle(const api::ResourceInfo& resource, api::Json& object);
 
 }  // namespace mk::apiserver

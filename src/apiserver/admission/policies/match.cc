@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "admission/policies/kinds.h"
-
 namespace mk::apiserver {
 
 using api::Json;
@@ -34,9 +32,9 @@ bool names_resource(const std::string& pattern, std::string_view resource, std::
 }
 
 // Is any of the versions another one of this resource?
-bool has_sibling(const std::vector<std::string>& versions, const api::Gvr& gvr) {
+bool has_sibling(const std::vector<std::string>& versions, const api::Gvr& gvr, const ResourceTable& table) {
   return std::any_of(versions.begin(), versions.end(), [&](const std::string& version) {
-    return is_served(api::Gvr{gvr.group, version, gvr.resource});
+    return bool(table.find(api::Gvr{gvr.group, version, gvr.resource}));
   });
 }
 
@@ -58,9 +56,9 @@ ResourceRule::ResourceRule(const Json& rule)
       scope_(api::str(rule, "scope", "*")) {}
 
 bool ResourceRule::concerns(const api::ResourceInfo& resource, std::string_view subresource,
-                            bool equivalent) const {
+                            const ResourceTable& table, bool equivalent) const {
   if (!has(groups_, resource.gvr.group)) return false;
-  if (!has(versions_, resource.gvr.version) && !(equivalent && has_sibling(versions_, resource.gvr)))
+  if (!has(versions_, resource.gvr.version) && !(equivalent && has_sibling(versions_, resource.gvr, table)))
     return false;
   if (scope_ != "*" && (scope_ == "Namespaced") != resource.namespaced) return false;
   return std::any_of(resources_.begin(), resources_.end(), [&](const std::string& pattern) {
@@ -71,7 +69,7 @@ bool ResourceRule::concerns(const api::ResourceInfo& resource, std::string_view 
 bool ResourceRule::matches(const MatchInput& input, bool equivalent) const {
   const auto& context = input.context;
   if (!has(operations_, context.operation)) return false;
-  if (!concerns(*context.resource, context.subresource, equivalent)) return false;
+  if (!concerns(*context.resource, context.subresource, input.table, equivalent)) return false;
   if (names_.empty()) return true;
   std::string_view name = context.name;
   if (name.empty() && input.object != nullptr) name = api::str(*input.object, "metadata.name");
@@ -86,9 +84,10 @@ MatchResources::MatchResources(const Json* spec)
   for (const auto& rule : api::list(*spec, "excludeResourceRules")) excluded_.emplace_back(rule);
 }
 
-bool MatchResources::concerns(const api::ResourceInfo& resource, std::string_view subresource) const {
+bool MatchResources::concerns(const api::ResourceInfo& resource, std::string_view subresource,
+                              const ResourceTable& table) const {
   return rules_.empty() || std::any_of(rules_.begin(), rules_.end(), [&](const ResourceRule& rule) {
-           return rule.concerns(resource, subresource, equivalent_);
+           return rule.concerns(resource, subresource, table, equivalent_);
          });
 }
 

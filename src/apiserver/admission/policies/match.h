@@ -7,6 +7,7 @@
 #include "mk/api/json.h"
 #include "mk/api/selector.h"
 #include "registry/context.h"
+#include "resources/resource_table.h"
 
 namespace mk::apiserver {
 
@@ -16,6 +17,7 @@ struct MatchInput {
   const api::Json* object;  // nullptr for deletes
   const api::Json* old;     // nullptr for creates
   Cacher& cacher;           // for the labels of the namespace
+  const ResourceTable& table;
 };
 
 // admissionregistration.k8s.io/v1 RuleWithOperations, with resourceNames.
@@ -25,8 +27,9 @@ class ResourceRule {
 
   // `equivalent`: other versions of the same resource match too.
   bool matches(const MatchInput& input, bool equivalent) const;
-  // By resource alone: could any request for it match?
-  bool concerns(const api::ResourceInfo& resource, std::string_view subresource, bool equivalent) const;
+  // By resource alone: could any request for it match? `table` tells its other versions.
+  bool concerns(const api::ResourceInfo& resource, std::string_view subresource, const ResourceTable& table,
+                bool equivalent) const;
 
  private:
   std::vector<std::string> groups_, versions_, resources_, operations_, names_;
@@ -40,7 +43,8 @@ class MatchResources {
   explicit MatchResources(const api::Json* spec);
 
   bool matches(const MatchInput& input) const;
-  bool concerns(const api::ResourceInfo& resource, std::string_view subresource) const;
+  bool concerns(const api::ResourceInfo& resource, std::string_view subresource,
+                const ResourceTable& table) const;
 
  private:
   std::vector<ResourceRule> rules_, excluded_;

@@ -19,8 +19,8 @@ const api::Gvr kBindings{"admissionregistration.k8s.io", "v1", "mutatingadmissio
 
 class MutatingPolicies : public AdmissionPlugin {
  public:
-  MutatingPolicies(Cacher& cacher, Authorizer& authorizer)
-      : cacher_(cacher), authorizer_(authorizer), policies_(cacher, kPolicies, kBindings) {}
+  explicit MutatingPolicies(const PolicyWorld& world)
+      : world_(world), policies_(world.cacher, world.table, kPolicies, kBindings) {}
   std::string_view name() const override { return "MutatingAdmissionPolicy"; }
 
   // Each policy sees what those before it made of the object. One that is changed after its turn, and asks
@@ -47,7 +47,7 @@ class MutatingPolicies : public AdmissionPlugin {
   Result<void> mutate_by(const BoundPolicy& bound, WriteContext& context, Json& object, const Json* old) {
     for (const auto& binding : bound.bindings) {
       Json draft = object;
-      const PolicyRequest request(context, &draft, old, cacher_, authorizer_);
+      const PolicyRequest request(context, &draft, old, world_);
       if (!bound.policy->match.matches(request.match_input()) ||
           !binding.match.matches(request.match_input()))
         continue;
@@ -111,22 +111,17 @@ class MutatingPolicies : public AdmissionPlugin {
       MK_ASSIGN(Json configuration, cel::apply_configuration_json(value));
       MK_TRY(merge_configuration(*type, draft, std::move(configuration)));
     }
-    api::FieldProblems unknown;
-    MK_TRY(api::decode(*type, draft, unknown));
-    if (!unknown.empty()) return Error(Reason::kInvalid, "strict decoding error: " + unknown.front());
-    api::apply_defaults(*type, draft);
-    return ok();
+    return settle(resource, draft);
   }
 
-  Cacher& cacher_;
-  Authorizer& authorizer_;
+  const PolicyWorld world_;
   PolicySet policies_;
 };
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_mutating_policies(Cacher& cacher, Authorizer& authorizer) {
-  return std::make_unique<MutatingPolicies>(cacher, authorizer);
+std::unique_ptr<AdmissionPlugin> make_mutating_policies(PolicyWorld world) {
+  return std::make_unique<MutatingPolicies>(world);
 }
 
 }  // namespace mk::apiserver

@@ -19,8 +19,9 @@ class Readers : public Authorizer {
 class PolicyApi : public TestApi {
  public:
   PolicyApi() {
-    admission().add(make_mutating_policies(cacher(), readers_));
-    admission().add(make_validating_policies(cacher(), readers_));
+    const PolicyWorld world{cacher(), readers_, table_};
+    admission().add(make_mutating_policies(world));
+    admission().add(make_validating_policies(world));
   }
 
   // `spec` is more of the spec than a rule for ConfigMaps; bound with Deny unless `binding` says more.
@@ -76,6 +77,7 @@ class PolicyApi : public TestApi {
 
  private:
   Readers readers_;
+  ResourceTable table_;
   int next_ = 0;
 };
 

@@ -2,9 +2,11 @@
 
 namespace mk::apiserver {
 
-PolicySet::PolicySet(Cacher& cacher, api::Gvr policies, api::Gvr bindings)
-    : cacher_(cacher), policies_gvr_(std::move(policies)), bindings_gvr_(std::move(bindings)) {
-  for (const auto& gvr : {policies_gvr_, bindings_gvr_})
+PolicySet::PolicySet(Cacher& cacher, const ResourceTable& table, api::Gvr policies, api::Gvr bindings)
+    : cacher_(cacher), table_(table), policies_gvr_(std::move(policies)), bindings_gvr_(std::move(bindings)) {
+  // Definitions add and take away versions of resources.
+  const api::Gvr definitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
+  for (const auto& gvr : {policies_gvr_, bindings_gvr_, definitions})
     cacher_.resource(gvr).on_change([this](const CacheEvent&) { stale_ = true; });
 }
 
@@ -43,7 +45,7 @@ const std::vector<const BoundPolicy*>& PolicySet::about(const api::ResourceInfo&
   const auto [at, is_new] = by_resource_.try_emplace(key);
   if (is_new) {
     for (const auto& bound : bound_) {
-      if (bound.policy->match.concerns(resource, subresource)) at->second.push_back(&bound);
+      if (bound.policy->match.concerns(resource, subresource, table_)) at->second.push_back(&bound);
     }
   }
   return at->second;

@@ -21,7 +21,7 @@ struct BoundPolicy {
 // no policy is about costs one look-up.
 class PolicySet {
  public:
-  PolicySet(Cacher& cacher, api::Gvr policies, api::Gvr bindings);
+  PolicySet(Cacher& cacher, const ResourceTable& table, api::Gvr policies, api::Gvr bindings);
 
   // In the order of names; until the next call.
   const std::vector<const BoundPolicy*>& about(const api::ResourceInfo& resource,
@@ -31,6 +31,7 @@ class PolicySet {
   void rebuild();
 
   Cacher& cacher_;
+  const ResourceTable& table_;
   const api::Gvr policies_gvr_, bindings_gvr_;
   bool stale_ = true;
   std::map<std::string, std::shared_ptr<const Policy>> compiled_;

@@ -104,15 +104,15 @@ Error denied(const WriteContext& context, const Json* object, const Complaint& c
 
 class ValidatingPolicies : public AdmissionPlugin {
  public:
-  ValidatingPolicies(Cacher& cacher, Authorizer& authorizer)
-      : cacher_(cacher), authorizer_(authorizer), policies_(cacher, kPolicies, kBindings) {}
+  explicit ValidatingPolicies(const PolicyWorld& world)
+      : world_(world), policies_(world.cacher, world.table, kPolicies, kBindings) {}
   std::string_view name() const override { return "ValidatingAdmissionPolicy"; }
 
   Result<void> validate(const WriteContext& context, const Json* object, const Json* old) override {
     if (exempt_from_policies(context)) return ok();
     const auto& candidates = policies_.about(*context.resource, context.subresource);
     if (candidates.empty()) return ok();
-    const PolicyRequest request(context, object, old, cacher_, authorizer_);
+    const PolicyRequest request(context, object, old, world_);
     std::optional<Error> refusal;
     for (const auto* bound : candidates) {
       if (!bound->policy->match.matches(request.match_input())) continue;
@@ -142,8 +142,7 @@ class ValidatingPolicies : public AdmissionPlugin {
     }
   }
 
-  Cacher& cacher_;
-  Authorizer& authorizer_;
+  const PolicyWorld world_;
   PolicySet policies_;
 };
 
@@ -155,8 +154,8 @@ bool exempt_from_policies(const WriteContext& context) {
          (gvr.resource.starts_with("validatingadmission") || gvr.resource.starts_with("mutatingadmission"));
 }
 
-std::unique_ptr<AdmissionPlugin> make_validating_policies(Cacher& cacher, Authorizer& authorizer) {
-  return std::make_unique<ValidatingPolicies>(cacher, authorizer);
+std::unique_ptr<AdmissionPlugin> make_validating_policies(PolicyWorld world) {
+  return std::make_unique<ValidatingPolicies>(world);
 }
 
 }  // namespace mk::apiserver

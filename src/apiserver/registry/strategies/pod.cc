@@ -112,7 +112,8 @@ class PodStrategy : public Strategy {
     const auto phase = api::str(pod, "status.phase");
     if (phase == "Failed" || phase == "Succeeded") return 0;
     const auto seconds = api::num(pod, "spec.terminationGracePeriodSeconds", 30);
-    return seconds < 0 ? 1 : seconds;
+    if (seconds < 0) return 1;
+    return seconds == 0 ? -1 : seconds;
   }
 
  private:

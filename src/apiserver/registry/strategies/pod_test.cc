@@ -316,6 +316,8 @@ TEST_CASE("the grace of a pod") {
   CHECK(strategy.default_grace_seconds(pod) == 0);  // no node runs it
   api::set(pod, "spec.nodeName", "n");
   CHECK(strategy.default_grace_seconds(pod) == 30);
+  api::set(pod, "spec.terminationGracePeriodSeconds", 0);
+  CHECK(strategy.default_grace_seconds(pod) < 0);  // who deletes it may still ask for some
   api::set(pod, "status.phase", "Succeeded");
   CHECK(strategy.default_grace_seconds(pod) == 0);
 }

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mk/kubelet/runtime.h"
+#include "mk/net/server.h"
+#include "mk/rt/loop.h"
+
+namespace mk::kubelet {
+
+// kubectl port-forward: a SPDY connection, by upgrade or inside a WebSocket ("SPDY/3.1+portforward.k8s.io"),
+// with two streams for every TCP connection (headers streamtype: data|error, port, requestid). Ends with the
+// client. kBadRequest when the request asks for neither.
+rt::Task<Result<void>> forward_ports(rt::Loop& loop, ContainerRuntime& runtime,
+                                     std::shared_ptr<net::Exchange> exchange, std::string sandbox_id);
+
+}  // namespace mk::kubelet
