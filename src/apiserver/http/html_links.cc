@@ -12,9 +12,9 @@ constexpr std::string_view kSpace = " \t\r\n\f";
 
 // Attributes that hold a URL, whatever the element (HTML standard, index of attributes).
 bool holds_link(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"href",   "src",        "action", "formaction", "cite",
-                                                "data",   "poster",     "icon",   "background", "longdesc",
-                                                "usemap", "codebase",   "profile", "manifest",  "classid"};
+  static constexpr std::string_view kNames[] = {"href",   "src",      "action",  "formaction", "cite",
+                                                "data",   "poster",   "icon",    "background", "longdesc",
+                                                "usemap", "codebase", "profile", "manifest",   "classid"};
   return std::find(std::begin(kNames), std::end(kNames), to_lower(name)) != std::end(kNames);
 }
 
@@ -73,8 +73,8 @@ class Mover {
     const char quote = page_[at_];
     const bool quoted = quote == '"' || quote == '\'';
     if (quoted) copy_until(at_ + 1);
-    const auto end = std::min(quoted ? page_.find(quote, at_) : page_.find_first_of(" \t\r\n\f>", at_),
-                              page_.size());
+    const auto end =
+        std::min(quoted ? page_.find(quote, at_) : page_.find_first_of(" \t\r\n\f>", at_), page_.size());
     const auto value = page_.substr(at_, end - at_);
     out_.append(holds_link(name) ? moved_link(value, prefix_) : std::string(value));
     at_ = end;

@@ -11,8 +11,8 @@
 
 namespace mk::apiserver {
 
-// The way to the nodes: logs, exec, attach and port-forward of pods, and the proxies. To kubelets the API server
-// presents its own client certificate; who may do what has been decided before.
+// The way to the nodes: logs, exec, attach and port-forward of pods, and the proxies. To kubelets the API
+// server presents its own client certificate; who may do what has been decided before.
 class NodeProxy {
  public:
   NodeProxy(rt::Loop& loop, rt::Clock& clock, Cacher& cacher, pki::KeyPair client, std::string ca_pem);

@@ -36,9 +36,9 @@ std::string used(TestApi& api, const std::string& name, const std::string& quota
   for (int i = 0; i < 1000; ++i) {
     const Object quota = api.get(like);
     const bool counted = api::object(quota.json(), "status.hard") == api::object(quota.json(), "spec.hard");
-    const Json* number = api::member(Json(api::object(quota.json(), "status.used")), name);
-    if (counted && number != nullptr)
-      return std::string(api::str(Json(api::JsonObject{{"n", *number}}), "n"));
+    const auto& numbers = api::object(quota.json(), "status.used");
+    if (const auto found = numbers.find(name); counted && found != numbers.end())
+      return std::string(found->value().as_string());
     api.run([](rt::Task<> task) -> rt::Task<int> {
       co_await std::move(task);
       co_return 0;
