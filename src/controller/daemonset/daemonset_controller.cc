@@ -69,27 +69,18 @@ rt::Task<Result<void>> DaemonSetController::reconcile(api::Key key) {
   std::function<bool(const api::Object&)> adoptable = [](const api::Object&) { return true; };
   MK_CO_ASSIGN(auto pods, co_await claim_pods(set, std::move(adoptable)));
   MK_CO_ASSIGN(auto revisions, co_await history_.claim(set));
-  const auto before = api::num(set.json(), "status.collisionCount");
-  auto collisions = before;
-  auto current = co_await history_.current(set, revisions, collisions);
-  if (!current.ok()) {
-    if (collisions != before) {
-      api::Json status = api::object(set.json(), "status");
-      api::set(status, "collisionCount", collisions);
-      MK_CO_TRY(co_await write_status(set, std::move(status)));
-    }
-    co_return std::move(current).error();
-  }
-  MK_CO_TRY(co_await trim(set, pods, std::move(revisions), *current));
-  co_return co_await step(set, std::move(pods), *current, collisions);
+  MK_CO_ASSIGN(auto current, co_await history_.current(set, revisions));
+  MK_CO_TRY(co_await trim(set, pods, std::move(revisions), current));
+  co_return co_await step(set, std::move(pods), std::move(current));
 }
 
 rt::Task<Result<void>> DaemonSetController::step(api::Object set, std::vector<api::Object> pods,
-                                                 api::Object revision, std::int64_t collisions) {
+                                                 api::Object revision) {
   const View view(set, nodes_.all(), pods, std::string(revision.label(daemonset::kHash)), clock().now());
   auto acted = ok();
   if (!set.deleting() && may_count(set.key())) acted = co_await act(set, view);
   auto status = daemonset::status_of(set, view);
+  const auto collisions = api::num(set.json(), "status.collisionCount");
   if (collisions != 0) api::set(status, "collisionCount", collisions);
   MK_CO_TRY(co_await write_status(set, std::move(status)));
   if (const auto wait = next_available(pods, view.min_ready, clock().now())) enqueue_after(set.key(), *wait);
@@ -137,14 +128,6 @@ std::vector<api::Object> DaemonSetController::due_ends(const api::Object& set,
     due.push_back(std::move(pod));
   }
   return due;
-}
-
-rt::Task<Result<void>> DaemonSetController::write_status(api::Object set, api::Json status) {
-  const auto* present = api::find(set.json(), "status");
-  if (present && *present == status) co_return ok();
-  auto changed = set.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
-  MK_CO_TRY(co_await client().update(kDaemonSets, std::move(changed), "status", client::WriteOptions()));
-  co_return ok();
 }
 
 rt::Task<Result<void>> DaemonSetController::trim(api::Object set, std::vector<api::Object> pods,

@@ -19,12 +19,10 @@ class DaemonSetController : public PodOwnerController {
   rt::Task<Result<void>> reconcile(api::Key key) override;
   Keys keys_of_node(const api::Object& before, const api::Object& after);
   std::int64_t size_of(const api::Object& set) const override;
-  rt::Task<Result<void>> step(api::Object set, std::vector<api::Object> pods, api::Object revision,
-                              std::int64_t collisions);
+  rt::Task<Result<void>> step(api::Object set, std::vector<api::Object> pods, api::Object revision);
   rt::Task<Result<void>> act(api::Object set, View view);
   // Those of the ended pods that may be removed now; the others' time wakes the set.
   std::vector<api::Object> due_ends(const api::Object& set, std::vector<api::Object> ended);
-  rt::Task<Result<void>> write_status(api::Object set, api::Json status);
   rt::Task<Result<void>> trim(api::Object set, std::vector<api::Object> pods,
                               std::vector<api::Object> revisions, api::Object current);
 

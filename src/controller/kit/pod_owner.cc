@@ -124,6 +124,15 @@ rt::Task<> PodOwnerController::create_pod(api::Object owner, api::Json pod,
   attempt->problem.message = made.error().message();
 }
 
+rt::Task<Result<void>> PodOwnerController::write_status(api::Object owner, api::Json status) {
+  const auto* present = api::find(owner.json(), "status");
+  if (present && *present == status) co_return ok();
+  auto changed = owner.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
+  MK_CO_TRY(
+      co_await client().update(variant_.resource, std::move(changed), "status", client::WriteOptions()));
+  co_return ok();
+}
+
 rt::Task<Problem> PodOwnerController::delete_pods(api::Object owner, std::vector<api::Object> pods) {
   std::vector<std::string> uids;
   for (const auto& pod : pods) uids.emplace_back(pod.uid());

@@ -56,6 +56,8 @@ class PodOwnerController : public Controller {
   rt::Task<Problem> create_pods(api::Object owner, int count, std::function<api::Json(int)> make,
                                 int* made = nullptr);
   rt::Task<Problem> delete_pods(api::Object owner, std::vector<api::Object> pods);
+  // No write where nothing changes.
+  rt::Task<Result<void>> write_status(api::Object owner, api::Json status);
   // May the owner count its pods, or has it done something that the cache does not show yet?
   bool may_count(const api::Key& key) const { return expectations().satisfied(queue_text(key)); }
 

@@ -92,23 +92,22 @@ rt::Task<Result<std::vector<api::Object>>> RevisionHistory::claim(api::Object ow
   co_return owned;
 }
 
-rt::Task<Result<api::Object>> RevisionHistory::current(api::Object owner, std::vector<api::Object> revisions,
-                                                       std::int64_t& collisions) {
+rt::Task<Result<api::Object>> RevisionHistory::current(api::Object owner,
+                                                       std::vector<api::Object> revisions) {
   const auto* pod_template = api::find(owner.json(), "spec.template");
   auto data = revision_data(pod_template ? *pod_template : api::Json(api::JsonObject()));
   const auto newest = max_revision_number(revisions);
   const auto found = std::find_if(revisions.rbegin(), revisions.rend(),
                                   [&data](const api::Object& one) { return same_data(one, data); });
-  if (found == revisions.rend()) co_return co_await make(owner, std::move(data), newest + 1, collisions);
+  if (found == revisions.rend()) co_return co_await make(owner, std::move(data), newest + 1);
   if (revision_number(*found) == newest) co_return *found;
   // An older template is wanted again.
   auto raised = found->with([newest](api::Json& json) { api::set(json, "revision", newest + 1); });
   co_return co_await client_.update(kControllerRevisions, std::move(raised), "", client::WriteOptions());
 }
 
-rt::Task<Result<api::Object>> RevisionHistory::make(api::Object owner, api::Json data, std::int64_t number,
-                                                    std::int64_t& collisions) {
-  const auto hash = stable_hash(data, collisions);
+rt::Task<Result<api::Object>> RevisionHistory::make(api::Object owner, api::Json data, std::int64_t number) {
+  const auto hash = stable_hash(data, api::num(owner.json(), "status.collisionCount"));
   api::JsonObject labels = api::object(owner.json(), "spec.template.metadata.labels");
   labels[hash_label_] = hash;
   api::JsonObject metadata;
@@ -133,8 +132,16 @@ rt::Task<Result<api::Object>> RevisionHistory::make(api::Object owner, api::Json
   if (created.ok() || !created.error().is(Reason::kAlreadyExists)) co_return created;
   MK_CO_ASSIGN(auto present, co_await client_.get(kControllerRevisions, key));
   if (same_data(present, data) && controlled_by(present, owner.uid())) co_return present;
-  ++collisions;
+  MK_CO_TRY(co_await count_collision(owner));
   co_return Error(Reason::kConflict, "the name of a revision is taken: " + key.name);
+}
+
+rt::Task<Result<void>> RevisionHistory::count_collision(api::Object owner) {
+  auto raised = owner.with([](api::Json& json) {
+    api::set(json, "status.collisionCount", api::num(json, "status.collisionCount") + 1);
+  });
+  MK_CO_TRY(co_await client_.update(owners_.resource, std::move(raised), "status", client::WriteOptions()));
+  co_return ok();
 }
 
 rt::Task<Result<void>> RevisionHistory::remove(std::vector<api::Object> revisions) {

@@ -33,16 +33,16 @@ class RevisionHistory {
   // Those of an owner, after adopting and releasing, lowest revision first.
   rt::Task<Result<std::vector<api::Object>>> claim(api::Object owner);
 
-  // The revision of the owner's present template: found (an older one becomes the newest again) or made. On
-  // a clash of names `collisions` is raised; it belongs in status.collisionCount.
-  rt::Task<Result<api::Object>> current(api::Object owner, std::vector<api::Object> revisions,
-                                        std::int64_t& collisions);
+  // The revision of the owner's present template: found (an older one becomes the newest again) or made. A
+  // clash of names is an error that raises the owner's status.collisionCount: the next try finds another
+  // name.
+  rt::Task<Result<api::Object>> current(api::Object owner, std::vector<api::Object> revisions);
 
   rt::Task<Result<void>> remove(std::vector<api::Object> revisions);
 
  private:
-  rt::Task<Result<api::Object>> make(api::Object owner, api::Json data, std::int64_t number,
-                                     std::int64_t& collisions);
+  rt::Task<Result<api::Object>> make(api::Object owner, api::Json data, std::int64_t number);
+  rt::Task<Result<void>> count_collision(api::Object owner);
 
   client::Client& client_;
   client::Informer& revisions_;

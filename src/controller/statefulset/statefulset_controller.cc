@@ -56,23 +56,12 @@ rt::Task<Result<void>> StatefulSetController::reconcile(api::Key key) {
   };
   MK_CO_ASSIGN(auto pods, co_await claim_pods(set, std::move(adoptable)));
   MK_CO_ASSIGN(auto revisions, co_await history_.claim(set));
-  const auto before = api::num(set.json(), "status.collisionCount");
-  auto collisions = before;
-  auto update = co_await history_.current(set, revisions, collisions);
-  if (!update.ok()) {
-    if (collisions != before) {
-      api::Json status = api::object(set.json(), "status");
-      api::set(status, "collisionCount", collisions);
-      MK_CO_TRY(co_await write_status(set, std::move(status)));
-    }
-    co_return std::move(update).error();
-  }
-  co_return co_await step(set, std::move(pods), std::move(revisions), *update, collisions);
+  MK_CO_ASSIGN(auto update, co_await history_.current(set, revisions));
+  co_return co_await step(set, std::move(pods), std::move(revisions), std::move(update));
 }
 
 rt::Task<Result<void>> StatefulSetController::step(api::Object set, std::vector<api::Object> pods,
-                                                   std::vector<api::Object> revisions, api::Object update,
-                                                   std::int64_t collisions) {
+                                                   std::vector<api::Object> revisions, api::Object update) {
   if (!find_named(revisions, update.name())) revisions.push_back(update);
   const auto* current = find_named(revisions, api::str(set.json(), "status.currentRevision"));
   const View view(set, pods, std::string(current ? current->name() : update.name()),
@@ -80,7 +69,7 @@ rt::Task<Result<void>> StatefulSetController::step(api::Object set, std::vector<
   auto acted = ok();
   if (!set.deleting() && may_count(set.key())) acted = co_await act(set, view, revisions);
   auto status = statefulset::status_of(set, view);
-  api::set(status, "collisionCount", collisions);
+  api::set(status, "collisionCount", api::num(set.json(), "status.collisionCount"));
   MK_CO_TRY(co_await write_status(set, status));
   MK_CO_TRY(co_await trim(set, pods, std::move(revisions), std::move(status)));
   wake_when_available(set, pods);
@@ -157,14 +146,6 @@ rt::Task<Result<void>> StatefulSetController::keep_claims(api::Object set, std::
           co_await client().update(kClaims, api::Object(std::move(*changed)), "", client::WriteOptions()));
     }
   }
-  co_return ok();
-}
-
-rt::Task<Result<void>> StatefulSetController::write_status(api::Object set, api::Json status) {
-  const auto* present = api::find(set.json(), "status");
-  if (present && *present == status) co_return ok();
-  auto changed = set.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
-  MK_CO_TRY(co_await client().update(kStatefulSets, std::move(changed), "status", client::WriteOptions()));
   co_return ok();
 }
 

@@ -16,12 +16,10 @@ class StatefulSetController : public PodOwnerController {
 
   rt::Task<Result<void>> reconcile(api::Key key) override;
   rt::Task<Result<void>> step(api::Object set, std::vector<api::Object> pods,
-                              std::vector<api::Object> revisions, api::Object update,
-                              std::int64_t collisions);
+                              std::vector<api::Object> revisions, api::Object update);
   rt::Task<Result<void>> act(api::Object set, View view, std::vector<api::Object> revisions);
   rt::Task<Result<void>> keep_identities(api::Object set, View view);
   rt::Task<Result<void>> keep_claims(api::Object set, std::int64_t ordinal, api::Object pod, bool condemned);
-  rt::Task<Result<void>> write_status(api::Object set, api::Json status);
   rt::Task<Result<void>> trim(api::Object set, std::vector<api::Object> pods,
                               std::vector<api::Object> revisions, api::Json status);
   void wake_when_available(const api::Object& set, const std::vector<api::Object>& pods);
