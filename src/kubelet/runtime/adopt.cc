@@ -74,7 +74,9 @@ rt::Task<> RuncRuntime::adopt(std::string folder) {
   if (connect(sandbox).ok()) {
     std::vector<std::string> request = {"list"};  // the events it brings fill in the states
     auto listed = co_await sandbox->link->request(std::move(request));
-    sandbox->status.ready = listed.ok() && (!sandbox->networked || !sandbox->status.ips.empty());
+    // A crash while it was made left a record without the supervisor's pid, or without an address.
+    const bool whole = sandbox->supervisor != 0 && (!sandbox->networked || !sandbox->status.ips.empty());
+    sandbox->status.ready = listed.ok() && whole;
     std::vector<Container> unknown;
     for (const auto& [id, container] : sandbox->containers)
       if (container->status.state == ContainerState::kUnknown) unknown.push_back(container);

@@ -216,6 +216,27 @@ TEST_CASE("a pod whose supervisor dies is ended", "[root]") {
   if (left.ok()) CHECK(left->out.find("running") == std::string::npos);
 }
 
+TEST_CASE("a sandbox that a crash left half made is made anew", "[root]") {
+  if (skip_without_runtime()) return;
+  TestNode node;
+  const auto pod = node.sandbox({});
+  // As written before the supervisor was started; it runs, but its pid and the network never were noted.
+  const auto record = node.dir + "/run/pods/" + pod.id + "/sandbox.json";
+  auto json = *api::parse_json(*read_file(record));
+  api::set(json, "supervisor", 0);
+  api::set(json, "networked", false);
+  api::set(json, "ips", api::JsonArray());
+  REQUIRE(write_file(record, api::to_json(json)).ok());
+  node.make_runtime();
+  CHECK_FALSE(run(node.loop, node.runtime->pod(pod.pod_uid))->sandbox.ready);
+  REQUIRE(run(node.loop, node.runtime->stop_sandbox(pod.id)).ok());
+  SandboxConfig again;
+  again.pod_uid = pod.pod_uid;
+  const auto next = node.sandbox(again);
+  CHECK(next.attempt == 1);
+  CHECK(node.script(next.id, node.config("x", sh("exit 3"))).exit_code == 3);
+}
+
 TEST_CASE("a container that needs too much memory is reported as such", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;
