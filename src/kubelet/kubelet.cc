@@ -7,6 +7,7 @@
 #include "pods/events.h"
 #include "pods/pod_manager.h"
 #include "server/kubelet_server.h"
+#include "static_pods/static_pods.h"
 #include "volumes/mounter.h"
 #include "volumes/object_watcher.h"
 
@@ -31,6 +32,7 @@ class NodeKubelet : public Kubelet {
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
+        statics_(context_, pods_, [this]() -> const Json& { return node_.node(); }),
         group_(loop.executor()) {}
 
   rt::Task<Result<void>> start() override {
@@ -46,7 +48,7 @@ class NodeKubelet : public Kubelet {
     services_.start(group_);
     // Containers see the services that exist when they start.
     co_await services_.wait_synced();
-    co_await pods_.start([this]() -> const Json& { return node_.node(); });
+    co_await start_pods();
     kLog.info("kubelet started", "node", options_.node_name, "port", server_.port());
     co_return ok();
   }
@@ -62,6 +64,15 @@ class NodeKubelet : public Kubelet {
   bool node_ready() const override { return node_.ready(); }
 
  private:
+  rt::Task<> start_pods() {
+    const std::function<const Json&()> node = [this]() -> const Json& { return node_.node(); };
+    if (options_.static_pods_dir.empty()) co_return co_await pods_.start(node);
+    pods_.static_changed = [this] { statics_.wake(); };
+    auto statics = co_await statics_.load();
+    co_await pods_.start(node, std::move(statics));
+    statics_.start(group_);
+  }
+
   KubeletOptions options_;
   NodeRuntime& runtime_;
   EventRecorder events_;
@@ -72,6 +83,7 @@ class NodeKubelet : public Kubelet {
   PodManager pods_;
   NodeAgent node_;
   KubeletServer server_;
+  StaticPods statics_;
   rt::Group group_;  // last: its tasks use everything above
 };
 

@@ -178,7 +178,7 @@ rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
 
 rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
-  if (!removed_) {
+  if (!removed_ && !writer_.writes_mirror()) {
     const auto until = deleted_at_ + kLinger;
     if (grace_period(spec()) > std::chrono::seconds(0) && context_.clock.now() < until)
       co_return wake_at(until);

@@ -27,6 +27,7 @@ class PodWorker {
 
   void update(api::Object pod);  // what the watch delivered
   void removed();                // the API no longer has the pod: stop it and clean up
+  void set_mirror(api::Object mirror) { writer_.set_mirror(std::move(mirror)); }  // of a static pod
   void reject(std::string reason, std::string message);  // the node cannot take it: phase Failed
   void wake();                                           // look again
   rt::Task<> run();
