@@ -1,6 +1,8 @@
 #include "mk/kubelet/kubelet.h"
 
 #include "context.h"
+#include "eviction/eviction_manager.h"
+#include "image_gc/image_collector.h"
 #include "mk/api/resource.h"
 #include "mk/base/log.h"
 #include "node/node_agent.h"
@@ -27,8 +29,8 @@ class NodeKubelet : public Kubelet {
         objects_(loop, client, clock, random),
         mounter_(make_mounter()),
         services_(client, clock, random, api::resources::kServices, "", client::ListOptions()),
-        context_{loop,     clock,   random,   pool,      client,    runtime,
-                 options_, events_, objects_, *mounter_, services_, {}},
+        context_{loop,    clock,    random,    pool,      client, runtime, options_,
+                 events_, objects_, *mounter_, services_, {},     {}},
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
@@ -36,6 +38,7 @@ class NodeKubelet : public Kubelet {
         group_(loop.executor()) {}
 
   rt::Task<Result<void>> start() override {
+    MK_CO_ASSIGN(KubeletSettings settings, parse_kubelet_arguments(options_.arguments));
     runtime_.containers->on_change([this](const std::string& uid) { pods_.runtime_changed(uid); });
     auto started = co_await runtime_.containers->start();
     if (!started.ok()) co_return started;
@@ -48,7 +51,13 @@ class NodeKubelet : public Kubelet {
     services_.start(group_);
     // Containers see the services that exist when they start.
     co_await services_.wait_synced();
+    pods_.refuse = [this](const Json& pod) { return refuse_under_pressure(pod, context_.pressure); };
     co_await start_pods();
+    images_ = std::make_unique<ImageCollector>(context_, pods_, settings);
+    images_->start(group_);
+    EvictionManager::Hooks hooks{[this] { node_.want_status(); }, [this] { return images_->make_room(); }};
+    eviction_ = std::make_unique<EvictionManager>(context_, pods_, settings, std::move(hooks));
+    eviction_->start(group_);
     kLog.info("kubelet started", "node", options_.node_name, "port", server_.port());
     co_return ok();
   }
@@ -84,6 +93,8 @@ class NodeKubelet : public Kubelet {
   NodeAgent node_;
   KubeletServer server_;
   StaticPods statics_;
+  std::unique_ptr<ImageCollector> images_;
+  std::unique_ptr<EvictionManager> eviction_;
   rt::Group group_;  // last: its tasks use everything above
 };
 

@@ -51,6 +51,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.node_labels = options.node_label;
   out.node_taints = options.node_taint;
   out.port = options.kubelet_port;
+  out.arguments = options.kubelet_arg;
   out.identity = worker.kubelet_identity;
   out.version = kVersion;
   return out;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "mk/api/resource.h"
+#include "mk/base/files.h"
 #include "mk/base/log.h"
 #include "pods/admission.h"
 #include "pods/events.h"
@@ -131,7 +132,9 @@ void PodManager::add(const api::Object& pod) {
     const auto held = held_besides(uid);
     std::vector<const Json*> others;
     for (const auto& object : held) others.push_back(&object.json());
-    if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {
+    auto refused = refuse ? refuse(pod.json()) : std::nullopt;
+    if (!refused) refused = admit(pod.json(), others, context_.allocatable, node_());
+    if (refused) {
       context_.events.pod(pod.json(), "Warning", refused->reason, refused->message);
       worker->reject(refused->reason, refused->message);
     }
@@ -165,10 +168,23 @@ rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
   if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
 }
 
+// The logs of pods that went while this kubelet was down: folders "<ns>_<name>_<uid>".
+rt::Task<> PodManager::clean_up_logs() {
+  auto list = [path = context_.options.log_dir] { return directories(path); };
+  for (const auto& name : co_await context_.pool.run(std::move(list))) {
+    if (std::count(name.begin(), name.end(), '_') != 2) continue;
+    const std::string uid = name.substr(name.rfind('_') + 1);
+    if (uid.empty() || workers_.count(uid) != 0 || co_await context_.runtime.containers->pod(uid)) continue;
+    auto work = [path = context_.options.log_dir + "/" + name] { (void)remove_tree(path); };
+    co_await context_.pool.run(std::move(work));
+  }
+}
+
 rt::Task<> PodManager::clean_up() {
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
     if (workers_.count(snapshot.sandbox.pod_uid) == 0)
       tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
+  co_await clean_up_logs();
   auto list = [path = context_.options.data_dir + "/pods"] { return directories(path); };
   const auto found = co_await context_.pool.run(std::move(list));
   for (const auto& uid : found) {
@@ -207,6 +223,17 @@ const PodWorker* PodManager::find(const std::string& ns, const std::string& name
         (out == nullptr || !worker->terminating()))
       out = worker.get();
   return out;
+}
+
+std::vector<PodWorker*> PodManager::all_workers() const {
+  std::vector<PodWorker*> out;
+  for (const auto& [uid, worker] : workers_) out.push_back(worker.get());
+  return out;
+}
+
+PodWorker* PodManager::by_uid(const std::string& uid) const {
+  const auto found = workers_.find(uid);
+  return found == workers_.end() ? nullptr : found->second.get();
 }
 
 std::vector<const PodWorker*> PodManager::workers() const {

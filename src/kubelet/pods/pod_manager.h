@@ -27,10 +27,14 @@ class PodManager {
   void add_static(const api::Object& pod);
   std::vector<PodWorker*> static_workers();
   std::vector<api::Object> mirrors() const;
+  // Why the node takes no such pod now, whatever room it has; asked for each new pod.
+  std::function<std::optional<ReasonMessage>(const Json& pod)> refuse;
   std::function<void()> static_changed;  // a mirror changed, or a static pod has ended
   // The worker of "ns/name", nullptr when there is none.
   const PodWorker* find(const std::string& ns, const std::string& name) const;
   std::vector<const PodWorker*> workers() const;
+  std::vector<PodWorker*> all_workers() const;
+  PodWorker* by_uid(const std::string& uid) const;
 
  private:
   void on_pod(const api::Object& before, const api::Object& after);
@@ -40,6 +44,7 @@ class PodManager {
   rt::Task<> work(std::shared_ptr<PodWorker> worker, std::string uid);
   rt::Task<> remove_orphan(PodSnapshot orphan);
   rt::Task<> clean_up();
+  rt::Task<> clean_up_logs();
 
   Context& context_;
   client::Informer pods_;

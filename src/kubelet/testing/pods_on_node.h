@@ -123,7 +123,8 @@ class PodsOnNode {
   ObjectWatcher objects{loop, api, clock, *random};
   FakeMounter mounter;
   client::Informer services{api, clock, *random, api::resources::kServices, "", client::ListOptions()};
-  Context context{loop, clock, *random, pool, api, runtime, options, events, objects, mounter, services, {}};
+  Context context{loop,   clock,   *random, pool,     api, runtime, options,
+                  events, objects, mounter, services, {},  {}};
   Json node = *api::parse_json(R"({"metadata":{"name":"n1","labels":{"kubernetes.io/os":"linux"}}})");
   rt::Group group{loop.executor()};
   std::unique_ptr<PodManager> pods;
