@@ -34,6 +34,7 @@ NodeFlags::NodeFlags() {
       .text("private-registry", o.private_registry, "registries.yaml")
       .text("resolv-conf", o.resolv_conf, "upstream name servers")
       .number("kubelet-port", o.kubelet_port, "port of the kubelet's API")
+      .values("kubelet-arg", o.kubelet_arg, "a flag of the kubelet, NAME=VALUE; may be given again")
       .boolean("debug", o.debug, "log more")
       .boolean("help", help_, "this list")
       .alias("-c", "config")

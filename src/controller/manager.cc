@@ -16,6 +16,7 @@
 #include "nodeipam/nodeipam_controller.h"
 #include "nodelifecycle/node_lifecycle_controller.h"
 #include "nodelifecycle/taint_eviction_controller.h"
+#include "podautoscaler/podautoscaler_controller.h"
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
@@ -60,6 +61,7 @@ class ManagerImpl : public Manager {
     add<VolumeBinder>();
     add<ClaimProtection>();
     add<VolumeProtection>();
+    add<PodAutoscalerController>();
     add<PodGcController>();
     add<AdmissionPolicyStatusController>();
     add<GarbageCollector>();

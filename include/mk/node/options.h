@@ -35,6 +35,7 @@ struct Options {
   std::string resolv_conf = "/etc/resolv.conf";
   std::string pod_log_dir;  // "": /var/log/pods, or below data_dir if that is not the default
   int kubelet_port = 10250;
+  std::vector<std::string> kubelet_arg;  // "eviction-hard=memory.available<200Mi": Kubernetes' kubelet flags
 
   bool debug = false;
 };

@@ -140,6 +140,12 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
                   "downwardAPI, projected, image or a claim bound to a hostPath or local volume");
 }
 
+std::set<std::string> PodVolumes::images_in_use() const {
+  std::set<std::string> out;
+  for (const auto& [volume, id] : images_) out.insert(id);
+  return out;
+}
+
 rt::Task<Result<void>> PodVolumes::set_up_image(const Json& volume) {
   const std::string name(api::str(volume, "name"));
   const auto image = images_.find(name);
