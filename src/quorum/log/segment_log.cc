@@ -243,8 +243,11 @@ class SegmentLog : public Log {
     MK_TRY(sync(*file));
     MK_TRY(keep_failure(disk_.rename(spare.path, path_of(segment_name(sequence)))));
     MK_TRY(sync_names());
+    // Errors shall name the segment from now on.
+    auto named = disk_.open(path_of(segment_name(sequence)), store::Disk::Open::kExisting);
+    if (!named.ok()) return keep_failure(std::move(named).error());
     segments_.push_back(sequence);
-    file_ = std::move(file);
+    file_ = std::move(named).value();
     tail_ = kSector + sealed.size();
     size_ = size;
     return ok();
