@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mk/base/result.h"
+#include "mk/rt/loop.h"
 
 // The disk under the store, as a door: the real one in production, one that tears, loses, fills, slows, fails
 // and flips bits in tests (mk/store/sim_disk.h). Blocking: used by the threads that own files, never by the
@@ -37,8 +38,8 @@ class Disk {
 
   virtual ~Disk() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, Open mode) = 0;
-  virtual Result<void> make_dirs(const std::string& path) = 0;
-  virtual Result<std::vector<std::string>> list(const std::string& dir) = 0;  // file names, sorted
+  virtual Result<void> make_dirs(const std::string& path) = 0;  // mkdir -p, mode 0700; durable at once
+  virtual Result<std::vector<std::string>> list(const std::string& dir) = 0;  // of files, without dir; sorted
   virtual Result<bool> exists(const std::string& path) = 0;
   // Names are durable after sync_dir() of their directory.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
@@ -53,9 +54,14 @@ std::unique_ptr<Disk> make_real_disk();
 // loop itself after a simulated delay in simulation.
 class Worker {
  public:
-  virtual ~Worker() = default;  // after the jobs submitted so far have run; their `done` may be dropped
+  // On the brain, after the jobs submitted so far have run. No `done` is called from here on, also none of a
+  // job that has run.
+  virtual ~Worker() = default;
   // `job` runs on the worker, then `done` on the brain's loop, in the order of submission.
   virtual void submit(std::function<void()> job, std::function<void()> done) = 0;
 };
+
+// A thread of its own, called `name` (15 characters show) in the system's lists.
+std::unique_ptr<Worker> make_thread_worker(rt::Loop& loop, const char* name);
 
 }  // namespace mk::store
