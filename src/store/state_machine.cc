@@ -74,6 +74,7 @@ struct State {
 
   // Told to the brain by the worker. Once `failed` is set, `error` changes no more and anybody may read it.
   std::atomic<bool> compacting = false, failed = false;
+  std::atomic<bool> copying = false;  // the brain's: somebody waits for a snapshot
 
   // The worker's alone.
   std::unique_ptr<StateTable> table;
@@ -95,6 +96,7 @@ Result<void> apply_batch(StateTable& table, const std::vector<Transition>& batch
 
 // Everything that is queued. The first failure ends it for good: what comes after it must not be applied.
 void drain(State& state) {
+  if (!state.copying) state.copy.reset();  // its maker was cancelled
   while (!state.error) {
     std::size_t bytes = 0;
     const auto batch = state.take_batch(bytes);
@@ -291,21 +293,19 @@ class Machine : public StateMachine {
 
   const std::shared_ptr<State> state_;
   Failed failed_;
-  bool draining_ = false, stepping_ = false, copying_ = false;
+  bool draining_ = false, stepping_ = false;
   std::unique_ptr<Worker> worker_;
 };
 
 rt::Task<Result<SnapshotFile>> Machine::snapshot(std::string path) {
-  if (copying_) co_return Error(Reason::kConflict, "another snapshot is being made");
-  copying_ = true;
-  // Also when this task is cancelled between two steps.
-  const auto end = [this](void*) {
-    copying_ = false;
-    worker_->submit([state = state_] { state->copy.reset(); }, nullptr);
-  };
-  const std::unique_ptr<void, decltype(end)> guard(this, end);
+  if (state_->copying) co_return Error(Reason::kConflict, "another snapshot is being made");
+  state_->copying = true;
+  // Also when this task is cancelled between two steps, or destroyed after the machine.
+  const auto end = [state = state_](State*) { state->copying = false; };
+  const std::unique_ptr<State, decltype(end)> guard(state_.get(), end);
   auto begin = [path](State& state) -> Result<bool> {
     MK_TRY(state.disk.remove(path));
+    state.copy.reset();
     MK_ASSIGN(state.copy, StateCopy::begin(state.table->database(), path, vfs_of(state.disk)));
     return true;
   };

@@ -69,6 +69,10 @@ class ReplicatedStore : public store::Store {
   // A consistent copy of the state in a file, online.
   virtual rt::Task<Result<std::string>> save_snapshot(std::string path) = 0;
 
+  // An orderly end: what is only in memory goes to the log, leadership to another server. Commits are refused
+  // from here on. Without it lazy changes of the last lazy_delay may be lost, and revisions skip ahead.
+  virtual rt::Task<> stop() = 0;
+
   // The process must end: the disk failed or the log contradicts the cluster. Called once.
   virtual void set_failed(std::function<void(Error)> failed) = 0;
 };
