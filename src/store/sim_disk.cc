@@ -214,7 +214,11 @@ Result<void> SimDiskImpl::write(SimInode& inode, const std::string& path, std::u
                                 std::string_view bytes) {
   const Call call = next_call();
   if (call == Call::kNone) return failed("write", path);
-  const auto part = [&](std::size_t most) { inode.write(offset, bytes.substr(0, random_.below(most + 1))); };
+  // A part ends with a sector, as the kernel copies page by page.
+  const auto part = [&](std::size_t most) {
+    const std::uint64_t stop = (offset + random_.below(most + 1)) / kSimSector * kSimSector;
+    if (stop > offset) inode.write(offset, bytes.substr(0, stop - offset));
+  };
   const std::uint64_t end = offset + bytes.size(), size = inode.live().size();
   if (faults_.capacity != UINT64_MAX && end > size && used_bytes() + (end - size) > faults_.capacity) {
     part(bytes.size() / 2);

@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace mk::store {
-namespace {
-
-constexpr std::size_t kSector = 512;
-
-}  // namespace
-
 void SimInode::apply(std::string& content, const Change& change) {
   if (change.truncates) {
     content.resize(change.offset);
@@ -61,7 +55,7 @@ void SimInode::settle_sectors(rt::Random& random) {
     apply(content, change);
     largest = std::max(largest, content.size());
   }
-  std::vector<std::size_t> taken((largest + kSector - 1) / kSector);
+  std::vector<std::size_t> taken((largest + kSimSector - 1) / kSimSector);
   for (auto& count : taken) {
     const auto choice = random.below(3);
     count = choice == 0 ? 0 : choice == 1 ? pending_.size() : random.below(pending_.size() + 1);
@@ -76,8 +70,8 @@ void SimInode::settle_sectors(rt::Random& random) {
     const std::size_t begin = change.offset;
     const std::size_t end = change.truncates ? largest : begin + change.bytes.size();
     for (std::size_t at = begin; at < end;) {
-      const std::size_t next = std::min(end, (at / kSector + 1) * kSector);
-      if (i < taken[at / kSector]) {
+      const std::size_t next = std::min(end, (at / kSimSector + 1) * kSimSector);
+      if (i < taken[at / kSimSector]) {
         if (change.truncates) {
           out.replace(at, next - at, next - at, '\0');
         } else {

@@ -9,6 +9,8 @@
 
 namespace mk::store {
 
+constexpr std::size_t kSimSector = 512;  // written whole or not
+
 // A simulated file's content: what programs see, what the platter has, and the changes between the two.
 class SimInode {
  public:

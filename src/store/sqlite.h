@@ -43,8 +43,8 @@ class Statement {
 
 class Database {
  public:
-  // `vfs`: SQLite's name of the file system to use, nullptr for the real one.
-  static Result<std::unique_ptr<Database>> open(const std::string& path, const char* vfs = nullptr);
+  // Through the VFS of this name (disk_vfs.h); the system's own when empty.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, const std::string& vfs = "");
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

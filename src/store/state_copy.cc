@@ -7,7 +7,7 @@
 namespace mk::store {
 
 Result<std::unique_ptr<StateCopy>> StateCopy::begin(Database& source, const std::string& path,
-                                                    const char* vfs) {
+                                                    const std::string& vfs) {
   MK_ASSIGN(auto target, Database::open(path, vfs));
   // Nobody reads it before it is whole: no journal; its end is synced.
   MK_TRY(target->execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=FULL; PRAGMA cache_size=-256;"));

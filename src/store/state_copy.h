@@ -13,7 +13,8 @@ namespace mk::store {
 // (through the same connection) reaches the copy too, so that the copy is the source as of the last step.
 class StateCopy {
  public:
-  static Result<std::unique_ptr<StateCopy>> begin(Database& source, const std::string& path, const char* vfs);
+  static Result<std::unique_ptr<StateCopy>> begin(Database& source, const std::string& path,
+                                                  const std::string& vfs);
   ~StateCopy();  // before the source is closed
 
   Result<bool> step(int pages);  // true: it is whole, and synced

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 
+#include "disk_vfs.h"
 #include "mk/base/log.h"
 #include "mk/rt/event.h"
 #include "paths.h"
@@ -27,13 +28,13 @@ std::size_t size_of(const Transition& transition) {
   return bytes;
 }
 
-const char* vfs_of(Disk&) {
-  return nullptr;
-}
-
 // What the worker's jobs use. Only `queue` and what belongs to it is shared with the brain.
 struct State {
-  State(Disk& disk_, StateMachineOptions options_) : disk(disk_), options(std::move(options_)) {}
+  State(Disk& disk_, StateMachineOptions options_) : disk(disk_), options(std::move(options_)) {
+    if (!disk.is_system()) vfs = std::make_unique<DiskVfs>(disk);
+  }
+
+  std::string vfs_name() const { return vfs ? vfs->name() : ""; }
 
   std::string path() const { return options.dir + "/state.db"; }
 
@@ -76,6 +77,7 @@ struct State {
   std::atomic<bool> compacting = false, failed = false;
   std::atomic<bool> copying = false;  // the brain's: somebody waits for a snapshot
 
+  std::unique_ptr<DiskVfs> vfs;  // under `table` and `copy`
   // The worker's alone.
   std::unique_ptr<StateTable> table;
   std::unique_ptr<StateCopy> copy;  // of `table`, so it goes first
@@ -119,7 +121,7 @@ void compact_step(State& state) {
 
 Result<std::unique_ptr<StateTable>> open_table(State& state) {
   MK_TRY(state.disk.make_dirs(state.options.dir));
-  auto table = StateTable::open(state.path(), vfs_of(state.disk));
+  auto table = StateTable::open(state.path(), state.vfs_name());
   if (!table.ok()) return std::move(table).error().wrap("cannot open the store " + state.path());
   MK_TRY(state.disk.sync_dir(state.options.dir));
   return table;
@@ -129,7 +131,7 @@ Result<std::unique_ptr<StateTable>> open_table(State& state) {
 Result<void> check_file(State& state, const std::string& path) {
   MK_ASSIGN(const bool there, state.disk.exists(path));
   if (!there) return Error(Reason::kInvalid, path + " is not there");
-  MK_ASSIGN(auto table, StateTable::open(path, vfs_of(state.disk)));
+  MK_ASSIGN(auto table, StateTable::open(path, state.vfs_name()));
   MK_TRY(table->check_integrity());
   MK_TRY(table->checkpoint());
   table.reset();
@@ -306,7 +308,7 @@ rt::Task<Result<SnapshotFile>> Machine::snapshot(std::string path) {
   auto begin = [path](State& state) -> Result<bool> {
     MK_TRY(state.disk.remove(path));
     state.copy.reset();
-    MK_ASSIGN(state.copy, StateCopy::begin(state.table->database(), path, vfs_of(state.disk)));
+    MK_ASSIGN(state.copy, StateCopy::begin(state.table->database(), path, state.vfs_name()));
     return true;
   };
   MK_CO_TRY(co_await ask<bool>(std::move(begin)));

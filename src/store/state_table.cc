@@ -52,7 +52,7 @@ std::uint64_t content_hash(std::string_view key, Revision create_revision, Revis
   return hash64(value, hash64(key, as_unsigned(create_revision) ^ hash64({}, as_unsigned(revision))));
 }
 
-Result<std::unique_ptr<StateTable>> StateTable::open(const std::string& path, const char* vfs) {
+Result<std::unique_ptr<StateTable>> StateTable::open(const std::string& path, const std::string& vfs) {
   MK_ASSIGN(auto database, Database::open(path, vfs));
   // EXCLUSIVE before the first access: the index of the write-ahead log lives in this process' memory, not in
   // a shared file. NORMAL: only checkpoints sync; what a power cut takes is still in the Raft log.

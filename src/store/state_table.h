@@ -18,9 +18,9 @@ std::uint64_t content_hash(std::string_view key, Revision create_revision, Revis
 // uses it; it locks the file against everybody else. Format 2 (src/store/README.md).
 class StateTable {
  public:
-  // `vfs`: SQLite's name of the file system to use, nullptr for the real one. kConflict: in use by another
+  // `vfs`: as Database::open. kConflict: in use by another
   // process.
-  static Result<std::unique_ptr<StateTable>> open(const std::string& path, const char* vfs = nullptr);
+  static Result<std::unique_ptr<StateTable>> open(const std::string& path, const std::string& vfs = "");
 
   // What a transaction did is visible here at once, survives kill -9 after commit(), and a power cut after
   // checkpoint(). After an error the transaction is gone, and applied() tells what stands.

@@ -15,7 +15,7 @@ class SimDisk : public Disk {
  public:
   struct Faults {
     std::uint64_t capacity = UINT64_MAX;  // bytes; writes beyond fail with kServiceUnavailable
-    // Probability that a call fails. A failed write leaves a part of itself; a failed sync makes a part
+    // Probability that a call fails. A failed write leaves its first sectors; a failed sync makes a part
     // durable, and the rest never, whatever a later one answers.
     double write_error = 0, sync_error = 0;
     // Of so many more calls that change something the last one fails half done, and all after it fail, until

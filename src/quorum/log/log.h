@@ -40,12 +40,18 @@ class Log {
  public:
   virtual ~Log() = default;
   virtual Result<void> set_vote(Term term, ServerId vote) = 0;
-  virtual Result<void> append(const std::vector<LogEntry>& entries) = 0;  // from last() + 1 on
+  // From the last index + 1 on. kServiceUnavailable and nothing appended, which is not final, when the disk
+  // has less free than half of LogOptions::reserve.
+  virtual Result<void> append(const std::vector<LogEntry>& entries) = 0;
   virtual Result<void> truncate_after(Index last) = 0;  // forgets every entry above; never below the base
-  // Entries up to `base` may go (whole segments do). The caller has proven that the state holds them.
+  // Entries up to `base` are gone, and with them the segments that held nothing else, after sync(). The
+  // caller has proven that the state holds them.
   virtual Result<void> trim(Index base) = 0;
   virtual Result<void> restart_at(Index base, Term base_term) = 0;  // empty, after a snapshot took over
   virtual Result<void> sync() = 0;
+  // Asks the disk: false while it has less free than LogOptions::reserve. Proposals stop here, so that what
+  // is on its way still finds room.
+  virtual Result<bool> has_space() = 0;
   virtual std::uint64_t bytes_written() const = 0;
   virtual std::uint64_t sync_count() const = 0;
 };
@@ -54,8 +60,7 @@ struct LogOptions {
   std::string dir;      // segments here; made if missing
   std::string cluster;  // stamped into every segment, refused when another
   std::uint64_t segment_size = 4 << 20;
-  // Refuses appends (kServiceUnavailable, nothing written) while the disk has less than this free, so that
-  // the store can still compact and vote.
+  // What stays free on the disk, so that a store that refuses proposals can still compact and vote.
   std::uint64_t reserve = 16 << 20;
 };
 

@@ -26,7 +26,9 @@ class LogWriter {
   void trim(Index base);
   void restart_at(Index base, Term base_term, Done done);
 
-  bool has_space() const;  // false: appends would be refused; proposals must be
+  // False: the disk is about to be full, and proposals must be refused. What was known after the last write;
+  // asking while it is false looks again.
+  bool has_space() const;
   std::uint64_t bytes_written() const;
   std::uint64_t sync_count() const;
 
