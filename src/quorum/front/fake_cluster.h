@@ -105,7 +105,7 @@ class Cluster {
                         .value();
     Server& server = servers[id];
     const Index applied = parts.applied.index;
-    Quorum doors{loop, clock, *random, *disk_, links, nullptr};
+    Quorum doors{loop, clock, *random, *disk_, links, nullptr, nullptr};
     server.front = std::make_unique<Front>(doors, options, std::move(parts));
     server.front->set_feed([&server](const std::vector<store::Change>& changes) {
       server.feed.insert(server.feed.end(), changes.begin(), changes.end());
@@ -132,6 +132,7 @@ class Cluster {
       old->second.raft->handlers_.role_changed(false);
     log.resize(std::max(committed, keep.value_or(committed)));
     if (id == 0) return;
+    cut.erase(id);  // it was elected by the others
     LogEntry barrier;
     barrier.index = log.size() + 1;
     barrier.term = term;
@@ -256,7 +257,7 @@ inline Result<Raft::Position> FakeRaft::propose(SharedBytes command) {
   cluster_.log.push_back(entry);
   if (!cluster_.hold) {
     cluster_.loop.post([&cluster = cluster_] {
-      if (cluster.hold) return;
+      if (cluster.hold || cluster.cut.contains(cluster.leader)) return;
       cluster.committed = cluster.log.size();
       cluster.deliver();
     });

@@ -13,6 +13,7 @@ using store::Revision;
 // says that it does not know.
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr auto kAgain = std::chrono::milliseconds(300);
+constexpr auto kLook = std::chrono::milliseconds(20);  // before another try
 // Bytes that may wait for the database before writers do.
 constexpr std::size_t kBacklogMax = 32 << 20;
 
@@ -105,7 +106,10 @@ rt::Task<bool> Front::conflict_stands(Revision since) {
   const std::uint64_t epoch = epoch_;
   if (!current()) {
     auto point = co_await read_point();
-    if (!point.ok()) co_return false;
+    if (!point.ok()) {
+      co_await doors_.clock.sleep_for(kLook);
+      co_return false;
+    }
   }
   while (epoch == epoch_ && revision_ < since) co_await news_.wait();
   co_return epoch == epoch_;
