@@ -46,6 +46,7 @@ bool SimClock::run_until(Loop& loop, Duration limit, const std::function<bool()>
     while (loop.poll() > 0) {
     }
     if (condition()) return true;
+    if (loop.poll() > 0) continue;  // the condition itself may have set something going
     const auto first = state_->due.begin();
     if (first == state_->due.end() || first->first > end) break;
     state_->time = first->first;
