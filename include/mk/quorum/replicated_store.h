@@ -43,6 +43,7 @@ struct Doors {
   store::Disk& disk;
   Links& links;
   std::function<std::unique_ptr<store::Worker>(const char* name)> make_worker;
+  std::shared_ptr<void> kept = {};  // lives as long as the store; may be empty
 };
 
 struct Status {
@@ -79,5 +80,9 @@ class ReplicatedStore : public store::Store {
 
 // Recovers the log and the state, starts. Errors say what to do.
 Result<std::unique_ptr<ReplicatedStore>> open_replicated_store(Doors doors, Options options);
+
+// The same for a cluster of one server on the real disk, with threads of its own; id and founders are given.
+// It leads as soon as the loop runs: linearize() waits for that.
+Result<std::unique_ptr<ReplicatedStore>> open_single_store(rt::Loop& loop, Options options);
 
 }  // namespace mk::quorum

@@ -43,11 +43,8 @@ Front::Front(Doors doors, Options options, Parts parts)
   machine_->set_failed([this](Error why) { fail(std::move(why)); });
 }
 
-// What was not stopped: the log's last jobs still run, so what is in memory is not lost with an orderly
-// process.
 Front::~Front() {
-  pipeline_.flush_and_close();
-  raft_.reset();
+  raft_.reset();  // it calls us
 }
 
 void Front::attach(std::unique_ptr<Raft> raft, std::function<std::uint64_t()> sync_count) {
