@@ -44,7 +44,9 @@ struct Change {
   std::string key;
   Revision create_revision = 0;  // of the key's current life
   bool removed = false;
-  SharedBytes value;  // what was put; for a removal, what was there before
+  // What was put; for a removal, what was there before - in history(). In the feed a removal has no value:
+  // whoever follows it has seen what was there.
+  SharedBytes value;
 };
 
 struct Entry {
@@ -69,8 +71,13 @@ class Store {
   // resumes. Set before the first commit.
   using Feed = std::function<void(const std::vector<Change>&)>;
 
+  // Revisions up to `up_to` may have named lazy changes that are lost (a server crashed). Who saw them and
+  // asks from there on what happened since would not be told: it has to read anew.
+  using Skipped = std::function<void(Revision up_to)>;
+
   virtual ~Store() = default;
   virtual void set_feed(Feed feed) = 0;
+  virtual void set_skipped(Skipped) {}
 
   // All operations or none. kConflict: an expected revision did not match (the message names the key).
   // kServiceUnavailable: the disk is full; nothing changed. The revision of the last operation otherwise.
@@ -83,6 +90,8 @@ class Store {
   // Returns when what this process knows - feed, range, history - includes every write acknowledged anywhere
   // before the call. kServiceUnavailable without a quorum of servers.
   virtual rt::Task<Result<void>> linearize() = 0;
+  // True: linearize() would return at once, so that nobody need call it.
+  virtual bool current() const { return false; }
 
   // What happened after `since`, oldest first, at most `limit` changes; kExpired when compacted away.
   virtual rt::Task<Result<std::vector<Change>>> history(Revision since, std::size_t limit) = 0;
