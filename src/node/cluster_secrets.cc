@@ -70,6 +70,8 @@ Result<void> take_secrets(const std::string& shared, Options& options) {
       return Error(Reason::kInvalid, std::string("the server did not give ") + file.name);
     const std::string_view wanted(found->get_string());
     const std::string path = server + "/" + file.name;
+    if (file.name == std::string_view("cluster-id"))
+      MK_TRY(write_file(server + "/joined", options.join + "\n", 0600));
     const auto known = read_file(path);
     if (known.ok() && trim(*known) != trim(wanted))
       return Error(Reason::kConflict, path + " is another cluster's; remove " + options.data_dir +

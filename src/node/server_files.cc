@@ -147,6 +147,7 @@ Result<ServerFiles> load_server_files(const Options& options, const std::vector<
             folder.secret("service-account.key", [] { return pki::make_private_key(); }));
   Folder tokens(server, now);
   MK_ASSIGN(out.cluster_id, tokens.secret("cluster-id", [] { return random_token(16); }));
+  out.joined = read_file(server + "/joined").ok();
   MK_ASSIGN(const std::string id, tokens.secret("server-id", [] { return make_server_id(); }));
   out.server_id = static_cast<std::uint64_t>(parse_int(id).value_or(0));
   if (out.server_id == 0)

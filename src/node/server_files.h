@@ -19,6 +19,7 @@ struct ServerFiles {
   pki::KeyPair serving, kubelet_client, admin;
   pki::KeyPair peer;  // how this server shows itself to the others
   std::string cluster_id;
+  bool joined = false;               // the cluster is another server's founding
   std::uint64_t server_id = 0;       // goes with this data directory and is never used again without it
   std::string service_account_key;   // PEM
   std::string token, agent_token;    // passwords of the join tokens

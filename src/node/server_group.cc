@@ -46,6 +46,12 @@ Result<void> ServerGroup::listen() {
   return ok();
 }
 
+bool ServerGroup::is_member() const {
+  const auto members = store_->status().members;
+  return std::any_of(members.begin(), members.end(),
+                     [this](const auto& member) { return member.peer.id == files_.server_id; });
+}
+
 void ServerGroup::attach(quorum::ReplicatedStore& store) {
   store_ = &store;
   store.set_members_changed([this] {

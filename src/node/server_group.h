@@ -38,6 +38,7 @@ class ServerGroup : public apiserver::Servers, public quorum::Links {
   Result<std::string> secrets() override;
   std::vector<apiserver::ServerInfo> list() const override;
   void set_changed(std::function<void()> changed) override { changed_ = std::move(changed); }
+  bool is_member() const;
   // To be called when the leadership comes or goes.
   void leading_changed() { members_changed_.notify_all(); }
   rt::Task<Result<void>> add(apiserver::ServerInfo server) override;

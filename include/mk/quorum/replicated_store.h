@@ -59,6 +59,9 @@ class ReplicatedStore : public store::Store {
   // Called on every change of who leads; controllers run where `leading`.
   virtual void set_leading_changed(std::function<void(bool leading)> changed) = 0;
 
+  // Called when other servers have become members, or are none any more.
+  virtual void set_members_changed(std::function<void()> changed) = 0;
+
   // Membership, one change at a time; asked of any server. kServiceUnavailable without a quorum, kConflict
   // while another change runs.
   virtual rt::Task<Result<void>> add(Peer peer) = 0;        // as a learner

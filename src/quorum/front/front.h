@@ -52,6 +52,7 @@ class Front : public ReplicatedStore {
   void set_leading_changed(std::function<void(bool)> changed) override {
     leading_changed_ = std::move(changed);
   }
+  void set_members_changed(std::function<void()> changed) override { members_changed_ = std::move(changed); }
   rt::Task<Result<void>> add(Peer peer) override;
   rt::Task<Result<void>> promote(ServerId id) override;
   rt::Task<Result<void>> remove(ServerId id) override;
@@ -123,6 +124,7 @@ class Front : public ReplicatedStore {
   Feed feed_;
   Skipped skipped_;
   std::function<void(bool)> leading_changed_;
+  std::function<void()> members_changed_;
   std::function<void(Error)> failed_;
   std::function<std::uint64_t()> sync_count_;
   std::optional<Error> failure_;

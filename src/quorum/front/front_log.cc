@@ -135,6 +135,7 @@ void Front::note_voters() {
   std::size_t voters = 0;
   for (const auto& member : raft_->status().members) voters += member.role == Member::Role::kVoter ? 1 : 0;
   sole_voter_ = voters == 1;
+  if (members_changed_) members_changed_();
 }
 
 rt::Task<> Front::give_up_later(std::uint64_t epoch) {
