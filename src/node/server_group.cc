@@ -34,6 +34,7 @@ Result<void> ServerGroup::listen() {
   quorum::PeerIdentity identity;
   identity.id = files_.server_id;
   identity.cluster = files_.cluster_id;
+  identity.address = self().address;
   identity.certificate = files_.peer;
   identity.ca_pem = files_.peer_ca.certificate_pem;
   auto links = quorum::listen_peers(process_.loop, *process_.clock, *process_.random, options_.bind_address,
