@@ -1,12 +1,10 @@
-#include <cstdint>
-
 #include "front/command.h"
 #include "front/front_message.h"
+#include "fuzz/target.h"
 #include "mk/base/assert.h"
 
 // What a log or a peer may hold: refused, or understood so that saying it again is understood alike.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+MK_FUZZ_TARGET(store_command, bytes) {
   if (const auto command = mk::quorum::decode_command(bytes); command.ok()) {
     const auto again = mk::quorum::decode_command(mk::quorum::encode(*command).view());
     MK_ASSERT(again.ok() && again->changes.size() == command->changes.size());
@@ -16,5 +14,4 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = mk::quorum::decode_front_message(mk::quorum::encode(*message).view());
     MK_ASSERT(again.ok() && again->operations.size() == message->operations.size());
   }
-  return 0;
 }
