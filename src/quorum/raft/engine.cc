@@ -78,7 +78,8 @@ class CoreEntries {
 };
 
 // Core messages to ours.
-std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_message& from, Index log_last) {
+std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_message& from, Index log_last,
+                                                            bool installing) {
   switch (from.type) {
     case RAFT_REQUEST_VOTE: {
       const auto& m = from.request_vote;
@@ -100,7 +101,7 @@ std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_me
       // The core leaves last_log_index unset when it refuses an older term.
       const Index last =
           m.rejected != 0 && m.last_log_index >= m.rejected ? m.rejected - 1 : m.last_log_index;
-      return Message(AppendResult{m.term, m.rejected, last, log_last});
+      return Message(AppendResult{m.term, m.rejected, last, log_last, installing});
     }
     case RAFT_TIMEOUT_NOW: {
       const auto& m = from.timeout_now;
@@ -140,7 +141,8 @@ struct Engine::Core {
     if ((update.flags & (RAFT_UPDATE_MESSAGES)) != 0)
       for (unsigned i = 0; i < update.messages.n; ++i) {
         const struct raft_message& message = update.messages.batch[i];
-        out.messages.push_back(Outgoing{message.server_id, convert(message, raft_last_index(&raft))});
+        out.messages.push_back(
+            Outgoing{message.server_id, convert(message, raft_last_index(&raft), raft.snapshot.installing)});
       }
     return out;
   }

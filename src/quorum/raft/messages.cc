@@ -46,7 +46,7 @@ void fields(Fields&& f, M&& m, const VoteResult*) {
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const AppendResult*) {
-  f.number(m.term), f.number(m.rejected), f.number(m.last_index), f.number(m.log_last);
+  f.number(m.term), f.number(m.rejected), f.number(m.last_index), f.number(m.log_last), f.flag(m.installing);
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const TimeoutNow*) {

@@ -288,7 +288,10 @@ void Node::evict() {
   const bool alone = members_.size() <= 1;
   const std::size_t limit = alone ? options_.cache_bytes / 8 : options_.cache_bytes;
   if (cache_.bytes() <= limit || delivered_data_ <= compacted_ || engine_->installing()) return;
-  const Index base = cache_.base_for(limit - limit / 4, delivered_data_ - 1);
+  // A follower delivers what it has not stored yet; the core must know the terms of that.
+  const Index most = std::min(delivered_data_, engine_->stored_index());
+  if (most == 0) return;
+  const Index base = cache_.base_for(limit - limit / 4, most - 1);
   if (base <= cache_.base()) return;
   compacted_ = delivered_data_;
   carry_out(engine_->compacted(now_ms(), compacted_, committed_members_, committed_members_index_,

@@ -136,7 +136,7 @@ void Node::on_append_result(ServerId from, const AppendResult& result) {
                result.log_last, "had", engine_->match_index(from));
     return renew_leadership(from);
   }
-  if (result.rejected != 0) snapshots_out_.refused(from, result.log_last);
+  if (result.rejected != 0 && !result.installing) snapshots_out_.refused(from);
   carry_out(engine_->receive(now_ms(), from, result));
 }
 

@@ -76,9 +76,9 @@ void SnapshotsOut::receive(ServerId from, const SnapshotHave& have) {
   transfer.changed.notify_all();
 }
 
-void SnapshotsOut::refused(ServerId from, Index log_last) {
+void SnapshotsOut::refused(ServerId from) {
   const auto found = transfers_.find(from);
-  if (found == transfers_.end() || found->second->index == 0 || log_last >= found->second->index) return;
+  if (found == transfers_.end()) return;
   found->second->refused = true;
   found->second->changed.notify_all();
 }

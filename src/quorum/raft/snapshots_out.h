@@ -22,8 +22,8 @@ class SnapshotsOut {
 
   void want(ServerId to, Index index);
   void receive(ServerId from, const SnapshotHave& have);
-  // `from` has refused entries, with a log up to `log_last`: it is not installing what was sent.
-  void refused(ServerId from, Index log_last);
+  // `from` has refused entries, and is not installing: whatever was sent is in place, or lost.
+  void refused(ServerId from);
   void lost_leadership();
 
  private:
