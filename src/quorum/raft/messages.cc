@@ -90,7 +90,7 @@ void fields(Fields&& f, M&& m, const SnapshotChunk*) {
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const SnapshotHave*) {
-  f.number(m.id), f.number(m.offset);
+  f.number(m.id), f.number(m.offset), f.flag(m.gap);
 }
 
 void write(std::string& out, const Append& append) {

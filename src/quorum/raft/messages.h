@@ -98,6 +98,7 @@ struct SnapshotChunk {
 };
 struct SnapshotHave {
   std::uint64_t id = 0, offset = 0;  // == size: all, synced
+  bool gap = false;                  // what came was not what follows: send again from here
 };
 
 using Message = std::variant<VoteRequest, VoteResult, Append, AppendResult, TimeoutNow, Probe, ProbeResult,

@@ -47,7 +47,7 @@ std::vector<Message> one_of_each() {
           Removed{12},
           SnapshotBegin{8, 7, 44, 7, 1 << 30},
           SnapshotChunk{8, 65536, 0xdeadbeef, "bytes"},
-          SnapshotHave{8, 65541}};
+          SnapshotHave{8, 65541, true}};
 }
 
 }  // namespace

@@ -242,6 +242,8 @@ void Node::send(ServerId to, const Message& message) {
 // What is committed.
 
 void Node::deliver() {
+  // The core's commit index is then of the log to come, and the entries here are of the one that goes.
+  if (engine_->installing()) return;
   std::vector<LogEntry> entries;
   std::vector<LogEntry> memberships;
   while (delivered_ < std::min(engine_->commit_index(), cache_.last())) {
@@ -289,7 +291,8 @@ void Node::evict() {
   const std::size_t limit = alone ? options_.cache_bytes / 8 : options_.cache_bytes;
   if (cache_.bytes() <= limit || delivered_data_ <= compacted_ || engine_->installing()) return;
   // A follower delivers what it has not stored yet; the core must know the terms of that.
-  const Index most = std::min(delivered_data_, engine_->stored_index());
+  Index most = std::min(delivered_data_, engine_->stored_index());
+  if (cache_.bytes() <= 4 * limit) most = std::min(most, snapshots_out_.pinned());
   if (most == 0) return;
   const Index base = cache_.base_for(limit - limit / 4, most - 1);
   if (base <= cache_.base()) return;
@@ -400,6 +403,11 @@ Status Node::status() const {
 bool Node::silent(ServerId peer) const {
   const auto heard = heard_.find(peer);
   return heard != heard_.end() && doors_.clock.mono() - heard->second > options_.timing.election;
+}
+
+bool Node::heard_lately(ServerId peer) const {
+  const auto heard = heard_.find(peer);
+  return heard != heard_.end() && doors_.clock.mono() - heard->second <= 3 * options_.timing.heartbeat;
 }
 
 void Node::send_front(ServerId to, SharedBytes frame) {

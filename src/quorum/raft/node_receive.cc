@@ -188,6 +188,8 @@ void Node::tick() {
     entered_term_ = engine_->term() + 1;
     return carry_out(engine_->enter_new_term(now_ms()));
   }
+  if (leader && now - heartbeat_ < options_.timing.heartbeat) return;
+  heartbeat_ = now;
   carry_out(engine_->tick(now_ms()));
 }
 
