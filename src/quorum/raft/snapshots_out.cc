@@ -1,5 +1,7 @@
 #include "snapshots_out.h"
 
+#include <algorithm>
+
 #include "mk/base/crc32c.h"
 #include "mk/base/log.h"
 #include "node.h"
@@ -53,7 +55,7 @@ void SnapshotsOut::lost_leadership() {
 }
 
 void SnapshotsOut::want(ServerId to, Index index) {
-  if (transfers_.count(to) > 0) return;
+  if (transfers_.count(to) > 0 || !node_.heard_lately(to)) return;  // the core asks again
   auto transfer = std::make_shared<Transfer>();
   transfer->to = to;
   transfers_.emplace(to, transfer);
@@ -70,17 +72,24 @@ void SnapshotsOut::receive(ServerId from, const SnapshotHave& have) {
   const auto found = transfers_.find(from);
   if (found == transfers_.end() || found->second->id != have.id) return;
   Transfer& transfer = *found->second;
-  transfer.again = transfer.answered && have.offset == transfer.have;
+  transfer.again = transfer.again || have.gap || !transfer.answered;
   transfer.answered = true;
   transfer.have = have.offset;
   transfer.changed.notify_all();
 }
 
-void SnapshotsOut::refused(ServerId from, Index log_last) {
+void SnapshotsOut::refused(ServerId from) {
   const auto found = transfers_.find(from);
-  if (found == transfers_.end() || found->second->index == 0 || log_last >= found->second->index) return;
+  if (found == transfers_.end()) return;
   found->second->refused = true;
   found->second->changed.notify_all();
+}
+
+Index SnapshotsOut::pinned() const {
+  Index pinned = UINT64_MAX;
+  for (const auto& [to, transfer] : transfers_)
+    if (transfer->answered && transfer->index > 0) pinned = std::min(pinned, transfer->index);
+  return pinned;
 }
 
 rt::Task<std::shared_ptr<SnapshotsOut::Source>> SnapshotsOut::source_for(std::shared_ptr<Node> node,
@@ -136,6 +145,7 @@ rt::Task<> SnapshotsOut::run(std::shared_ptr<Node> node, std::shared_ptr<Transfe
               source->snapshot.size);
     const bool sent = co_await stream(node, transfer, source);
     // Asked for again while the receiver installs it, it would be sent again.
+    transfer->refused = false;
     if (sent) co_await until_installed(node, transfer);
   }
   node->snapshots_out().end(transfer);
@@ -148,6 +158,7 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
   std::uint64_t sent = 0;
   int silences = 0;
   while (!node->closed() && !transfer->stopped && silences < kSilencesMax) {
+    if (!transfer->answered && applied.index < node->cache().base()) co_return false;  // too old by now
     if (!transfer->answered)
       node->send(transfer->to,
                  SnapshotBegin{transfer->id, node->engine().term(), applied.index, applied.term, size});
