@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "front/front.h"
 #include "mk/base/temp_dir.h"

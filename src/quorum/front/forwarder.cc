@@ -19,7 +19,7 @@ rt::Task<std::optional<Result<Revision>>> Forwarder::commit(std::vector<store::O
   (*requests_)[request->id] = request;
   const auto forget = [requests = requests_](const Request* gone) { requests->erase(gone->id); };
   const std::unique_ptr<Request, decltype(forget)> guard(request.get(), forget);
-  while (!request->revision && doors_.clock.mono() < deadline) {
+  while (!request->revision && !request->skipped && doors_.clock.mono() < deadline) {
     if (request->refusal) co_return co_await refusal(request);
     const Status status = doors_.status();
     if (status.leader == 0 || (status.leader == self_ && !status.leading)) {
@@ -31,7 +31,9 @@ rt::Task<std::optional<Result<Revision>>> Forwarder::commit(std::vector<store::O
       if (!may) continue;
     }
     if (status.leader == self_) co_return std::nullopt;
+    if (request->sent != status.term) request->copies = 0;
     request->sent = status.term;
+    ++request->copies;
     doors_.send(status.leader, frame(*request, operations, durability));
     co_await wait(request, kAgain);
   }
@@ -93,10 +95,20 @@ void Forwarder::resolve(const std::vector<Origin>& origins) {
   }
 }
 
+void Forwarder::skip_entries() {
+  for (const auto& [id, request] : *requests_) {
+    request->skipped = request->sent != 0;
+    request->news.notify_all();
+  }
+}
+
 void Forwarder::refused(const FrontMessage& message) {
   const auto found = requests_->find(message.request);
   // One of an earlier term tells nothing about the request as it was sent again.
   if (found == requests_->end() || found->second->sent != message.term) return;
+  // One that knows nothing of the request (it does not lead, any more or again) says nothing of an earlier
+  // copy.
+  if (message.reason == Reason::kUnknown && found->second->copies > 1) return;
   found->second->refusal = message;
   found->second->news.notify_all();
 }

@@ -37,11 +37,15 @@ class Forwarder {
   // The log has these.
   void resolve(const std::vector<Origin>& origins);
   void refused(const FrontMessage& message);
+  // A snapshot took the place of entries: what was sent may have been among them.
+  void skip_entries();
 
  private:
   struct Request {
     std::uint64_t id = 0;
-    Term sent = 0;  // in which term; 0: never
+    Term sent = 0;         // in which term; 0: never
+    int copies = 0;        // in that term
+    bool skipped = false;  // a part of the log that may have held it was never seen here
     std::optional<store::Revision> revision;
     std::optional<FrontMessage> refusal;
     rt::Event news;

@@ -24,7 +24,7 @@ Front::Front(Doors doors, Options options, Parts parts)
       options_(std::move(options)),
       machine_(std::move(parts.machine)),
       ledger_(std::move(parts.ledger)),
-      pipeline_(*ledger_, {[this](SharedBytes command) { return raft_->propose(std::move(command)); },
+      pipeline_(*ledger_, {[this](SharedBytes command) { return propose(std::move(command)); },
                            [this](std::function<void()> work) {
                              doors_.loop.post([alive = std::weak_ptr<bool>(alive_), work = std::move(work)] {
                                if (!alive.expired()) work();
@@ -41,6 +41,16 @@ Front::Front(Doors doors, Options options, Parts parts)
   ceiling_ = parts.applied.ceiling;
   delivered_ = parts.applied.index;
   machine_->set_failed([this](Error why) { fail(std::move(why)); });
+}
+
+// An entry that the log cannot write ends the process, so a disk that somebody has filled is noticed before.
+Result<Raft::Position> Front::propose(SharedBytes command) {
+  MK_ASSIGN(const std::uint64_t free, doors_.disk.free_bytes(options_.dir));
+  if (free < LogOptions().reserve)
+    return Error(Reason::kServiceUnavailable, "only " + std::to_string(free >> 20) + " MiB are free below " +
+                                                  options_.dir +
+                                                  ": nothing is written before there is more space");
+  return raft_->propose(std::move(command));
 }
 
 Front::~Front() {

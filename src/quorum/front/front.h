@@ -3,7 +3,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +76,7 @@ class Front : public ReplicatedStore {
   // front.cc: commits and reads
   rt::Task<MaybeRevision> commit_here(const std::vector<store::Operation>& operations,
                                       store::Durability durability, Origin origin);
+  Result<Raft::Position> propose(SharedBytes command);
   rt::Task<bool> conflict_stands(store::Revision since);
   rt::Task<> make_room();
   rt::Task<Result<void>> settle(store::Revision up_to);
@@ -112,7 +112,7 @@ class Front : public ReplicatedStore {
   void frame_received(ServerId from, SharedBytes frame);
   rt::Task<> serve_commit(ServerId from, FrontMessage message);
   rt::Task<> serve_flush(ServerId from, FrontMessage message);
-  void refuse(ServerId to, const FrontMessage& request, Reason reason, std::string text);
+  FrontMessage refusal(const FrontMessage& request, Reason reason, std::string text) const;
 
   const Doors doors_;
   const Options options_;
@@ -142,7 +142,8 @@ class Front : public ReplicatedStore {
   std::vector<Lost> lost_;
   bool offering_ = false;
 
-  std::map<ServerId, std::set<std::uint64_t>> served_;     // requests taken up while we lead
+  // Requests taken up while we lead, and what was refused: another copy gets the same answer.
+  std::map<ServerId, std::map<std::uint64_t, std::optional<FrontMessage>>> served_;
   std::map<std::uint64_t, std::optional<Index>> flushes_;  // asked of the leader
   std::uint64_t next_flush_ = 1;
 

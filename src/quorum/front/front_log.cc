@@ -53,7 +53,7 @@ void Front::apply(LogEntry entry) {
 }
 
 void Front::apply_command(const LogEntry& entry) {
-  auto flight = pipeline_.take(entry.index, entry.term);
+  auto flight = pipeline_.take(entry);
   if (flight) return apply_ours(std::move(*flight), entry);
   if (pipeline_.leading()) pipeline_.follow();
   collect_lost();
@@ -211,7 +211,8 @@ rt::Task<Result<store::Applied>> Front::install_snapshot(std::string path) {
   };
   MK_CO_TRY(co_await machine_->keys(std::move(visit)));
   *ledger_ = std::move(*ledger);
-  pipeline_.give_up();  // theirs may be among what was skipped
+  pipeline_.give_up();  // what is open here may be among what was skipped
+  forwarder_.skip_entries();
   auto told = co_await catch_up_feed(applied.revision);
   if (!told.ok()) {
     fail(Error(Reason::kExpired,

@@ -32,7 +32,7 @@ void Front::frame_received(ServerId from, SharedBytes frame) {
   }
 }
 
-void Front::refuse(ServerId to, const FrontMessage& request, Reason reason, std::string text) {
+FrontMessage Front::refusal(const FrontMessage& request, Reason reason, std::string text) const {
   FrontMessage out;
   out.kind = FrontMessage::Kind::kRefused;
   out.term = request.term;
@@ -40,31 +40,32 @@ void Front::refuse(ServerId to, const FrontMessage& request, Reason reason, std:
   out.reason = reason;
   out.text = std::move(text);
   if (reason == Reason::kConflict) out.index = delivered_;
-  raft_->send_front(to, encode(out));
+  return out;
 }
 
 // The asker waits until it finds the request in its own log, so that its readers see what it has written.
 // That is why a lazy commit of another server is written at once: only this server's memory would have it.
 rt::Task<> Front::serve_commit(ServerId from, FrontMessage message) {
   if (!pipeline_.leading() || raft_->status().term != message.term || stopping_) {
-    refuse(from, message, Reason::kUnknown, "");
+    raft_->send_front(from, encode(refusal(message, Reason::kUnknown, "")));
     co_return;
   }
   auto& served = served_[from];
   served.erase(served.begin(), served.lower_bound(message.oldest));
-  if (!served.insert(message.request).second) co_return;  // it runs, or is in the log
+  const auto [known, fresh] = served.emplace(message.request, std::nullopt);
+  if (!fresh) {  // it runs, or is in the log, or was refused
+    if (known->second) raft_->send_front(from, encode(*known->second));
+    co_return;
+  }
   const std::uint64_t epoch = epoch_;
   auto outcome =
       co_await commit_here(message.operations, store::Durability::kDurable, Origin{from, message.request, 0});
   if (epoch != epoch_ || failure_) co_return;  // the asker finds out by itself
-  if (outcome && outcome->ok()) co_return;
-  if (outcome && outcome->error().is(Reason::kTimeout)) co_return;
-  served_[from].erase(message.request);
-  if (outcome) {
-    refuse(from, message, outcome->error().reason(), outcome->error().message());
-  } else {
-    refuse(from, message, Reason::kUnknown, "");
-  }
+  if (outcome && (outcome->ok() || outcome->error().is(Reason::kTimeout))) co_return;
+  const Error error = outcome ? outcome->error() : Error(Reason::kUnknown, "");
+  const FrontMessage refused = refusal(message, error.reason(), error.message());
+  served_[from][message.request] = refused;
+  raft_->send_front(from, encode(refused));
 }
 
 rt::Task<> Front::serve_flush(ServerId from, FrontMessage message) {

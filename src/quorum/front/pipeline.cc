@@ -146,7 +146,8 @@ void Pipeline::propose() {
   wanted_ = false;
   if (!leading_) return;
   Command command = next_command();
-  auto position = doors_.propose(encode(command));
+  SharedBytes bytes = encode(command);
+  auto position = doors_.propose(bytes);
   if (!position.ok()) {
     // With an entry on its way there will be another occasion.
     wanted_ = !flights_.empty();
@@ -164,13 +165,15 @@ void Pipeline::propose() {
   compact_to_ = skipped_to_ = 0;
   if (command.ceiling != 0) ceiling_asked_ = command.ceiling;
   proposed_ = next_;
-  flights_.push_back(Flight{*position, std::move(command), next_});
+  flights_.push_back(Flight{*position, std::move(command), std::move(bytes), next_});
 }
 
-std::optional<Pipeline::Flight> Pipeline::take(Index index, Term term) {
-  if (flights_.empty() || index < flights_.front().position.index) return std::nullopt;
+std::optional<Pipeline::Flight> Pipeline::take(const LogEntry& entry) {
+  if (flights_.empty() || entry.index < flights_.front().position.index) return std::nullopt;
   const Raft::Position mine = flights_.front().position;
-  if (mine.index == index && mine.term == term) {
+  // The position was foretold; the content is what counts.
+  const bool same = flights_.front().bytes.view() == entry.data.view();
+  if (mine.index == entry.index && mine.term == entry.term && same) {
     Flight flight = std::move(flights_.front());
     flights_.pop_front();
     return flight;

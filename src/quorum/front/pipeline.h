@@ -69,9 +69,10 @@ class Pipeline {
   struct Flight {
     Raft::Position position;
     Command command;
+    SharedBytes bytes;
     store::Revision last = 0;  // given away when it was proposed
   };
-  std::optional<Flight> take(Index index, Term term);
+  std::optional<Flight> take(const LogEntry& entry);
   // After its changes have been committed to the ledger.
   void committed(const Flight& flight);
   // Whoever waits for what was proposed and is not decided yet is told kUnknown.
