@@ -129,7 +129,7 @@ class HttpsPeerLinks : public PeerLinks {
 
 void HttpsPeerLinks::set_peers(std::vector<Peer> peers) {
   std::map<ServerId, std::shared_ptr<Line>> next;
-  for (auto& peer : peers) {
+  for (const auto& peer : peers) {
     if (peer.id == identity_.id || peer.id == 0) continue;
     const ServerId id = peer.id;
     const auto known = wires_.find(id);
@@ -137,18 +137,18 @@ void HttpsPeerLinks::set_peers(std::vector<Peer> peers) {
       next[id] = known->second;
       continue;
     }
-    next[id] = begin_line(std::move(peer));
+    next[id] = begin_line(peer);
   }
-  members_.clear();
-  for (const auto& [id, line] : next) members_.insert(id);
   for (auto& [id, line] : wires_) {
-    const bool kept = next.count(id) != 0 && next[id] == line;
-    if (!kept && line->callers > 0 && next.count(id) == 0) {
-      next[id] = line;  // it still speaks to us, and is to be told that it is no member
-    } else if (!kept) {
+    const bool guest = members_.count(id) == 0 && line->callers > 0;
+    if (next.count(id) == 0 && guest) {
+      next[id] = line;
+    } else if (next.count(id) == 0 || next[id] != line) {
       end_line(*line);
     }
   }
+  members_.clear();
+  for (const auto& peer : peers) members_.insert(peer.id);
   wires_ = std::move(next);
 }
 
