@@ -65,6 +65,7 @@ class LocalClient : public client::Client {
 
   rt::Task<Result<Object>> get(Gvr gvr, Key key) override {
     MK_CO_ASSIGN(const ResourceRef resource, admit("get", gvr, key.ns, key.name, ""));
+    if (registry_.cacher().may_be_behind("")) MK_CO_TRY(co_await registry_.cacher().store().linearize());
     co_return registry_.get(*resource, key);
   }
 
@@ -83,6 +84,8 @@ class LocalClient : public client::Client {
                                                          client::WatchOptions options) override {
     MK_CO_ASSIGN(const ResourceRef resource,
                  admit_selected("watch", gvr, ns, options.field_selector, options.label_selector));
+    if (registry_.cacher().may_be_behind(options.resource_version))
+      MK_CO_TRY(co_await registry_.cacher().store().linearize());
     MK_CO_ASSIGN(auto start, start_watch(registry_.cacher(), *resource, ns, options));
     std::unique_ptr<client::Watch> watch = std::make_unique<LocalWatch>(resource, std::move(start));
     co_return watch;

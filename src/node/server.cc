@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <set>
 
 #include "host.h"
@@ -9,6 +10,8 @@
 #include "mk/controller/manager.h"
 #include "mk/node/options.h"
 #include "mk/pki/kubeconfig.h"
+#include "mk/pki/token.h"
+#include "mk/quorum/replicated_store.h"
 #include "mk/scheduler/scheduler.h"
 #include "network_settings.h"
 #include "process.h"
@@ -41,7 +44,7 @@ class ServerRole : public Role {
   std::string node_name_, node_ip_, advertise_address_;
   NetworkSettings network_;
   ServerFiles files_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<quorum::ReplicatedStore> store_;
   std::unique_ptr<apiserver::ApiServer> api_;
   std::unique_ptr<controller::Manager> controllers_;
   std::unique_ptr<scheduler::Scheduler> scheduler_;
@@ -71,12 +74,18 @@ Result<void> ServerRole::prepare() {
       load_server_files(options_, names, {addresses.begin(), addresses.end()}, process_.now_seconds());
   if (!files.ok()) return std::move(files).error().wrap("cannot use the data directory " + options_.data_dir);
   files_ = std::move(files).value();
-  store::Options store;
+  quorum::Options store;
   store.dir = options_.data_dir + "/server/db";
-  auto opened = store::open_store(process_.loop, std::move(store));
+  store.cluster = pki::ca_hash(files_.ca.certificate_pem);
+  auto opened = quorum::open_single_store(process_.loop, std::move(store));
   if (!opened.ok())
     return std::move(opened).error().wrap("cannot use the data directory " + options_.data_dir);
   store_ = std::move(opened).value();
+  // Crash-only: what has been acknowledged is in the log, and the next start reads it.
+  store_->set_failed([](Error why) {
+    kLog.error("the store has failed, mk ends", "error", why.message());
+    std::_Exit(1);
+  });
   return ok();
 }
 
@@ -167,6 +176,7 @@ rt::Task<> ServerRole::mark_control_plane() {
 
 rt::Task<Result<void>> ServerRole::start() {
   MK_CO_TRY(prepare());
+  MK_CO_TRY(co_await store_->linearize());
   api_ = apiserver::make_api_server(process_.loop, *process_.clock, *store_, server_options());
   MK_CO_TRY(co_await api_->start());
   MK_CO_TRY(write_admin_kubeconfig());
@@ -199,6 +209,7 @@ rt::Task<> ServerRole::stop() {
   if (scheduler_) co_await scheduler_->stop();
   if (controllers_) co_await controllers_->stop();
   if (api_) co_await api_->stop();
+  if (store_) co_await store_->stop();
 }
 
 }  // namespace
