@@ -11,7 +11,10 @@ namespace {
 
 // Entries in flight to one follower before it answers; the byte bounds are the driver's.
 constexpr unsigned kInFlightMax = 1024;
-constexpr unsigned kSnapshotTimeoutMs = 30'000;
+// How long the core waits before it asks again for a snapshot to be sent: short, as whoever sends it knows
+// whether one is on its way, and the core ignores all refusals until then when ours has moved on since it
+// asked.
+constexpr unsigned kSnapshotTimeoutMs = 1000;
 // The versions that the core of 0.22.1 sends; zero would make it take a pre-vote for a vote.
 constexpr unsigned char kVoteVersion = 2, kAppendResultVersion = 2;
 
@@ -78,7 +81,8 @@ class CoreEntries {
 };
 
 // Core messages to ours.
-std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_message& from, Index log_last) {
+std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_message& from, Index log_last,
+                                                            bool installing) {
   switch (from.type) {
     case RAFT_REQUEST_VOTE: {
       const auto& m = from.request_vote;
@@ -100,7 +104,7 @@ std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_me
       // The core leaves last_log_index unset when it refuses an older term.
       const Index last =
           m.rejected != 0 && m.last_log_index >= m.rejected ? m.rejected - 1 : m.last_log_index;
-      return Message(AppendResult{m.term, m.rejected, last, log_last});
+      return Message(AppendResult{m.term, m.rejected, last, log_last, installing});
     }
     case RAFT_TIMEOUT_NOW: {
       const auto& m = from.timeout_now;
@@ -122,7 +126,10 @@ struct Engine::Core {
     raft.tracer = nullptr;  // the default one formats every message into a static buffer
     raft_seed(&raft, options.seed);
     raft_set_election_timeout(&raft, options.election_ms);
-    raft_set_heartbeat_timeout(&raft, options.heartbeat_ms);
+    // Of every tick a heartbeat to everyone: the core takes a follower that did not answer between two ticks
+    // for unreachable, and would make the next entries for it wait, when it had no reason to send it
+    // anything.
+    raft_set_heartbeat_timeout(&raft, 1);
     raft_set_install_snapshot_timeout(&raft, kSnapshotTimeoutMs);
     raft_set_pre_vote(&raft, true);
     raft_set_max_inflight_entries(&raft, kInFlightMax);
@@ -140,7 +147,8 @@ struct Engine::Core {
     if ((update.flags & (RAFT_UPDATE_MESSAGES)) != 0)
       for (unsigned i = 0; i < update.messages.n; ++i) {
         const struct raft_message& message = update.messages.batch[i];
-        out.messages.push_back(Outgoing{message.server_id, convert(message, raft_last_index(&raft))});
+        out.messages.push_back(
+            Outgoing{message.server_id, convert(message, raft_last_index(&raft), raft.snapshot.installing)});
       }
     return out;
   }

@@ -39,7 +39,7 @@ class Engine {
 
   struct Options {
     ServerId id = 0;
-    unsigned election_ms = 0, heartbeat_ms = 0;
+    unsigned election_ms = 0;
     unsigned seed = 0;
   };
   // What is on disk. The state stands at `state_index` (0: there is none) and its members; the log begins
@@ -70,7 +70,7 @@ class Engine {
   // The state can be sent from `index` on; forget entries up to `index` - `trailing`.
   Result<Update> compacted(std::uint64_t now, Index index, const std::vector<Member>& members,
                            Index members_index, std::uint64_t trailing);
-  Result<Update> tick(std::uint64_t now);
+  Result<Update> tick(std::uint64_t now);  // a leader sends its heartbeats: each heartbeat interval
   Result<Update> submit(std::uint64_t now, const std::vector<LogEntry>& entries);
   Result<Update> transfer(std::uint64_t now, ServerId to);
   // Moves to a new term with our own vote in it, as a follower.

@@ -46,7 +46,7 @@ void fields(Fields&& f, M&& m, const VoteResult*) {
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const AppendResult*) {
-  f.number(m.term), f.number(m.rejected), f.number(m.last_index), f.number(m.log_last);
+  f.number(m.term), f.number(m.rejected), f.number(m.last_index), f.number(m.log_last), f.flag(m.installing);
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const TimeoutNow*) {
@@ -90,7 +90,7 @@ void fields(Fields&& f, M&& m, const SnapshotChunk*) {
 }
 template <class Fields, class M>
 void fields(Fields&& f, M&& m, const SnapshotHave*) {
-  f.number(m.id), f.number(m.offset);
+  f.number(m.id), f.number(m.offset), f.flag(m.gap);
 }
 
 void write(std::string& out, const Append& append) {

@@ -35,9 +35,10 @@ struct Append {
 };
 struct AppendResult {
   Term term = 0;
-  Index rejected = 0;    // not 0: the prev_index that does not match here
-  Index last_index = 0;  // of what is stored and matches, or a hint where to try
-  Index log_last = 0;    // of the sender's log, whatever is in it
+  Index rejected = 0;       // not 0: the prev_index that does not match here
+  Index last_index = 0;     // of what is stored and matches, or a hint where to try
+  Index log_last = 0;       // of the sender's log, whatever is in it
+  bool installing = false;  // a snapshot, just now
 };
 struct TimeoutNow {
   Term term = 0;
@@ -97,6 +98,7 @@ struct SnapshotChunk {
 };
 struct SnapshotHave {
   std::uint64_t id = 0, offset = 0;  // == size: all, synced
+  bool gap = false;                  // what came was not what follows: send again from here
 };
 
 using Message = std::variant<VoteRequest, VoteResult, Append, AppendResult, TimeoutNow, Probe, ProbeResult,

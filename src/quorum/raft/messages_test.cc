@@ -36,7 +36,7 @@ std::vector<Message> one_of_each() {
   return {VoteRequest{3, 10, 2, true, false},
           VoteResult{3, true, true},
           append,
-          AppendResult{7, 44, 43, 50},
+          AppendResult{7, 44, 43, 50, true},
           TimeoutNow{7, 44, 7},
           Probe{7, UINT64_MAX},
           ProbeResult{7, 1},
@@ -47,7 +47,7 @@ std::vector<Message> one_of_each() {
           Removed{12},
           SnapshotBegin{8, 7, 44, 7, 1 << 30},
           SnapshotChunk{8, 65536, 0xdeadbeef, "bytes"},
-          SnapshotHave{8, 65541}};
+          SnapshotHave{8, 65541, true}};
 }
 
 }  // namespace

@@ -242,6 +242,8 @@ void Node::send(ServerId to, const Message& message) {
 // What is committed.
 
 void Node::deliver() {
+  // The core's commit index is then of the log to come, and the entries here are of the one that goes.
+  if (engine_->installing()) return;
   std::vector<LogEntry> entries;
   std::vector<LogEntry> memberships;
   while (delivered_ < std::min(engine_->commit_index(), cache_.last())) {
@@ -288,7 +290,11 @@ void Node::evict() {
   const bool alone = members_.size() <= 1;
   const std::size_t limit = alone ? options_.cache_bytes / 8 : options_.cache_bytes;
   if (cache_.bytes() <= limit || delivered_data_ <= compacted_ || engine_->installing()) return;
-  const Index base = cache_.base_for(limit - limit / 4, delivered_data_ - 1);
+  // A follower delivers what it has not stored yet; the core must know the terms of that.
+  Index most = std::min(delivered_data_, engine_->stored_index());
+  if (cache_.bytes() <= 4 * limit) most = std::min(most, snapshots_out_.pinned());
+  if (most == 0) return;
+  const Index base = cache_.base_for(limit - limit / 4, most - 1);
   if (base <= cache_.base()) return;
   compacted_ = delivered_data_;
   carry_out(engine_->compacted(now_ms(), compacted_, committed_members_, committed_members_index_,
@@ -397,6 +403,11 @@ Status Node::status() const {
 bool Node::silent(ServerId peer) const {
   const auto heard = heard_.find(peer);
   return heard != heard_.end() && doors_.clock.mono() - heard->second > options_.timing.election;
+}
+
+bool Node::heard_lately(ServerId peer) const {
+  const auto heard = heard_.find(peer);
+  return heard != heard_.end() && doors_.clock.mono() - heard->second <= 3 * options_.timing.heartbeat;
 }
 
 void Node::send_front(ServerId to, SharedBytes frame) {

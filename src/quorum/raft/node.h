@@ -52,7 +52,8 @@ class Node : public std::enable_shared_from_this<Node> {
   ServerId id() const { return options_.id; }
   Index delivered() const { return delivered_data_; }
   Index delivered_all() const { return delivered_; }
-  bool silent(ServerId peer) const;  // for longer than an election
+  bool silent(ServerId peer) const;        // for longer than an election
+  bool heard_lately(ServerId peer) const;  // within some heartbeats
   const std::vector<Member>& members() const { return members_; }
   Index members_index() const { return members_index_; }
   const std::vector<Member>& committed_members() const { return committed_members_; }
@@ -150,7 +151,7 @@ class Node : public std::enable_shared_from_this<Node> {
   Term entered_term_ = 0;  // the last one entered with enter_new_term()
   rt::Event wake_;
   std::map<ServerId, rt::MonoTime> heard_;
-  rt::MonoTime ticked_;
+  rt::MonoTime ticked_, heartbeat_;
 };
 
 }  // namespace mk::quorum

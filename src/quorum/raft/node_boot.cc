@@ -101,7 +101,6 @@ Result<void> Node::boot(Raft::Start start) {
   Engine::Options options;
   options.id = id();
   options.election_ms = to_ms(options_.timing.election);
-  options.heartbeat_ms = to_ms(options_.timing.heartbeat);
   options.seed = static_cast<unsigned>(doors_.random.next());
   engine_ = std::make_unique<Engine>(options);
 

@@ -136,7 +136,7 @@ void Node::on_append_result(ServerId from, const AppendResult& result) {
                result.log_last, "had", engine_->match_index(from));
     return renew_leadership(from);
   }
-  if (result.rejected != 0) snapshots_out_.refused(from, result.log_last);
+  if (result.rejected != 0 && !result.installing) snapshots_out_.refused(from);
   carry_out(engine_->receive(now_ms(), from, result));
 }
 
@@ -188,6 +188,8 @@ void Node::tick() {
     entered_term_ = engine_->term() + 1;
     return carry_out(engine_->enter_new_term(now_ms()));
   }
+  if (leader && now - heartbeat_ < options_.timing.heartbeat) return;
+  heartbeat_ = now;
   carry_out(engine_->tick(now_ms()));
 }
 

@@ -176,7 +176,7 @@ struct SimCluster {
     if (!index.ok()) co_return;
     ++reads;
     if (*index < least)
-      FAIL(fmt::format("stale read on {}: {} while {} was acknowledged", id, *index, least));
+      violate(fmt::format("stale read on {}: {} while {} was acknowledged", id, *index, least));
   }
 
   void on_committed(SimServer& server, std::vector<LogEntry> entries) {
@@ -184,10 +184,10 @@ struct SimCluster {
       const std::string data(entry.data.view());
       const auto [at, first] = history.emplace(entry.index, std::make_pair(entry.term, data));
       if (at->second.first != entry.term || at->second.second != data)
-        FAIL(fmt::format("server {} has another entry {} (term {}, others {})", server.id, entry.index,
-                         entry.term, at->second.first));
+        violate(fmt::format("server {} has another entry {} (term {}, others {})", server.id, entry.index,
+                            entry.term, at->second.first));
       if (entry.index <= server.state.index())
-        FAIL(fmt::format("server {} got entry {} after {}", server.id, entry.index, server.state.index()));
+        violate(fmt::format("server {} got entry {} after {}", server.id, entry.index, server.state.index()));
       server.state.items.push_back({entry.index, entry.term, data});
       if (entry.kind == LogEntry::Kind::kMembership) {
         server.state.members = *decode_members(data);
@@ -206,28 +206,34 @@ struct SimCluster {
     if (!leading) return;
     const Status status = server.raft->status();
     const auto [at, first] = leaders.emplace(status.term, server.id);
-    if (at->second != server.id) FAIL(fmt::format("two leaders in term {}", status.term));
+    if (at->second != server.id) violate(fmt::format("two leaders in term {}", status.term));
     const Index least = acknowledged.empty() ? 0 : acknowledged.rbegin()->first;
     if (server.state.index() < least)
-      FAIL(fmt::format("leader {} of term {} lacks acknowledged entry {}", server.id, status.term, least));
+      violate(fmt::format("leader {} of term {} lacks acknowledged entry {}", server.id, status.term, least));
   }
 
   // All that run agree, and hold all that was acknowledged.
-  void check_converged() {
+  void check() {
+    compare();
+    for (const std::string& violation : violations) UNSCOPED_INFO(violation);
+    CHECK(violations.empty());
+  }
+
+  void compare() {
     std::optional<std::size_t> size;
     for (auto& [id, server] : servers) {
       if (!server.raft || server.removed || !is_member(id)) continue;
-      INFO("server " << id);
       if (!size) size = server.state.items.size();
-      CHECK(server.state.items.size() == *size);
+      if (server.state.items.size() != *size) violate(fmt::format("server {} has not all entries", id));
       std::map<Index, const std::string*> has;
       for (const auto& item : server.state.items) {
-        CHECK(history.at(item.index).second == item.data);
+        if (history.at(item.index).second != item.data)
+          violate(fmt::format("server {} differs at {}", id, item.index));
         has[item.index] = &item.data;
       }
       for (const auto& [index, data] : acknowledged)
         if (has.count(index) == 0 || *has[index] != data)
-          FAIL(fmt::format("acknowledged entry {} is lost", index));
+          violate(fmt::format("acknowledged entry {} is lost", index));
     }
   }
 
@@ -258,6 +264,10 @@ struct SimCluster {
       return true;
     };
     return clock.run_until(loop, limit, settled);
+  }
+
+  void violate(std::string what) {
+    if (violations.size() < 20) violations.push_back(std::move(what));
   }
 
   std::string describe() {
@@ -309,6 +319,9 @@ struct SimCluster {
   std::map<Index, std::vector<Member>> memberships;       // committed
   std::map<Index, std::string> acknowledged;
   std::map<Term, ServerId> leaders;
+  std::vector<std::string> violations;
+  bool expect_failures = false;
+  std::uint64_t log_reserve = 0;
   std::uint64_t proposals = 0, reads = 0, snapshots_made = 0, snapshots_installed = 0;
 
  private:
@@ -375,7 +388,7 @@ inline Raft::Handlers SimCluster::handlers_of(SimServer& server) {
   };
   handlers.failed = [this, id](Error error) {
     servers[id].failed = true;
-    UNSCOPED_INFO("server " << id << " failed: " << error.message());
+    if (!expect_failures) violate(fmt::format("server {} failed: {}", id, error.message()));
   };
   handlers.removed = [this, id] { servers[id].removed = true; };
   return handlers;
@@ -389,10 +402,10 @@ inline void SimCluster::start(SimServer& server) {
   log_options.dir = "/log";
   log_options.cluster = "sim";
   log_options.segment_size = 64 << 10;
-  log_options.reserve = 0;
+  log_options.reserve = log_reserve;
   Raft::Start start;
   auto log = open_log(*server.mount, log_options, start.log);
-  if (!log.ok()) FAIL(log.error().message());
+  if (!log.ok()) return violate(log.error().message());
   start.applied = server.state.index();
   start.applied_term = server.state.term();
   start.members = server.state.index() == 0 ? server.founders : server.state.members;
@@ -404,7 +417,7 @@ inline void SimCluster::start(SimServer& server) {
   const ServerId id = server.id;
   auto writer = std::make_unique<LogWriter>(std::move(*log), make_worker("log"), [this, id](Error error) {
     servers[id].failed = true;
-    UNSCOPED_INFO("log of " << id << ": " << error.message());
+    if (!expect_failures) violate(fmt::format("the log of server {} failed: {}", id, error.message()));
   });
   Doors doors{loop, clock, *random, *server.mount, *server.links, make_worker};
   RaftOptions raft_options = options;

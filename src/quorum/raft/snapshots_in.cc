@@ -60,7 +60,15 @@ void SnapshotsIn::receive(ServerId from, const SnapshotChunk& chunk) {
   const bool fits = chunk.offset == incoming->accepted && !chunk.bytes.empty() &&
                     chunk.bytes.size() <= incoming->begin.size - chunk.offset &&
                     crc32c(chunk.bytes) == chunk.checksum;
-  if (!fits) return node_.send(from, SnapshotHave{chunk.id, incoming->written});
+  if (!fits) {
+    // Told once for each gap: what comes after it, or twice, needs no answer.
+    if (chunk.offset > incoming->accepted && !incoming->gap_told) {
+      incoming->gap_told = true;
+      node_.send(from, SnapshotHave{chunk.id, incoming->accepted, true});
+    }
+    return;
+  }
+  incoming->gap_told = false;
   incoming->accepted += chunk.bytes.size();
   const bool last = incoming->accepted == incoming->begin.size;
   const auto job = [incoming, offset = chunk.offset, bytes = chunk.bytes, last] {

@@ -28,7 +28,7 @@ class SnapshotsIn {
     ServerId from = 0;
     SnapshotBegin begin;
     std::uint64_t accepted = 0, written = 0;
-    bool broken = false;
+    bool broken = false, gap_told = false;
     std::unique_ptr<store::File> file;  // the worker's
     std::optional<Error> error;         // written by the worker, read after its job
   };

@@ -1,5 +1,7 @@
 #include "snapshots_out.h"
 
+#include <algorithm>
+
 #include "mk/base/crc32c.h"
 #include "mk/base/log.h"
 #include "node.h"
@@ -53,7 +55,7 @@ void SnapshotsOut::lost_leadership() {
 }
 
 void SnapshotsOut::want(ServerId to, Index index) {
-  if (transfers_.count(to) > 0) return;
+  if (transfers_.count(to) > 0 || !node_.heard_lately(to)) return;  // the core asks again
   auto transfer = std::make_shared<Transfer>();
   transfer->to = to;
   transfers_.emplace(to, transfer);
@@ -70,17 +72,24 @@ void SnapshotsOut::receive(ServerId from, const SnapshotHave& have) {
   const auto found = transfers_.find(from);
   if (found == transfers_.end() || found->second->id != have.id) return;
   Transfer& transfer = *found->second;
-  transfer.again = transfer.answered && have.offset == transfer.have;
-  transfer.answered = true;
+  transfer.again = transfer.again || have.gap || !transfer.answered;
+  transfer.answered = transfer.begun = true;
   transfer.have = have.offset;
   transfer.changed.notify_all();
 }
 
-void SnapshotsOut::refused(ServerId from, Index log_last) {
+void SnapshotsOut::refused(ServerId from) {
   const auto found = transfers_.find(from);
-  if (found == transfers_.end() || found->second->index == 0 || log_last >= found->second->index) return;
+  if (found == transfers_.end()) return;
   found->second->refused = true;
   found->second->changed.notify_all();
+}
+
+Index SnapshotsOut::pinned() const {
+  Index pinned = UINT64_MAX;
+  for (const auto& [to, transfer] : transfers_)
+    if (transfer->begun && transfer->index > 0) pinned = std::min(pinned, transfer->index);
+  return pinned;
 }
 
 rt::Task<std::shared_ptr<SnapshotsOut::Source>> SnapshotsOut::source_for(std::shared_ptr<Node> node,
@@ -136,6 +145,7 @@ rt::Task<> SnapshotsOut::run(std::shared_ptr<Node> node, std::shared_ptr<Transfe
               source->snapshot.size);
     const bool sent = co_await stream(node, transfer, source);
     // Asked for again while the receiver installs it, it would be sent again.
+    transfer->refused = false;
     if (sent) co_await until_installed(node, transfer);
   }
   node->snapshots_out().end(transfer);
@@ -147,7 +157,11 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
   const store::Applied& applied = source->snapshot.applied;
   std::uint64_t sent = 0;
   int silences = 0;
+  bool answered = false;  // and `have`: as of the last progress
+  std::uint64_t have = 0;
+  rt::MonoTime deadline = node->clock().mono() + node->timing().election;
   while (!node->closed() && !transfer->stopped && silences < kSilencesMax) {
+    if (!transfer->begun && applied.index < node->cache().base()) co_return false;  // too old by now
     if (!transfer->answered)
       node->send(transfer->to,
                  SnapshotBegin{transfer->id, node->engine().term(), applied.index, applied.term, size});
@@ -164,16 +178,17 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
       if (transfer->again) break;
     }
     if (transfer->again || (transfer->answered && transfer->have >= size)) continue;
-    const rt::Duration limit = node->timing().election;
-    const std::uint64_t before = transfer->have;
-    const bool answered = transfer->answered;
-    co_await rt::race(until_changed(transfer->changed), node->clock().sleep_for(limit));
-    if (transfer->have != before || transfer->answered != answered || transfer->again) {
+    if (transfer->answered != answered || transfer->have != have) {
+      answered = transfer->answered;
+      have = transfer->have;
       silences = 0;
-    } else {
-      ++silences;
-      sent = transfer->have;
+      deadline = node->clock().mono() + node->timing().election;
     }
+    co_await rt::race(until_changed(transfer->changed), node->clock().sleep_until(deadline));
+    if (node->clock().mono() < deadline) continue;
+    ++silences;
+    transfer->answered = answered = false;  // it may have restarted: begin again, from what it has
+    deadline = node->clock().mono() + node->timing().election;
   }
   co_return false;
 }

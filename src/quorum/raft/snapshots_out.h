@@ -22,18 +22,20 @@ class SnapshotsOut {
 
   void want(ServerId to, Index index);
   void receive(ServerId from, const SnapshotHave& have);
-  // `from` has refused entries, with a log up to `log_last`: it is not installing what was sent.
-  void refused(ServerId from, Index log_last);
+  // `from` has refused entries, and is not installing: whatever was sent is in place, or lost.
+  void refused(ServerId from);
   void lost_leadership();
+  // What follows it is needed by a server that receives a state just now.
+  Index pinned() const;
 
  private:
   struct Source;
   struct Transfer {
     ServerId to = 0;
     std::uint64_t id = 0;  // of the file
-    bool answered = false, stopped = false, refused = false;
+    bool answered = false, begun = false, stopped = false, refused = false;
     std::uint64_t have = 0;  // at the receiver
-    bool again = false;      // it said so twice: something was lost
+    bool again = false;      // send from there again
     Index index = 0;
     rt::Event changed;
   };
