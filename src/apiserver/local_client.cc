@@ -70,6 +70,7 @@ class LocalClient : public client::Client {
       if (found.empty()) co_return not_found(gvr, key.name);
       co_return std::move(found.front());
     }
+    if (registry_.cacher().may_be_behind("")) MK_CO_TRY(co_await registry_.cacher().store().linearize());
     co_return registry_.get(*resource, key);
   }
 
@@ -102,6 +103,8 @@ class LocalClient : public client::Client {
                                                          client::WatchOptions options) override {
     MK_CO_ASSIGN(const ResourceRef resource,
                  admit_selected("watch", gvr, ns, options.field_selector, options.label_selector));
+    if (registry_.cacher().may_be_behind(options.resource_version))
+      MK_CO_TRY(co_await registry_.cacher().store().linearize());
     MK_CO_ASSIGN(auto start, start_watch(registry_.cacher(), *resource, ns, options));
     std::unique_ptr<client::Watch> watch = std::make_unique<LocalWatch>(resource, std::move(start));
     co_return watch;

@@ -12,15 +12,16 @@
 
 // A revisioned key-value store: bytes in, bytes out. Every change has its own revision; revisions are global,
 // only grow, and equal the resourceVersions clients see. Consistency before availability: a change is either
-// on disk when it is acknowledged or it did not happen (but see Durability).
+// on disk when it is acknowledged or it did not happen (but see Durability). Who implements it: quorum.
 namespace mk::store {
 
 using Revision = std::int64_t;
 
 enum class Durability {
-  kDurable,  // synced to disk before it is acknowledged
-  // Acknowledged from memory and written with the next durable change or after lazy_delay. For node
-  // heartbeats and events only: a power cut loses the last of them. Revisions still never go back.
+  kDurable,  // synced to disk, on a quorum of servers, before it is acknowledged
+  // Acknowledged from memory and written with the next durable change or after a while, of each key the last
+  // one. For node heartbeats and events only: a power cut loses the last of them. Revisions still never go
+  // back.
   kLazy,
 };
 
@@ -60,11 +61,6 @@ struct Range {
   bool more = false;
 };
 
-struct Options {
-  std::string dir;  // made if missing
-  rt::Duration lazy_delay = std::chrono::seconds(30);
-};
-
 class Store {
  public:
   // Changes in the order of their revisions, each once, on the loop's thread, before whoever committed them
@@ -80,7 +76,8 @@ class Store {
   virtual void set_skipped(Skipped) {}
 
   // All operations or none. kConflict: an expected revision did not match (the message names the key).
-  // kServiceUnavailable: the disk is full; nothing changed. The revision of the last operation otherwise.
+  // kServiceUnavailable: the disk is full, or no quorum is there; nothing changed. kTimeout: it may have
+  // happened, or may yet. The revision of the last operation otherwise.
   virtual rt::Task<Result<Revision>> commit(std::vector<Operation> operations, Durability durability) = 0;
 
   // Keys that start with `prefix` and are greater than `after`, as they were at `at` (0: now). kExpired when
@@ -101,12 +98,7 @@ class Store {
 
   virtual Revision revision() const = 0;   // of the last applied change
   virtual Revision compacted() const = 0;  // history up to here is gone
-  // Bytes this process wrote to the store's files and how often it synced them.
-  virtual std::uint64_t sync_count() const = 0;
+  virtual std::uint64_t sync_count() const = 0;  // of the log, by this process
 };
-
-// Opens or creates. Errors say what to do: the directory is read-only, in use by another mk, or of a newer
-// format.
-Result<std::unique_ptr<Store>> open_store(rt::Loop& loop, Options options);
 
 }  // namespace mk::store

@@ -73,7 +73,7 @@ void SnapshotsOut::receive(ServerId from, const SnapshotHave& have) {
   if (found == transfers_.end() || found->second->id != have.id) return;
   Transfer& transfer = *found->second;
   transfer.again = transfer.again || have.gap || !transfer.answered;
-  transfer.answered = true;
+  transfer.answered = transfer.begun = true;
   transfer.have = have.offset;
   transfer.changed.notify_all();
 }
@@ -88,7 +88,7 @@ void SnapshotsOut::refused(ServerId from) {
 Index SnapshotsOut::pinned() const {
   Index pinned = UINT64_MAX;
   for (const auto& [to, transfer] : transfers_)
-    if (transfer->answered && transfer->index > 0) pinned = std::min(pinned, transfer->index);
+    if (transfer->begun && transfer->index > 0) pinned = std::min(pinned, transfer->index);
   return pinned;
 }
 
@@ -157,8 +157,11 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
   const store::Applied& applied = source->snapshot.applied;
   std::uint64_t sent = 0;
   int silences = 0;
+  bool answered = false;  // and `have`: as of the last progress
+  std::uint64_t have = 0;
+  rt::MonoTime deadline = node->clock().mono() + node->timing().election;
   while (!node->closed() && !transfer->stopped && silences < kSilencesMax) {
-    if (!transfer->answered && applied.index < node->cache().base()) co_return false;  // too old by now
+    if (!transfer->begun && applied.index < node->cache().base()) co_return false;  // too old by now
     if (!transfer->answered)
       node->send(transfer->to,
                  SnapshotBegin{transfer->id, node->engine().term(), applied.index, applied.term, size});
@@ -175,16 +178,17 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
       if (transfer->again) break;
     }
     if (transfer->again || (transfer->answered && transfer->have >= size)) continue;
-    const rt::Duration limit = node->timing().election;
-    const std::uint64_t before = transfer->have;
-    const bool answered = transfer->answered;
-    co_await rt::race(until_changed(transfer->changed), node->clock().sleep_for(limit));
-    if (transfer->have != before || transfer->answered != answered || transfer->again) {
+    if (transfer->answered != answered || transfer->have != have) {
+      answered = transfer->answered;
+      have = transfer->have;
       silences = 0;
-    } else {
-      ++silences;
-      sent = transfer->have;
+      deadline = node->clock().mono() + node->timing().election;
     }
+    co_await rt::race(until_changed(transfer->changed), node->clock().sleep_until(deadline));
+    if (node->clock().mono() < deadline) continue;
+    ++silences;
+    transfer->answered = answered = false;  // it may have restarted: begin again, from what it has
+    deadline = node->clock().mono() + node->timing().election;
   }
   co_return false;
 }

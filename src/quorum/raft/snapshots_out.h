@@ -33,7 +33,7 @@ class SnapshotsOut {
   struct Transfer {
     ServerId to = 0;
     std::uint64_t id = 0;  // of the file
-    bool answered = false, stopped = false, refused = false;
+    bool answered = false, begun = false, stopped = false, refused = false;
     std::uint64_t have = 0;  // at the receiver
     bool again = false;      // send from there again
     Index index = 0;
