@@ -10,6 +10,7 @@ namespace mk::quorum {
 namespace {
 
 constexpr mk::Log kLog("quorum");
+constexpr Index kMostIndex = Index{1} << 62;  // more than ever is; sums do not overflow
 
 class Recovery {
  public:
@@ -65,7 +66,8 @@ class Recovery {
       return Error(Reason::kInvalid,
                    fmt::format("{} belongs to the cluster {}, not to {}; use another data directory",
                                path_of(sequence), head->cluster, options_.cluster));
-    if (head->sequence != sequence) return damage(sequence, "is another segment's file");
+    const bool possible = head->state.first <= sequence && head->state.last <= kMostIndex;
+    if (head->sequence != sequence || !possible) return damage(sequence, "is another segment's file");
     return head;
   }
 
@@ -122,6 +124,7 @@ class Recovery {
       return damage(sequence,
                     fmt::format("contradicts itself at entry {} after {}", record.index, state.last));
     };
+    if (record.index > kMostIndex || record.first > sequence) return contradiction();
     switch (record.type) {
       case Record::Type::kVote:
         state.term = record.term;
