@@ -30,6 +30,9 @@ class File {
   // Makes what was written and the size durable (fdatasync). After a failure nothing since the last success
   // is known to be durable, and a later success does not make it so: the caller stops using the file.
   virtual Result<void> sync() = 0;
+  // From now on writes of whole 512-byte sectors go past the page cache, which would write whole pages: a
+  // small write then costs its own size. False: the system cannot, and nothing changes.
+  virtual bool bypass_cache() { return false; }
 };
 
 class Disk {

@@ -1,20 +1,12 @@
-#include <cstdint>
-
 #include "front/command.h"
-#include "front/front_message.h"
+#include "fuzz/target.h"
 #include "mk/base/assert.h"
 
-// What a log or a peer may hold: refused, or understood so that saying it again is understood alike.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  if (const auto command = mk::quorum::decode_command(bytes); command.ok()) {
-    const auto again = mk::quorum::decode_command(mk::quorum::encode(*command).view());
-    MK_ASSERT(again.ok() && again->changes.size() == command->changes.size());
-    MK_ASSERT(mk::quorum::encode(*again).view() == mk::quorum::encode(*command).view());
-  }
-  if (const auto message = mk::quorum::decode_front_message(bytes); message.ok()) {
-    const auto again = mk::quorum::decode_front_message(mk::quorum::encode(*message).view());
-    MK_ASSERT(again.ok() && again->operations.size() == message->operations.size());
-  }
-  return 0;
+// What a log may hold: refused, or understood so that saying it again is understood alike.
+MK_FUZZ_TARGET(command, input) {
+  const auto command = mk::quorum::decode_command(input);
+  if (!command.ok()) return;
+  const auto again = mk::quorum::decode_command(mk::quorum::encode(*command).view());
+  MK_ASSERT(again.ok() && again->changes.size() == command->changes.size());
+  MK_ASSERT(mk::quorum::encode(*again).view() == mk::quorum::encode(*command).view());
 }
