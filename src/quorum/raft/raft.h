@@ -27,8 +27,9 @@ class Raft {
     std::function<void(bool leading)> role_changed;
     std::function<void(ServerId from, SharedBytes frame)> front_frame;  // Channel::kFront, that byte included
     // The leader no longer has the entries a follower needs: make a snapshot file, of everything `committed`
-    // has been given before the call, removed here once it is sent; and on the other side put it in the place
-    // of the state (path of a received, whole, synced file).
+    // has been given before the call, removed here once it is sent (what a crash leaves is its maker's to
+    // remove); and on the other side put it in the place of the state (path of a received, whole, synced
+    // file).
     std::function<rt::Task<Result<store::SnapshotFile>>()> make_snapshot;
     std::function<rt::Task<Result<store::Applied>>(std::string path)> install_snapshot;
     std::function<void(Error)> failed;

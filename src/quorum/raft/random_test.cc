@@ -103,7 +103,8 @@ struct Storm {
   }
   static rt::Task<> add(SimServer& server, ServerId id) {
     if (!server.raft) co_return;
-    auto done = co_await server.raft->add(Peer{id, fmt::format("10.0.0.{}:6444", id)});
+    const Peer peer{id, fmt::format("10.0.0.{}:6444", id)};
+    auto done = co_await server.raft->add(peer);
     if (done.ok()) ++changes;
   }
   static rt::Task<> promote(SimServer& server, ServerId id) {

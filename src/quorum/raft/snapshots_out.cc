@@ -25,7 +25,7 @@ rt::Task<> until_changed(rt::Event& event) {
 struct SnapshotsOut::Source {
   explicit Source(std::shared_ptr<Node> owner) : node(std::move(owner)) {}
   ~Source() {
-    if (node->closed()) return;  // its disk may be gone; the next start removes what is left
+    if (node->closed()) return;  // its disk may be gone; who made the file removes it at the next start
     auto shared = std::make_shared<std::unique_ptr<store::File>>(std::move(file));
     store::Disk* disk = &node->disk();
     const auto remove = [shared, disk, path = snapshot.path] {
@@ -170,7 +170,8 @@ rt::Task<bool> SnapshotsOut::stream(std::shared_ptr<Node> node, std::shared_ptr<
     transfer->again = false;
     while (transfer->answered && sent < size && sent - std::min(sent, transfer->have) < kWindow) {
       const std::uint64_t offset = sent;
-      SnapshotChunk chunk{transfer->id, offset, 0, co_await read_chunk(node, source, offset)};
+      SnapshotChunk chunk{transfer->id, offset, 0, {}};
+      chunk.bytes = co_await read_chunk(node, source, offset);
       if (chunk.bytes.empty() || node->closed() || transfer->stopped) co_return false;
       chunk.checksum = crc32c(chunk.bytes);
       sent = offset + chunk.bytes.size();
