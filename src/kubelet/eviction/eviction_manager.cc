@@ -209,7 +209,7 @@ rt::Task<bool> EvictionManager::evict(std::string uid, std::string message, std:
   if (is_critical(pod)) co_return false;
   kLog.warn("evicting a pod", "pod", pod_key(pod), "why", message);
   context_.events.pod(pod, "Warning", "Evicted", message);
-  worker->evict(std::move(message), grace);
+  worker->evict("Evicted", std::move(message), grace);
   const auto until = context_.clock.mono() + kPatience + grace;
   while (context_.clock.mono() < until) {
     const PodWorker* now = pods_.by_uid(uid);

@@ -30,8 +30,8 @@ class PodWorker {
   void set_mirror(api::Object mirror) { writer_.set_mirror(std::move(mirror)); }  // of a static pod
   void reject(std::string reason, std::string message);  // the node cannot take it: phase Failed
   void wake();                                           // look again
-  // Ends the pod for the good of the node: phase Failed, reason Evicted.
-  void evict(std::string message, std::chrono::seconds grace);
+  // Ends the pod for the good of the node ("Evicted", "Preempting"): phase Failed, a disruption.
+  void evict(std::string reason, std::string message, std::chrono::seconds grace);
   rt::Task<> run();
   rt::Task<> stop();  // ends the worker's own tasks; containers go on
 
