@@ -9,9 +9,11 @@
 #include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "endpointslicemirroring/endpointslicemirroring_controller.h"
+#include "ephemeralvolume/ephemeral_volume_controller.h"
 #include "garbagecollector/garbage_collector.h"
 #include "job/job_controller.h"
 #include "kit/controller.h"
+#include "localpath/provisioner.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
 #include "nodelifecycle/node_lifecycle_controller.h"
@@ -62,6 +64,9 @@ class ManagerImpl : public Manager {
     add<ClaimProtection>();
     add<VolumeProtection>();
     add<PodAutoscalerController>();
+    add<EphemeralVolumeController>();
+    add<LocalPathClass>();
+    add<LocalPathProvisioner>();
     add<PodGcController>();
     add<AdmissionPolicyStatusController>();
     add<GarbageCollector>();

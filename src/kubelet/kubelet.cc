@@ -10,6 +10,7 @@
 #include "pods/pod_manager.h"
 #include "server/kubelet_server.h"
 #include "static_pods/static_pods.h"
+#include "volumes/local_path.h"
 #include "volumes/mounter.h"
 #include "volumes/object_watcher.h"
 
@@ -31,6 +32,7 @@ class NodeKubelet : public Kubelet {
         services_(client, clock, random, api::resources::kServices, "", client::ListOptions()),
         context_{loop,    clock,    random,    pool,      client, runtime, options_,
                  events_, objects_, *mounter_, services_, {},     {}},
+        local_paths_(context_),
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
@@ -48,6 +50,7 @@ class NodeKubelet : public Kubelet {
     auto listening = server_.start();
     if (!listening.ok()) co_return listening;
     node_.start(group_);
+    local_paths_.start(group_);
     services_.start(group_);
     // Containers see the services that exist when they start.
     co_await services_.wait_synced();
@@ -89,6 +92,7 @@ class NodeKubelet : public Kubelet {
   std::unique_ptr<Mounter> mounter_;
   client::Informer services_;
   Context context_;
+  LocalPaths local_paths_;
   PodManager pods_;
   NodeAgent node_;
   KubeletServer server_;

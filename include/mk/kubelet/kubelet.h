@@ -15,6 +15,7 @@ struct KubeletOptions {
   std::string node_name, node_ip, hostname;
   std::string data_dir;  // "/var/lib/mk/agent": pods/<uid>/volumes ...
   std::string log_dir = "/var/log/pods";
+  std::string local_path_folder;  // of local-path volumes: a directory each; "": this node keeps none
   std::string root_cgroup;
   std::string cluster_dns;  // "10.43.0.10"
   std::string cluster_domain = "cluster.local";

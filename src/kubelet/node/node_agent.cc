@@ -70,8 +70,11 @@ rt::Task<Result<void>> NodeAgent::register_once(Json wanted) {
   auto existing = co_await context_.client.get(api::resources::kNodes, key);
   client::WriteOptions options;
   if (existing.ok()) {
-    // Taken over: our labels are set again, taints are an administrator's matter once the node exists.
-    JsonObject change{{"metadata", JsonObject{{"labels", api::object(wanted, "metadata.labels")}}}};
+    // Taken over: our labels and annotations are set again, taints are an administrator's matter once the
+    // node exists.
+    JsonObject metadata{{"labels", api::object(wanted, "metadata.labels")},
+                        {"annotations", api::object(wanted, "metadata.annotations")}};
+    JsonObject change{{"metadata", std::move(metadata)}};
     auto patched = co_await context_.client.patch(api::resources::kNodes, key, "", client::PatchType::kMerge,
                                                   Json(std::move(change)), options);
     if (!patched.ok()) co_return std::move(patched).error();

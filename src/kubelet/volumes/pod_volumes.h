@@ -62,7 +62,7 @@ class PodVolumes {
   rt::Task<Result<void>> set_up_empty_dir(const Json& pod, const Json& volume);
   rt::Task<Result<void>> set_up_host_path(const Json& volume);
   rt::Task<Result<void>> set_up_image(const Json& volume);
-  rt::Task<Result<void>> set_up_claim(const Json& pod, const Json& volume);
+  rt::Task<Result<void>> set_up_claim(api::Object pod, const Json& volume);
   Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name,
                           const Json& source, unsigned mode);
   rt::Task<Result<std::string>> bind_sub_path(std::string root, std::string sub_path, std::string target);
