@@ -73,6 +73,11 @@ void PodWorker::evict(std::string reason, std::string message, std::chrono::seco
   reject(std::move(reason), std::move(message));
 }
 
+void PodWorker::discard_containers() {
+  discard_ = true;
+  wake();
+}
+
 void PodWorker::wake() {
   dirty_ = true;
   changed_.notify_all();
