@@ -66,7 +66,8 @@ class LocalClient : public client::Client {
   rt::Task<Result<Object>> get(Gvr gvr, Key key) override {
     MK_CO_ASSIGN(const ResourceRef resource, admit("get", gvr, key.ns, key.name, ""));
     if (const auto* read = virtuals_.reader(gvr)) {
-      MK_CO_ASSIGN(auto found, co_await (*read)(VirtualResources::Query{key.ns, key.name, "", ""}));
+      VirtualResources::Query query{key.ns, key.name, "", ""};
+      MK_CO_ASSIGN(auto found, co_await (*read)(std::move(query)));
       if (found.empty()) co_return not_found(gvr, key.name);
       co_return std::move(found.front());
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cacher/autoscaler_versions.h"
 #include "cacher/cached_object.h"
 #include "cacher/event_versions.h"
 #include "mk/base/strings.h"
@@ -189,6 +190,10 @@ ResourceCache& ResourceCache::filled(View& view) {
 Cacher::Cacher(store::Store& store) : store_(store) {
   stored(kEvents).add_view("events.k8s.io/v1", [](const api::Object& object) {
     return api::Object(event_for_view(object.json()));
+  });
+  stored(std::string(kAutoscalers)).add_view(std::string(kOldAutoscaling), [](const api::Object& object) {
+    const api::Object own(object.bytes());  // the shared object shall not keep a parsed form
+    return api::Object(autoscaler_for_view(own.json()));
   });
   // What comes while the past is read is part of it then.
   store_.set_feed([this](const std::vector<store::Change>& changes) {
