@@ -9,13 +9,16 @@
 #include "disruption/disruption_controller.h"
 #include "endpointslice/endpointslice_controller.h"
 #include "endpointslicemirroring/endpointslicemirroring_controller.h"
+#include "ephemeralvolume/ephemeral_volume_controller.h"
 #include "garbagecollector/garbage_collector.h"
 #include "job/job_controller.h"
 #include "kit/controller.h"
+#include "localpath/provisioner.h"
 #include "namespace/namespace_controller.h"
 #include "nodeipam/nodeipam_controller.h"
 #include "nodelifecycle/node_lifecycle_controller.h"
 #include "nodelifecycle/taint_eviction_controller.h"
+#include "podautoscaler/podautoscaler_controller.h"
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
@@ -60,6 +63,10 @@ class ManagerImpl : public Manager {
     add<VolumeBinder>();
     add<ClaimProtection>();
     add<VolumeProtection>();
+    add<PodAutoscalerController>();
+    add<EphemeralVolumeController>();
+    add<LocalPathClass>();
+    add<LocalPathProvisioner>();
     add<PodGcController>();
     add<AdmissionPolicyStatusController>();
     add<GarbageCollector>();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "host.h"
@@ -48,7 +49,22 @@ class ServerRole : public Role {
   std::unique_ptr<Worker> worker_;
 };
 
+// k3s' names; what mk has no such component for is left out anyway.
+Result<void> check_disabled(const Options& options) {
+  static const std::set<std::string> kKnown{"coredns",  "local-storage", "metrics-server",
+                                            "runtimes", "servicelb",     "traefik"};
+  for (const auto& component : options.disable) {
+    if (kKnown.count(component) == 0)
+      return Error(Reason::kInvalid, "--disable " + component + ": there is no such component; known are " +
+                                         join({kKnown.begin(), kKnown.end()}, ", "));
+    if (component != "local-storage" && component != "traefik")
+      kLog.warn("this component is part of mk and stays", "component", component);
+  }
+  return ok();
+}
+
 Result<void> ServerRole::prepare() {
+  MK_TRY(check_disabled(options_));
   node_name_ = options_.node_name.empty() ? host_name() : options_.node_name;
   node_ip_ = options_.node_ip.empty() ? primary_address() : options_.node_ip;
   advertise_address_ = options_.advertise_address.empty() ? node_ip_ : options_.advertise_address;
@@ -174,6 +190,7 @@ rt::Task<Result<void>> ServerRole::start() {
   manager.cluster_cidr = options_.cluster_cidr;
   manager.ca_pem = files_.ca.certificate_pem;
   manager.ca = files_.ca;
+  manager.local_storage = !is_disabled(options_, "local-storage");
   controller::ClientFor client_for = [this](const std::string& name) -> client::Client& {
     return controller_client(name);
   };
@@ -202,6 +219,10 @@ rt::Task<> ServerRole::stop() {
 }
 
 }  // namespace
+
+bool is_disabled(const Options& options, std::string_view component) {
+  return std::find(options.disable.begin(), options.disable.end(), component) != options.disable.end();
+}
 
 int run_server(Options options) {
   if (options.debug) Log::set_level(LogLevel::kDebug);

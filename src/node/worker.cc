@@ -24,6 +24,11 @@ std::string log_dir(const Options& options) {
   return options.data_dir == kDefaultDataDir ? "/var/log/pods" : options.data_dir + "/agent/log/pods";
 }
 
+std::string local_path_folder(const Options& options) {
+  const auto& given = options.default_local_storage_path;
+  return given.empty() ? options.data_dir + "/storage" : given;
+}
+
 proxy::LocalRedirect dns_redirect(const WorkerOptions& worker, const char* protocol) {
   proxy::LocalRedirect out;
   out.cluster_ip = worker.cluster.cluster_dns;
@@ -41,7 +46,9 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.node_ip = worker.node_ip;
   out.hostname = worker.node_name;
   out.data_dir = options.data_dir + "/agent";
+  out.static_pods_dir = out.data_dir + "/pod-manifests";
   out.log_dir = log_dir(options);
+  out.local_path_folder = local_path_folder(options);
   out.root_cgroup = options.root_cgroup;
   out.cluster_dns = worker.cluster.cluster_dns;
   out.cluster_domain = worker.cluster.cluster_domain;
@@ -50,6 +57,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.node_labels = options.node_label;
   out.node_taints = options.node_taint;
   out.port = options.kubelet_port;
+  out.arguments = options.kubelet_arg;
   out.identity = worker.kubelet_identity;
   out.version = kVersion;
   return out;

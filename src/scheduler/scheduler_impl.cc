@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 
 #include "mk/base/log.h"
+#include "mk/base/strings.h"
 
 namespace mk::scheduler {
 namespace {
@@ -53,7 +54,8 @@ ClusterEvent node_event(const api::Object& before, const api::Object& after) {
 SchedulerImpl::SchedulerImpl(rt::Loop& loop, rt::Clock& clock, rt::Random& random, client::Client& client)
     : clock_(clock),
       client_(client),
-      plugins_(default_plugins()),
+      book_(client, clock, random),
+      plugins_(default_plugins(&book_)),
       cache_(clock),
       queue_(clock, [this](const std::set<std::string>& names,
                            const ClusterEvent& event) { return any_plugin_helps(plugins_, names, event); }),
@@ -73,6 +75,11 @@ void SchedulerImpl::wire() {
     return object ? api::object(object.json(), "metadata.labels") : api::JsonObject();
   };
   cache_.service_selectors_source = [this](const PodInfo& pod) { return service_selectors(pod); };
+  book_.on_change([this] {
+    ClusterEvent event;
+    event.kind = ClusterEvent::Kind::kVolumesChanged;
+    queue_.happened(event);
+  });
   nodes_.on_change(
       [this](const api::Object& before, const api::Object& after) { node_changed(before, after); });
   pods_.on_change(
@@ -81,7 +88,9 @@ void SchedulerImpl::wire() {
 
 rt::Task<> SchedulerImpl::start() {
   for (auto* informer : {&nodes_, &namespaces_, &services_}) informer->start(group_);
+  book_.start(group_);
   for (auto* informer : {&nodes_, &namespaces_, &services_}) co_await informer->wait_synced();
+  co_await book_.wait_synced();
   pods_.start(group_);
   co_await pods_.wait_synced();
   group_.spawn("schedule", schedule_loop());
@@ -124,6 +133,7 @@ void SchedulerImpl::renominate(const PodPtr& pod, bool present) {
 void SchedulerImpl::pod_gone(const api::Object& pod) {
   const std::string uid(pod.uid());
   queue_.remove(uid);
+  unreserve(uid);
   cache_.remove_pod(uid);
   auto info = std::make_shared<PodInfo>();
   info->uid = uid;
@@ -188,6 +198,11 @@ rt::Task<> SchedulerImpl::schedule_loop() {
     const auto pod = co_await queue_.pop();
     auto decision = schedule_one_.decide(pod, nominated_);
     if (!decision.node.empty()) {
+      const auto reserved = reserve(*pod, decision.node);
+      if (!reserved.ok()) {
+        refused(pod, "running Reserve plugins: " + join(reserved.reasons, ", "));
+        continue;
+      }
       auto assumed = std::make_shared<PodInfo>(*pod);
       assumed->node = decision.node;
       cache_.assume(assumed);
@@ -200,7 +215,46 @@ rt::Task<> SchedulerImpl::schedule_loop() {
   }
 }
 
+Status SchedulerImpl::reserve(const PodInfo& pod, const std::string& node) {
+  const auto* info = cache_.node(node);
+  for (const auto& plugin : plugins_) {
+    auto status = plugin->reserve(pod, *info);
+    if (status.ok()) continue;
+    unreserve(pod.uid);
+    return status;
+  }
+  return Status::success();
+}
+
+void SchedulerImpl::unreserve(const std::string& uid) {
+  for (const auto& plugin : plugins_) plugin->unreserve(uid);
+}
+
+// What went wrong after a node was found may go right soon.
+void SchedulerImpl::refused(const PodPtr& pod, std::string message) {
+  kLog.warn("not scheduled", "pod", pod->key.str(), "error", message);
+  recorder_.warning(pod->object, "FailedScheduling", std::move(message));
+  queue_.put_back(pod, {});
+}
+
+rt::Task<Result<void>> SchedulerImpl::pre_bind(PodPtr pod) {
+  for (const auto& plugin : plugins_) {
+    if (!plugin->has_pre_bind(*pod)) continue;
+    auto done = co_await plugin->pre_bind(pod);
+    if (!done.ok())
+      co_return std::move(done).error().wrap(fmt::format("running PreBind plugin \"{}\"", plugin->name()));
+  }
+  co_return ok();
+}
+
 rt::Task<> SchedulerImpl::bind(PodPtr pod, std::string node) {
+  auto ready = co_await pre_bind(pod);
+  if (!ready.ok()) {
+    cache_.forget(pod->uid);
+    unreserve(pod->uid);
+    if (queue_.contains(pod->uid)) refused(pod, std::string(ready.error().message()));
+    co_return;
+  }
   api::JsonObject target;
   target["apiVersion"] = "v1";
   target["kind"] = "Node";
@@ -217,6 +271,7 @@ rt::Task<> SchedulerImpl::bind(PodPtr pod, std::string node) {
   api::Object object{api::Json(std::move(binding))};
   auto done =
       co_await client_.create_subresource(api::resources::kPods, pod->key, "binding", std::move(object));
+  unreserve(pod->uid);
   if (done.ok()) {
     cache_.confirm_later(pod->uid);
     queue_.done(pod->uid);
@@ -229,9 +284,7 @@ rt::Task<> SchedulerImpl::bind(PodPtr pod, std::string node) {
     queue_.done(pod->uid);
     co_return;
   }
-  kLog.warn("binding failed", "pod", pod->key.str(), "node", node, "error", done.error().message());
-  recorder_.warning(pod->object, "FailedScheduling", "running Bind plugin: " + done.error().message());
-  queue_.put_back(pod, {});
+  refused(pod, "running Bind plugin: " + std::string(done.error().message()));
 }
 
 rt::Task<> SchedulerImpl::failed(PodPtr pod, Diagnosis diagnosis, Preemption preemption) {

@@ -9,6 +9,7 @@
 #include "preemption/preemption.h"
 #include "queue/queue.h"
 #include "schedule_one.h"
+#include "volumes/book.h"
 
 namespace mk::scheduler {
 
@@ -31,7 +32,11 @@ class SchedulerImpl : public Scheduler {
 
   rt::Task<> schedule_loop();
   rt::Task<> tick_loop();
+  Status reserve(const PodInfo& pod, const std::string& node);
+  void unreserve(const std::string& uid);
+  void refused(const PodPtr& pod, std::string message);
   rt::Task<> bind(PodPtr pod, std::string node);
+  rt::Task<Result<void>> pre_bind(PodPtr pod);
   rt::Task<> failed(PodPtr pod, Diagnosis diagnosis, Preemption preemption);
   rt::Task<> evict(PodPtr pod, Preemption preemption);
   rt::Task<Result<void>> note_unschedulable(PodPtr pod, std::string reason, std::string message,
@@ -40,6 +45,7 @@ class SchedulerImpl : public Scheduler {
 
   rt::Clock& clock_;
   client::Client& client_;
+  VolumeBook book_;
   Plugins plugins_;
   Cache cache_;
   SchedulingQueue queue_;

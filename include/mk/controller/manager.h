@@ -17,6 +17,7 @@ struct ManagerOptions {
   int node_cidr_mask = 24;
   std::string ca_pem;  // published as kube-root-ca.crt in every namespace
   pki::KeyPair ca;     // signs CertificateSigningRequests of Kubernetes' own signers; empty: nobody does
+  bool local_storage = true;  // the StorageClass local-path is made; false: removed
   rt::Duration node_monitor_grace =
       std::chrono::seconds(50);  // without a lease renewal: Ready becomes Unknown
 };

@@ -15,6 +15,7 @@ struct KubeletOptions {
   std::string node_name, node_ip, hostname;
   std::string data_dir;  // "/var/lib/mk/agent": pods/<uid>/volumes ...
   std::string log_dir = "/var/log/pods";
+  std::string local_path_folder;  // of local-path volumes: a directory each; "": this node keeps none
   std::string root_cgroup;
   std::string cluster_dns;  // "10.43.0.10"
   std::string cluster_domain = "cluster.local";
@@ -23,6 +24,9 @@ struct KubeletOptions {
   std::vector<std::string> node_taints;  // "key=value:Effect"
   int max_pods = 110;
   std::string static_pods_dir;  // "": none
+  // Kubernetes' kubelet flags, "eviction-hard=memory.available<200Mi"; src/kubelet/eviction/settings.h says
+  // which.
+  std::vector<std::string> arguments;
   std::string bind_address = "0.0.0.0";
   int port = 10250;  // of the kubelet's own API
   net::TlsIdentity

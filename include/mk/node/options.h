@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mk::node {
@@ -18,6 +19,7 @@ struct Options {
   std::string write_kubeconfig_mode = "600";
   bool disable_agent = false;
   bool disable_scheduler = false;
+  std::vector<std::string> disable;  // packaged components to leave out
   std::string cluster_cidr = "10.42.0.0/16", service_cidr = "10.43.0.0/16";
   std::string cluster_dns;  // "": the tenth address of service_cidr
   std::string cluster_domain = "cluster.local";
@@ -33,11 +35,16 @@ struct Options {
   std::string root_cgroup;
   std::string private_registry = "/etc/mk/registries.yaml";
   std::string resolv_conf = "/etc/resolv.conf";
-  std::string pod_log_dir;  // "": /var/log/pods, or below data_dir if that is not the default
+  std::string default_local_storage_path;  // of local-path volumes; "": <data_dir>/storage
+  std::string pod_log_dir;                 // "": /var/log/pods, or below data_dir if that is not the default
   int kubelet_port = 10250;
+  std::vector<std::string> kubelet_arg;  // "eviction-hard=memory.available<200Mi": Kubernetes' kubelet flags
 
   bool debug = false;
 };
+
+// Has `--disable` this component of k3s' list ("local-storage") in it?
+bool is_disabled(const Options& options, std::string_view component);
 
 // Run until SIGTERM or SIGINT; the exit code. Errors have been printed.
 int run_server(Options options);

@@ -234,6 +234,27 @@ TEST_CASE("the Node authorizer lets a node reach what its pods need") {
   CHECK_FALSE(authorizer->authorize(ask(node("n1"), "get", "persistentvolumes", "", "pv")).allowed);
 }
 
+TEST_CASE("a node sees and lets go of the local volumes whose directories it has") {
+  PolicyCluster cluster;
+  auto authorizer = make_authorizer(cluster.cacher);
+  cluster.put(
+      "{apiVersion: v1, kind: PersistentVolume, metadata: {name: mine, labels: {mk.io/local-path-node: n1}}, "
+      "spec: {hostPath: {path: /x}}}");
+  const auto listing = [](const char* selector) {
+    auto asked = ask(node("n1"), "list", "persistentvolumes");
+    asked.label_selector = selector;
+    return asked;
+  };
+  CHECK(authorizer->authorize(listing("mk.io/local-path-node=n1")).allowed);
+  CHECK_FALSE(authorizer->authorize(listing("mk.io/local-path-node=n2")).allowed);
+  CHECK_FALSE(authorizer->authorize(listing("")).allowed);
+  CHECK(authorizer->authorize(ask(node("n1"), "patch", "persistentvolumes", "", "mine")).allowed);
+  CHECK_FALSE(authorizer->authorize(ask(node("n1"), "delete", "persistentvolumes", "", "mine")).allowed);
+  CHECK_FALSE(
+      authorizer->authorize(ask(node("n1"), "patch", "persistentvolumes/status", "", "mine")).allowed);
+  CHECK_FALSE(authorizer->authorize(ask(node("n2"), "patch", "persistentvolumes", "", "mine")).allowed);
+}
+
 TEST_CASE("a mirror pod proves no need") {
   PolicyCluster cluster;
   auto authorizer = make_authorizer(cluster.cacher);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "auth/rules.h"
+#include "mk/api/volume_matching.h"
 #include "mk/base/strings.h"
 
 namespace mk::apiserver {
@@ -106,7 +107,7 @@ Decision NodeAuthorizer::authorize(const Attributes& attributes, std::string_vie
       if (resource == "persistentvolumeclaims" && attributes.subresource == "status")
         return update_claim_status(attributes, node);
       if (resource == "persistentvolumeclaims") return read_one(attributes, node, "persistentvolumeclaim");
-      if (resource == "persistentvolumes") return read_volume(attributes, node);
+      if (resource == "persistentvolumes") return use_volume(attributes, node);
       if (resource == "serviceaccounts") return create_token(attributes, node);
       if (resource == "nodes") return use_node(attributes, node);
       if (resource == "pods") return use_pod(attributes, node);
@@ -140,7 +141,19 @@ Decision NodeAuthorizer::read_one(const Attributes& attributes, const std::strin
   return refuse(unrelated(node));
 }
 
-Decision NodeAuthorizer::read_volume(const Attributes& attributes, const std::string& node) const {
+// Beyond Kubernetes' rules: a node sees, and takes the finalizer off, the local volumes whose directories it
+// has.
+bool NodeAuthorizer::holds_directory(const Attributes& attributes, const std::string& node) const {
+  if (!attributes.subresource.empty()) return false;
+  if (any_of(attributes.verb, {"list", "watch"}))
+    return attributes.label_selector == fmt::format("{}={}", api::volume::kLocalPathNode, node);
+  if (!any_of(attributes.verb, {"get", "patch"}) || attributes.name.empty()) return false;
+  const api::Object volume = cacher_.get(kPersistentVolumes, api::Key("", attributes.name));
+  return volume && volume.label(api::volume::kLocalPathNode) == node;
+}
+
+Decision NodeAuthorizer::use_volume(const Attributes& attributes, const std::string& node) const {
+  if (holds_directory(attributes, node)) return allow();
   if (attributes.verb != "get" || attributes.name.empty())
     return refuse("can only get individual resources of this type");
   if (!attributes.subresource.empty()) return refuse("cannot get subresource");

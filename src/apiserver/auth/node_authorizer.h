@@ -48,7 +48,8 @@ class NodeAuthorizer {
 
  private:
   Decision read_one(const Attributes& attributes, const std::string& node, std::string_view kind) const;
-  Decision read_volume(const Attributes& attributes, const std::string& node) const;
+  Decision use_volume(const Attributes& attributes, const std::string& node) const;
+  bool holds_directory(const Attributes& attributes, const std::string& node) const;
   Decision update_claim_status(const Attributes& attributes, const std::string& node) const;
   Decision read_attachment(const Attributes& attributes, const std::string& node) const;
   Decision create_token(const Attributes& attributes, const std::string& node) const;

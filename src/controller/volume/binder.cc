@@ -1,18 +1,16 @@
 #include "volume/binder.h"
 
 #include "kit/objects.h"
-#include "volume/matching.h"
+#include "mk/api/volume_matching.h"
 
 namespace mk::controller {
 
 using api::Json;
 using api::Object;
-using namespace volume;
+using namespace api::volume;
 
 namespace {
 
-const api::Gvr kClaims{"", "v1", "persistentvolumeclaims"}, kVolumes{"", "v1", "persistentvolumes"},
-    kClasses{"storage.k8s.io", "v1", "storageclasses"};
 const std::string kUnbound = "unbound-by-class", kByClass = "by-class", kByClaim = "by-claim";
 
 bool has(const Object& object, std::string_view annotation) {
@@ -45,17 +43,6 @@ std::string claim_text(const Json& ref) {
 std::vector<std::string> claim_index(const Object& volume) {
   const auto* ref = api::find(volume.json(), "spec.claimRef");
   return ref ? std::vector<std::string>{claim_text(*ref)} : std::vector<std::string>();
-}
-
-Json claim_reference(const Object& claim) {
-  api::JsonObject ref;
-  ref["apiVersion"] = "v1";
-  ref["kind"] = "PersistentVolumeClaim";
-  ref["namespace"] = claim.ns();
-  ref["name"] = claim.name();
-  ref["uid"] = claim.uid();
-  ref["resourceVersion"] = claim.resource_version();
-  return ref;
 }
 
 }  // namespace

@@ -4,15 +4,17 @@
 
 #include "kit/finalizers.h"
 #include "kit/objects.h"
+#include "mk/api/volume_matching.h"
 
 namespace mk::controller {
 
 using api::Object;
 using api::resources::kPods;
+using api::volume::kClaims;
+using api::volume::kVolumes;
 
 namespace {
 
-const api::Gvr kClaims{"", "v1", "persistentvolumeclaims"}, kVolumes{"", "v1", "persistentvolumes"};
 const std::string kByClaim = "pods-by-claim";
 constexpr std::string_view kClaimFinalizer = "kubernetes.io/pvc-protection",
                            kVolumeFinalizer = "kubernetes.io/pv-protection";
@@ -35,11 +37,8 @@ std::vector<std::string> pod_claims_index(const Object& pod) {
 std::vector<std::string> claims_of_pod(const api::Json& pod) {
   std::vector<std::string> claims;
   for (const auto& volume : api::list(pod, "spec.volumes")) {
-    if (const auto name = api::str(volume, "persistentVolumeClaim.claimName"); !name.empty())
-      claims.emplace_back(name);
-    if (api::find(volume, "ephemeral") != nullptr)
-      claims.push_back(std::string(api::str(pod, "metadata.name")) + "-" +
-                       std::string(api::str(volume, "name")));
+    auto name = api::volume::claim_of_volume(api::str(pod, "metadata.name"), volume);
+    if (!name.empty()) claims.push_back(std::move(name));
   }
   return claims;
 }

@@ -1,17 +1,15 @@
 #include "kit/test_world.h"
-#include "volume/matching.h"
+#include "mk/api/volume_matching.h"
 #include "volume/protection.h"
 
 using namespace mk;
 using namespace mk::controller;
 using namespace mk::controller::testing;
 using namespace mk::api::resources;
+using namespace mk::api::volume;
 using namespace std::chrono_literals;
 
 namespace {
-
-const api::Gvr kClaims{"", "v1", "persistentvolumeclaims"}, kVolumes{"", "v1", "persistentvolumes"},
-    kClasses{"storage.k8s.io", "v1", "storageclasses"};
 
 api::Json yaml(const std::string& text) {
   return api::parse_yaml(text).value();
@@ -30,6 +28,12 @@ std::string claim_text(const std::string& name, const std::string& more = "") {
          ", finalizers: [kubernetes.io/pvc-protection]}, spec: {accessModes: [ReadWriteOnce], resources: "
          "{requests: {storage: 1Gi}}" +
          more + "}, status: {phase: Pending}}";
+}
+
+controller::ManagerOptions without_default_class() {
+  controller::ManagerOptions options;
+  options.local_storage = false;
+  return options;
 }
 
 void put(World& world, const api::Gvr& gvr, const std::string& text) {
@@ -70,20 +74,21 @@ TEST_CASE("the smallest volume that fits is chosen, a reserved one before all") 
                                          available(volume_text("small", "500Mi")),
                                          available(volume_text("fits", "2Gi")),
                                          available(volume_text("gold", "1Gi", ", storageClassName: gold"))};
-  CHECK(volume::choose(wanted, volumes, false).name() == "fits");
-  CHECK_FALSE(volume::choose(wanted, volumes, true));
+  CHECK(api::volume::choose(wanted, volumes, false).name() == "fits");
+  CHECK_FALSE(api::volume::choose(wanted, volumes, true));
   auto more = volumes;
   more.push_back(object(volume_text("mine", "9Gi", ", claimRef: {namespace: default, name: c}")));
-  CHECK(volume::choose(wanted, more, true).name() == "mine");
-  CHECK(volume::choose(object(claim_text("d")), more, false).name() == "fits");
-  CHECK_FALSE(volume::choose(object(claim_text("d", ", selector: {matchLabels: {a: b}}")), volumes, false));
-  CHECK_FALSE(volume::choose(object(claim_text("d", ", volumeMode: Block")), volumes, false));
-  CHECK(volume::mismatch(object(claim_text("e", ", storageClassName: gold")), volumes[2]) ==
+  CHECK(api::volume::choose(wanted, more, true).name() == "mine");
+  CHECK(api::volume::choose(object(claim_text("d")), more, false).name() == "fits");
+  CHECK_FALSE(
+      api::volume::choose(object(claim_text("d", ", selector: {matchLabels: {a: b}}")), volumes, false));
+  CHECK_FALSE(api::volume::choose(object(claim_text("d", ", volumeMode: Block")), volumes, false));
+  CHECK(api::volume::mismatch(object(claim_text("e", ", storageClassName: gold")), volumes[2]) ==
         "storageClassName does not match");
 }
 
 TEST_CASE("a claim binds to a volume, and the volume is released with it") {
-  World world;
+  World world(without_default_class());
   put(world, kVolumes, volume_text("v", "2Gi"));
   CHECK(phase(live_volume(world, "v")) == "Available");
   put(world, kClaims, claim_text("c"));
@@ -103,7 +108,7 @@ TEST_CASE("a claim binds to a volume, and the volume is released with it") {
 }
 
 TEST_CASE("retained volumes wait, and those that nobody can delete fail") {
-  World world;
+  World world(without_default_class());
   put(world, kVolumes, volume_text("kept", "2Gi", ", persistentVolumeReclaimPolicy: Retain"));
   put(world, kClaims, claim_text("a"));
   remove(world, kClaims, api::Key("default", "a"));
@@ -120,7 +125,7 @@ TEST_CASE("retained volumes wait, and those that nobody can delete fail") {
 }
 
 TEST_CASE("volumes and claims that name each other, and others that come in between") {
-  World world;
+  World world(without_default_class());
   put(world, kVolumes, volume_text("v", "2Gi", ", claimRef: {namespace: default, name: mine}"));
   CHECK(phase(live_volume(world, "v")) == "Available");
   put(world, kClaims, claim_text("other", ", volumeName: v"));
@@ -146,7 +151,7 @@ TEST_CASE("volumes and claims that name each other, and others that come in betw
 }
 
 TEST_CASE("a class that waits for the first consumer, and one that needs a provisioner") {
-  World world;
+  World world(without_default_class());
   put(world, kClasses,
       "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: late}, provisioner: a/b, "
       "volumeBindingMode: WaitForFirstConsumer}");
@@ -170,7 +175,7 @@ TEST_CASE("a class that waits for the first consumer, and one that needs a provi
 }
 
 TEST_CASE("a claim of no class takes the default one when it comes, a claim of class \"\" does not") {
-  World world;
+  World world(without_default_class());
   put(world, kClaims, claim_text("open"));
   put(world, kClaims, claim_text("none", ", storageClassName: ''"));
   put(world, kClasses,
@@ -182,7 +187,7 @@ TEST_CASE("a claim of no class takes the default one when it comes, a claim of c
 }
 
 TEST_CASE("a claim stays while a scheduled pod uses it") {
-  World world;
+  World world(without_default_class());
   put(world, kClaims, claim_text("c"));
   put(world, kPods,
       "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default, uid: p}, spec: {nodeName: n, "

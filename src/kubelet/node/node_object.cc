@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "mk/api/validation.h"
+#include "mk/api/volume_matching.h"
 #include "mk/base/strings.h"
 
 namespace mk::kubelet {
@@ -140,6 +141,9 @@ Result<Json> make_node(const KubeletOptions& options, const NodeFacts& facts) {
   MK_TRY(add_labels(labels, options));
   MK_ASSIGN(JsonArray taints, make_taints(options));
   JsonObject metadata{{"name", text(options.node_name)}, {"labels", std::move(labels)}};
+  if (!options.local_path_folder.empty())
+    metadata["annotations"] =
+        JsonObject{{std::string(api::volume::kLocalPathFolder), text(options.local_path_folder)}};
   JsonObject spec;
   if (!taints.empty()) spec["taints"] = std::move(taints);
   return Json(JsonObject{

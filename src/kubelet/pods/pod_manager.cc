@@ -6,9 +6,11 @@
 #include <set>
 
 #include "mk/api/resource.h"
+#include "mk/base/files.h"
 #include "mk/base/log.h"
 #include "pods/admission.h"
 #include "pods/events.h"
+#include "static_pods/manifest.h"
 
 namespace mk::kubelet {
 
@@ -40,7 +42,7 @@ PodManager::PodManager(Context& context)
             of_node(context.options.node_name)),
       tasks_(context.loop.executor()) {}
 
-rt::Task<> PodManager::start(std::function<const Json&()> node) {
+rt::Task<> PodManager::start(std::function<const Json&()> node, std::vector<api::Object> statics) {
   node_ = std::move(node);
   pods_.on_change([this](const api::Object& before, const api::Object& after) {
     if (started_) on_pod(before, after);
@@ -49,6 +51,8 @@ rt::Task<> PodManager::start(std::function<const Json&()> node) {
   co_await pods_.wait_synced();
   // What runs already is admitted before what is new, the older pods first.
   auto pods = pods_.all();
+  std::erase_if(pods, [](const api::Object& pod) { return is_mirror(pod.json()); });
+  pods.insert(pods.begin(), statics.begin(), statics.end());
   std::map<std::string, bool> running;
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
     running[snapshot.sandbox.pod_uid] = true;
@@ -63,7 +67,35 @@ rt::Task<> PodManager::start(std::function<const Json&()> node) {
   tasks_.spawn("pod clean-up", clean_up());
 }
 
+void PodManager::on_mirror(const api::Object& before, const api::Object& after) {
+  for (PodWorker* worker : static_workers())
+    if (worker->pod().key() == (after ? after : before).key()) worker->set_mirror(after);
+  if (static_changed) static_changed();
+}
+
+void PodManager::add_static(const api::Object& pod) {
+  add(pod);
+}
+
+std::vector<PodWorker*> PodManager::static_workers() {
+  std::vector<PodWorker*> out;
+  for (const auto& [uid, worker] : workers_)
+    if (is_static(worker->pod().json())) out.push_back(worker.get());
+  return out;
+}
+
+std::vector<api::Object> PodManager::mirrors() const {
+  auto out = pods_.all();
+  std::erase_if(out, [](const api::Object& pod) { return !is_mirror(pod.json()); });
+  return out;
+}
+
 void PodManager::on_pod(const api::Object& before, const api::Object& after) {
+  if (is_mirror((after ? after : before).json())) {
+    on_mirror(before, after);
+    if (before && !is_mirror(before.json())) on_pod(before, api::Object());
+    return;
+  }
   // A re-list may show another pod in the place of one that went meanwhile.
   if (before && (!after || after.uid() != before.uid())) {
     const auto old = workers_.find(std::string(before.uid()));
@@ -91,12 +123,18 @@ void PodManager::add(const api::Object& pod) {
   if (uid.empty() || workers_.count(uid) != 0) return;
   auto worker = std::make_shared<PodWorker>(context_, pod);
   worker->others = [this, uid] { return held_besides(uid); };
+  if (is_static(pod.json())) {
+    const api::Object mirror = pods_.get(pod.key());
+    worker->set_mirror(mirror && is_mirror(mirror.json()) ? mirror : api::Object());
+  }
   if (!terminal_phase(pod.json()) && !pod.deleting() &&
       api::list(pod.json(), "status.containerStatuses").empty()) {
     const auto held = held_besides(uid);
     std::vector<const Json*> others;
     for (const auto& object : held) others.push_back(&object.json());
-    if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {
+    auto refused = refuse ? refuse(pod.json()) : std::nullopt;
+    if (!refused) refused = admit(pod.json(), others, context_.allocatable, node_());
+    if (refused) {
       context_.events.pod(pod.json(), "Warning", refused->reason, refused->message);
       worker->reject(refused->reason, refused->message);
     }
@@ -107,8 +145,10 @@ void PodManager::add(const api::Object& pod) {
 
 rt::Task<> PodManager::work(std::shared_ptr<PodWorker> worker, std::string uid) {
   co_await worker->run();
+  const bool was_static = is_static(worker->pod().json());
   workers_.erase(uid);
   gone_.notify_all();
+  if (was_static && static_changed) static_changed();
 }
 
 // What runs without a pod in the API: deleted while this kubelet was down.
@@ -128,10 +168,23 @@ rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
   if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
 }
 
+// The logs of pods that went while this kubelet was down: folders "<ns>_<name>_<uid>".
+rt::Task<> PodManager::clean_up_logs() {
+  auto list = [path = context_.options.log_dir] { return directories(path); };
+  for (const auto& name : co_await context_.pool.run(std::move(list))) {
+    if (std::count(name.begin(), name.end(), '_') != 2) continue;
+    const std::string uid = name.substr(name.rfind('_') + 1);
+    if (uid.empty() || workers_.count(uid) != 0 || co_await context_.runtime.containers->pod(uid)) continue;
+    auto work = [path = context_.options.log_dir + "/" + name] { (void)remove_tree(path); };
+    co_await context_.pool.run(std::move(work));
+  }
+}
+
 rt::Task<> PodManager::clean_up() {
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
     if (workers_.count(snapshot.sandbox.pod_uid) == 0)
       tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
+  co_await clean_up_logs();
   auto list = [path = context_.options.data_dir + "/pods"] { return directories(path); };
   const auto found = co_await context_.pool.run(std::move(list));
   for (const auto& uid : found) {
@@ -170,6 +223,17 @@ const PodWorker* PodManager::find(const std::string& ns, const std::string& name
         (out == nullptr || !worker->terminating()))
       out = worker.get();
   return out;
+}
+
+std::vector<PodWorker*> PodManager::all_workers() const {
+  std::vector<PodWorker*> out;
+  for (const auto& [uid, worker] : workers_) out.push_back(worker.get());
+  return out;
+}
+
+PodWorker* PodManager::by_uid(const std::string& uid) const {
+  const auto found = workers_.find(uid);
+  return found == workers_.end() ? nullptr : found->second.get();
 }
 
 std::vector<const PodWorker*> PodManager::workers() const {

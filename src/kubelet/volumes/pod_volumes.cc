@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "mk/api/quantity.h"
 #include "mk/api/resource.h"
@@ -15,17 +13,13 @@
 #include "volumes/etc_files.h"
 #include "volumes/host_path.h"
 #include "volumes/mounter.h"
+#include "volumes/ownership.h"
 #include "volumes/plain_file.h"
 #include "volumes/sub_path.h"
 
 namespace mk::kubelet {
 
 namespace {
-
-std::optional<std::int64_t> fs_group(const Json& pod) {
-  if (api::find(pod, "spec.securityContext.fsGroup") == nullptr) return std::nullopt;
-  return api::num(pod, "spec.securityContext.fsGroup");
-}
 
 // The one user that every container runs as: only then may a token belong to it alone.
 std::optional<std::int64_t> common_user(const Json& pod) {
@@ -73,16 +67,6 @@ std::int64_t size_limit(const Json& pod, const Json& empty_dir) {
     if (const auto quantity = api::Quantity::parse(text_of(given)); quantity.ok() && quantity->value() > 0)
       limit = limit == 0 ? quantity->value() : std::min(limit, quantity->value());
   return limit;
-}
-
-Result<void> own_by_group(const std::string& path, std::int64_t gid) {
-  struct stat info;
-  if (::stat(path.c_str(), &info) != 0)
-    return Error(Reason::kInternalError, "stat " + path + ": " + std::strerror(errno));
-  if (::chown(path.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(gid)) != 0)
-    return Error(Reason::kInternalError, "chown " + path + ": " + std::strerror(errno));
-  ::chmod(path.c_str(), (info.st_mode & 07777) | 0070 | S_ISGID);
-  return ok();
 }
 
 }  // namespace
@@ -133,11 +117,17 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
   if (!plugin.empty()) co_return co_await set_up_empty_dir(pod.json(), volume);
   if (api::find(volume, "image") != nullptr) co_return co_await set_up_image(volume);
   if (api::find(volume, "hostPath") != nullptr) co_return co_await set_up_host_path(volume);
-  if (api::find(volume, "persistentVolumeClaim") != nullptr)
-    co_return co_await set_up_claim(pod.json(), volume);
+  if (api::find(volume, "persistentVolumeClaim") != nullptr || api::find(volume, "ephemeral") != nullptr)
+    co_return co_await set_up_claim(pod, volume);
   co_return Error(Reason::kInvalid,
                   "this volume type is not supported by mk; use emptyDir, hostPath, configMap, secret, "
                   "downwardAPI, projected, image or a claim bound to a hostPath or local volume");
+}
+
+std::set<std::string> PodVolumes::images_in_use() const {
+  std::set<std::string> out;
+  for (const auto& [volume, id] : images_) out.insert(id);
+  return out;
 }
 
 rt::Task<Result<void>> PodVolumes::set_up_image(const Json& volume) {
@@ -277,32 +267,6 @@ rt::Task<Result<void>> PodVolumes::set_up_empty_dir(const Json& pod, const Json&
 rt::Task<Result<void>> PodVolumes::set_up_host_path(const Json& volume) {
   const std::string path(api::str(volume, "hostPath.path")), type(api::str(volume, "hostPath.type"));
   auto work = [path, type] { return prepare_host_path(path, type); };
-  auto result = co_await context_.pool.run(std::move(work));
-  if (result.ok()) host_paths_[std::string(api::str(volume, "name"))] = path;
-  co_return result;
-}
-
-rt::Task<Result<void>> PodVolumes::set_up_claim(const Json& pod, const Json& volume) {
-  static const api::Gvr kClaims{"", "v1", "persistentvolumeclaims"}, kVolumes{"", "v1", "persistentvolumes"};
-  const api::Key key(std::string(api::str(pod, "metadata.namespace")),
-                     std::string(api::str(volume, "persistentVolumeClaim.claimName")));
-  MK_CO_ASSIGN(const api::Object claim, co_await context_.client.get(kClaims, key));
-  const std::string bound(api::str(claim.json(), "spec.volumeName"));
-  if (bound.empty() || api::str(claim.json(), "status.phase") != "Bound")
-    co_return Error(Reason::kServiceUnavailable,
-                    fmt::format("persistentvolumeclaim \"{}\" is not bound", key.name));
-  const api::Key volume_key("", bound);
-  MK_CO_ASSIGN(const api::Object persistent, co_await context_.client.get(kVolumes, volume_key));
-  const std::string path(
-      api::str(persistent.json(), "spec.hostPath.path", api::str(persistent.json(), "spec.local.path")));
-  if (path.empty())
-    co_return Error(Reason::kInvalid,
-                    fmt::format("persistent volume \"{}\" is neither hostPath nor local", bound));
-  const std::string type(api::str(persistent.json(), "spec.hostPath.type"));
-  auto work = [path, type, gid = fs_group(pod)]() -> Result<void> {
-    MK_TRY(prepare_host_path(path, type.empty() ? "DirectoryOrCreate" : type));
-    return gid ? own_by_group(path, *gid) : ok();
-  };
   auto result = co_await context_.pool.run(std::move(work));
   if (result.ok()) host_paths_[std::string(api::str(volume, "name"))] = path;
   co_return result;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class PodVolumes {
   // The image (its id) of an image volume; sync() mounts it.
   void set_image(const std::string& volume, std::string id) { images_[volume] = std::move(id); }
   bool has_image(const std::string& volume) const { return images_.count(volume) != 0; }
+  std::set<std::string> images_in_use() const;
   // When a token wants to be renewed.
   std::optional<rt::WallTime> next_refresh() const;
   // The container's volumeMounts and /etc files. kInvalid: CreateContainerConfigError.
@@ -60,7 +62,7 @@ class PodVolumes {
   rt::Task<Result<void>> set_up_empty_dir(const Json& pod, const Json& volume);
   rt::Task<Result<void>> set_up_host_path(const Json& volume);
   rt::Task<Result<void>> set_up_image(const Json& volume);
-  rt::Task<Result<void>> set_up_claim(const Json& pod, const Json& volume);
+  rt::Task<Result<void>> set_up_claim(api::Object pod, const Json& volume);
   Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name,
                           const Json& source, unsigned mode);
   rt::Task<Result<std::string>> bind_sub_path(std::string root, std::string sub_path, std::string target);

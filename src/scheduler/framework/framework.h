@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "framework/types.h"
+#include "mk/base/result.h"
+#include "mk/rt/task.h"
 
 namespace mk::scheduler {
 
@@ -73,6 +75,7 @@ struct ClusterEvent {
     kPodChanged,
     kPodRemoved,
     kPodUnassignedChanged,
+    kVolumesChanged,  // a claim, a volume or a storage class
     kOther
   };
   Kind kind = Kind::kOther;
@@ -101,6 +104,15 @@ class Plugin {
   virtual std::int64_t score(const CycleState&, const PodInfo&, const NodeInfo&) { return 0; }
   virtual void normalize(const CycleState&, std::vector<std::int64_t>&) {}
 
+  // A node was chosen: takes for the pod what no other may have meanwhile; a refusal sends the pod back.
+  virtual Status reserve(const PodInfo&, const NodeInfo&) { return Status::success(); }
+  // Gives it back, by the pod's uid; also when the pod is bound or gone, and when nothing was taken.
+  virtual void unreserve(const std::string&) {}
+  // Is there something to be written before the pod is bound? pre_bind() may wait long; an error sends the
+  // pod back.
+  virtual bool has_pre_bind(const PodInfo&) const { return false; }
+  virtual rt::Task<Result<void>> pre_bind(PodPtr) { co_return ok(); }
+
   // Might this event make a pod fit that this plugin has refused?
   virtual bool may_help(const ClusterEvent& event) const = 0;
 };
@@ -110,7 +122,9 @@ inline constexpr std::int64_t kMaxScore = 100;
 void normalize_to_max(std::vector<std::int64_t>& scores, bool reverse);
 
 using Plugins = std::vector<std::unique_ptr<Plugin>>;
-Plugins default_plugins();
+class VolumeBook;
+// Without a book pods' claims are not looked at.
+Plugins default_plugins(VolumeBook* book = nullptr);
 
 // A node's refusal, as the diagnosis of a pod that fits nowhere.
 struct Refusal {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mk/api/quantity.h"
+#include "mk/api/volume_matching.h"
 
 namespace mk::scheduler {
 namespace {
@@ -177,6 +178,11 @@ PodPtr make_pod_info(const api::Object& pod) {
   info->requests = pod_requests(json);
   info->scored = requests_of(json, true);
   parse_containers(*info, json);
+  for (const auto& volume : api::list(json, "spec.volumes")) {
+    auto claim = api::volume::claim_of_volume(info->key.name, volume);
+    if (!claim.empty())
+      info->claims.push_back(PodVolume{std::move(claim), api::find(volume, "ephemeral") != nullptr});
+  }
   parse_tolerations(*info, json);
   parse_affinity(*info, json);
   parse_spread(*info, json);

@@ -66,6 +66,12 @@ struct SpreadConstraint {
   bool by_controller = false;  // count pods of the same controller instead of by labels (default spreading)
 };
 
+// A volume that stands for a claim of the pod's namespace.
+struct PodVolume {
+  std::string claim;
+  bool ephemeral = false;  // made for this pod
+};
+
 struct PodInfo {
   api::Object object;
   api::Key key;
@@ -83,6 +89,7 @@ struct PodInfo {
   std::vector<PodAffinityTerm> required_affinity, required_anti, preferred_affinity, preferred_anti;
   std::vector<SpreadConstraint> spread;
   std::vector<std::string> images;
+  std::vector<PodVolume> claims;
   std::size_t containers = 0;
 };
 using PodPtr = std::shared_ptr<const PodInfo>;

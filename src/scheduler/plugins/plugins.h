@@ -15,5 +15,7 @@ std::unique_ptr<Plugin> make_balanced_allocation();
 std::unique_ptr<Plugin> make_pod_topology_spread();
 std::unique_ptr<Plugin> make_inter_pod_affinity();
 std::unique_ptr<Plugin> make_image_locality();
+std::unique_ptr<Plugin> make_volume_binding(VolumeBook& book);
+std::unique_ptr<Plugin> make_volume_restrictions(VolumeBook& book);
 
 }  // namespace mk::scheduler::plugins
