@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cacher/autoscaler_versions.h"
 #include "cacher/cached_object.h"
 #include "cacher/event_versions.h"
 #include "mk/base/strings.h"
@@ -189,6 +190,9 @@ ResourceCache& ResourceCache::filled(View& view) {
 Cacher::Cacher(store::Store& store) : store_(store) {
   stored(kEvents).add_view("events.k8s.io/v1", [](const api::Object& object) {
     return api::Object(event_for_view(object.json()));
+  });
+  stored("horizontalpodautoscalers.autoscaling").add_view("autoscaling/v1", [](const api::Object& object) {
+    return api::Object(autoscaler_for_view(object.json()));
   });
   store_.set_feed([this](const std::vector<store::Change>& changes) { feed(changes); });
 }
