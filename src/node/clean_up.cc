@@ -46,6 +46,10 @@ class CleanUp {
           note(container.id, removed.error());
       }
       if (auto removed = co_await containers.remove_sandbox(id); !removed.ok()) note(id, removed.error());
+      for (const auto& older : pod.older) {
+        if (auto removed = co_await containers.remove_sandbox(older); !removed.ok())
+          note(older, removed.error());
+      }
     }
   }
 

@@ -105,6 +105,7 @@ struct ContainerStatus {
 struct PodSnapshot {
   SandboxStatus sandbox;
   std::vector<ContainerStatus> containers;
+  std::vector<std::string> older;  // ids of sandboxes that the pod had before and that are still there
 };
 
 // What a group of processes has used. Bytes; -1: this kernel does not say.

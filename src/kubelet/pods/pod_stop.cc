@@ -164,15 +164,9 @@ rt::Task<> PodWorker::reclaim() {
   reclaimed_ = true;
 }
 
-// Of all the sandboxes that the pod has had.
-rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
-  std::set<std::string> ids;
-  for (const auto& status : snapshot_->containers) ids.insert(status.sandbox_id);
-  const std::string newest = snapshot_->sandbox.id;
-  if (keep_newest)
-    ids.erase(newest);
-  else
-    ids.insert(newest);
+// Of all the sandboxes that the pod has had but the newest.
+rt::Task<> PodWorker::remove_old_sandboxes() {
+  const auto ids = snapshot_->older;
   for (const auto& id : ids) (void)co_await context_.runtime.containers->remove_sandbox(id);
 }
 
@@ -194,12 +188,7 @@ rt::Task<> PodWorker::delete_from_api() {
     }
   }
   // Finalizers may keep the object; the node has nothing more to do with it.
-  if (snapshot_) {
-    const auto containers = snapshot_->containers;
-    for (const auto& status : containers)
-      (void)co_await context_.runtime.containers->remove_container(status.id);
-    co_await remove_sandboxes(false);
-  }
+  if (snapshot_) co_await remove_wholly(context_, *snapshot_);
   auto work = [logs = volumes_.paths().logs] { (void)remove_tree(logs); };
   co_await context_.pool.run(std::move(work));
   done_ = true;

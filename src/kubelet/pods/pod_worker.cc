@@ -278,7 +278,7 @@ rt::Task<bool> PodWorker::create_sandbox() {
     context_.events.pod(spec(), "Normal", "SandboxChanged",
                         "Pod sandbox changed, it will be killed and re-created.");
     (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
-    co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
+    co_await remove_old_sandboxes();  // the last one stays for its exit codes and logs
   }
   const api::Object granted = granted_pod();
   SandboxConfig config = make_sandbox_config(granted.json(), context_.options);

@@ -103,9 +103,10 @@ RuncRuntime::Sandbox RuncRuntime::latest(const std::string& pod_uid) const {
 
 // The latest sandbox, with the containers of earlier ones too: their exit codes and logs still matter.
 PodSnapshot RuncRuntime::snapshot_of(const SandboxRecord& newest) const {
-  PodSnapshot out{newest.status, {}};
+  PodSnapshot out{newest.status, {}, {}};
   for (const auto& [id, sandbox] : sandboxes_) {
     if (sandbox->status.pod_uid != newest.status.pod_uid) continue;
+    if (sandbox.get() != &newest) out.older.push_back(id);
     for (const auto& [container_id, container] : sandbox->containers)
       out.containers.push_back(container->status);
   }
@@ -267,8 +268,16 @@ rt::Task<Result<void>> RuncRuntime::stop_container(std::string id, rt::Duration 
 }
 
 // Removes what there is of a container that does not run (any more).
+rt::Task<> RuncRuntime::forget(Sandbox sandbox, std::string id) {
+  if (!sandbox->link) co_return;
+  std::vector<std::string> request = {"forget", std::move(id)};
+  (void)co_await sandbox->link->request(std::move(request));
+}
+
 rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const std::string id = container->status.id;
+  // First, as it ends a runc that is making the container right now; and last, when it runs no longer.
+  co_await forget(sandbox, id);
   auto work = [runc = settings_.runc, root = settings_.options.run_dir + "/runc", id,
                rootfs = rootfs_folder(id), folder = container_folder(*sandbox, id),
                cgroups = settings_.cgroups, group = container->cgroup]() -> Result<void> {
@@ -283,10 +292,7 @@ rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const auto removed = co_await pool_.run(std::move(work));
   if (!removed.ok())
     kLog.warn("container not wholly removed", "container", id, "error", removed.error().message());
-  if (sandbox->link) {
-    std::vector<std::string> request = {"forget", id};
-    (void)co_await sandbox->link->request(std::move(request));
-  }
+  co_await forget(sandbox, id);
   sandbox->containers.erase(id);
 }
 

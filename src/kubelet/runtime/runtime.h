@@ -90,6 +90,7 @@ class RuncRuntime final : public ContainerRuntime {
   std::string rootfs_folder(const std::string& id) const;
   Error runc_error(const Error& error, const std::string& log_file) const;
   rt::Task<Result<void>> build_bundle(Sandbox sandbox, Container container, ContainerConfig config);
+  static rt::Task<> forget(Sandbox sandbox, std::string id);
   rt::Task<> drop_container(Sandbox sandbox, Container container);
   // False when it has not exited within the time.
   rt::Task<bool> wait_exit(Container container, rt::Duration limit);

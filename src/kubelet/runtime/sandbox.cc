@@ -187,9 +187,9 @@ rt::Task<Result<void>> RuncRuntime::remove_sandbox(std::string sandbox_id) {
   for (const auto& [id, other] : sandboxes_)
     shared |= other != sandbox && other->config.cgroup_parent == sandbox->config.cgroup_parent;
   auto work = [cgroups = settings_.cgroups, parent = sandbox->config.cgroup_parent, folder = sandbox->folder,
-               shared] {
+               shared]() -> Result<void> {
     if (!shared) cgroups.kill_all(cgroups.path(parent));
-    if (!shared) cgroups.remove_pod(parent);
+    if (!shared) MK_TRY(cgroups.remove_pod(parent));
     return remove_tree(folder);
   };
   auto removed = co_await pool_.run(std::move(work));

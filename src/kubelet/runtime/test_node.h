@@ -66,8 +66,8 @@ struct TestNode {
       }
     end_runtime();
     cgroups->kill_all("/" + root_cgroup);
-    cgroups->remove_pod("kubepods");
-    Cgroups::detect("")->remove_pod(root_cgroup);
+    (void)cgroups->remove_pod("kubepods");
+    (void)Cgroups::detect("")->remove_pod(root_cgroup);
     auto removed = remove_tree(dir);
     if (!removed.ok()) WARN(removed.error().message());
   }
