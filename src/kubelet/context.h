@@ -14,6 +14,7 @@
 
 namespace mk::kubelet {
 
+class CsiVolumes;
 class EventRecorder;
 class Mounter;
 class ObjectWatcher;
@@ -32,6 +33,7 @@ struct Context {
   Mounter& mounter;
   const client::Informer& services;  // of all namespaces
   NodeCapacity allocatable;
+  CsiVolumes* csi = nullptr;  // nullptr: no drivers (tests)
 };
 
 }  // namespace mk::kubelet

@@ -47,6 +47,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.hostname = worker.node_name;
   out.data_dir = options.data_dir + "/agent";
   out.log_dir = log_dir(options);
+  out.shown_dir = plugin_dir(options);
   out.local_path_folder = local_path_folder(options);
   out.root_cgroup = options.root_cgroup;
   out.cluster_dns = worker.cluster.cluster_dns;
@@ -62,6 +63,10 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
 }
 
 }  // namespace
+
+std::string plugin_dir(const Options& options) {
+  return options.data_dir == kDefaultDataDir ? "/var/lib/kubelet" : "";
+}
 
 kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::string& node_name) {
   kubelet::NodeRuntimeOptions out;
