@@ -75,6 +75,10 @@ kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::s
   out.root_cgroup = options.root_cgroup;
   out.registries_yaml = options.private_registry;
   out.node_name = node_name;
+  for (const auto& entry : options.runtime_handler) {
+    const auto mark = entry.find('=');
+    out.handlers[entry.substr(0, mark)] = mark == std::string::npos ? entry : entry.substr(mark + 1);
+  }
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "pods/container_config.h"
 #include "pods/events.h"
 #include "pods/resize.h"
+#include "pods/runtime_class.h"
 #include "pods/termination_message.h"
 #include "probes/action.h"
 
@@ -282,7 +283,14 @@ rt::Task<bool> PodWorker::create_sandbox() {
   }
   const api::Object granted = granted_pod();
   SandboxConfig config = make_sandbox_config(granted.json(), context_.options);
-  auto made = co_await context_.runtime.containers->run_sandbox(std::move(config));
+  Result<SandboxStatus> made = Error(Reason::kUnknown, "");
+  auto handler = co_await runtime_handler(context_, granted);
+  if (handler.ok()) {
+    config.handler = *handler;
+    made = co_await context_.runtime.containers->run_sandbox(std::move(config));
+  } else {
+    made = std::move(handler).error();
+  }
   if (made.ok()) {
     retry_.erase("");
     co_return true;

@@ -138,6 +138,14 @@ std::string RuncRuntime::rootfs_folder(const std::string& id) const {
   return settings_.options.data_dir + "/containers/" + id;
 }
 
+Result<std::string> RuncRuntime::program(const std::string& handler) const {
+  if (handler.empty()) return settings_.runc;
+  const auto found = settings_.handlers.find(handler);
+  if (found != settings_.handlers.end()) return found->second;
+  return Error(Reason::kInvalid,
+               "failed to get sandbox runtime: no runtime for \"" + handler + "\" is configured");
+}
+
 Error RuncRuntime::runc_error(const Error& error, const std::string& log_file) const {
   if (error.is(Reason::kServiceUnavailable)) return error;
   const std::string said = last_message(log_file);
@@ -278,9 +286,10 @@ rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const std::string id = container->status.id;
   // First, as it ends a runc that is making the container right now; and last, when it runs no longer.
   co_await forget(sandbox, id);
-  auto work = [runc = settings_.runc, root = settings_.options.run_dir + "/runc", id,
-               rootfs = rootfs_folder(id), folder = container_folder(*sandbox, id),
-               cgroups = settings_.cgroups, group = container->cgroup]() -> Result<void> {
+  auto work = [runc = program(sandbox->config.handler).value_or(settings_.runc),
+               root = settings_.options.run_dir + "/runc", id, rootfs = rootfs_folder(id),
+               folder = container_folder(*sandbox, id), cgroups = settings_.cgroups,
+               group = container->cgroup]() -> Result<void> {
     if (file_exists(root + "/" + id)) {
       cgroups.kill_all(group);
       const rt::Command command({runc, "--root", root, "delete", "--force", id});
@@ -310,8 +319,8 @@ rt::Task<Result<void>> RuncRuntime::remove_container(std::string id) {
 rt::Task<Result<void>> RuncRuntime::update_resources(std::string id, LinuxResources resources) {
   const auto [sandbox, container] = find(id);
   if (!container) co_return no_container(id);
-  rt::Command command(
-      {settings_.runc, "--root", settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
+  rt::Command command({program(sandbox->config.handler).value_or(settings_.runc), "--root",
+                       settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
   command.input = api::to_json(resources_json(resources));
   auto result = co_await rt::run_process(pool_, std::move(command));
   if (!result.ok()) co_return std::move(result).error();
