@@ -13,7 +13,7 @@ packages_of() {
                 libnghttp2-dev zlib1g-dev libre2-dev ;;
     run) echo runc iptables iproute2 conntrack libcurl4 libnghttp2-14 zlib1g libre2-9 ca-certificates ;;
     guestbook) echo python3 busybox-static redis-server docker-registry curl ;;
-    test) echo python3 util-linux iproute2 openssl ;;
+    test) echo python3 python3-kubernetes util-linux iproute2 openssl ;;
     format) echo clang-format python3 ;;
     *) echo "install_packages.sh: unknown group $1 (build, run, guestbook, test, format)" >&2; return 2 ;;
   esac

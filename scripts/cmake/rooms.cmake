@@ -8,7 +8,8 @@
 #   - <room>_linktest links the whole archive against the declared rooms alone: a smuggled forward
 #     declaration is "undefined reference".
 # *_test.cc beside the code become <room>_test. *_main.cc are programs and belong to their own CMakeLists.
-# *_fuzz.cc are libFuzzer targets, built with -DMK_FUZZ=ON (clang) as programs of the same name in target `fuzzers`.
+# *_fuzz.cc (test/fuzz/target.h) are part of <room>_test, where they run over their corpus; with -DMK_FUZZ=ON (clang)
+# each is a libFuzzer program of the same name too, in target `fuzzers`.
 
 set(MK_ROOTS "${CMAKE_BINARY_DIR}/doors")
 
@@ -20,7 +21,7 @@ function(mk_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${dir}/*.cc" "${dir}/*.S")
   file(GLOB_RECURSE doors CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/include/mk/${name}/*.h")
   set(tests ${sources})
-  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "(_test|_fuzz)\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_main|_fuzz)\\.cc$")
 
   if(NOT sources)  # a room whose doors stand before its insides
@@ -85,6 +86,8 @@ function(mk_room_fuzzers name dir)
     add_executable(${program} EXCLUDE_FROM_ALL ${source})
     target_include_directories(${program} PRIVATE "${dir}")
     target_link_libraries(${program} PRIVATE mk_${name} mk_warnings)
+    target_include_directories(${program} PRIVATE "${CMAKE_SOURCE_DIR}/test")
+    target_compile_definitions(${program} PRIVATE MK_LIBFUZZER)
     target_link_options(${program} PRIVATE -fsanitize=fuzzer)
     if(NOT TARGET fuzzers)
       add_custom_target(fuzzers)

@@ -115,11 +115,16 @@ TEST_CASE("YAML output reads like kubectl's") {
 }
 
 TEST_CASE("YAML output reads back as the same value") {
-  for (const char* text : {"",       " lead", "trail ", "a\n\nb\n", "a\n\n", "\n", "x:",
-                           "- x",    "?",     "a\tb",   "\x01",     "'q'",   "\"", "{}",
-                           "null",   "~",     "0x1",    "1:30",     "---",   "é",  "a\n  indented\n",
-                           "  a\nb", "!x",    "&a",     "%",        "=",     "<<", "\r\n",
-                           "key: |"}) {
+  for (const char* text : {"",         " lead",  "trail ",
+                           "a\n\nb\n", "a\n\n",  "\n",
+                           "x:",       "- x",    "?",
+                           "a\tb",     "\x01",   "'q'",
+                           "\"",       "{}",     "null",
+                           "~",        "0x1",    "1:30",
+                           "---",      "é",      "a\n  indented\n",
+                           "  a\nb",   "!x",     "&a",
+                           "%",        "=",      "<<",
+                           "\r\n",     "key: |", "\xEF\xBB\xBF--- ,]"}) {
     INFO("text: " << text);
     const Json value = JsonObject{{"k", text}, {"l", JsonArray{Json(text), JsonObject{{text, text}}}}};
     INFO(to_yaml(value));

@@ -65,14 +65,33 @@ class LocalClient : public client::Client {
 
   rt::Task<Result<Object>> get(Gvr gvr, Key key) override {
     MK_CO_ASSIGN(const ResourceRef resource, admit("get", gvr, key.ns, key.name, ""));
+    if (const auto* read = virtuals_.reader(gvr)) {
+      MK_CO_ASSIGN(auto found, co_await (*read)(VirtualResources::Query{key.ns, key.name, "", ""}));
+      if (found.empty()) co_return not_found(gvr, key.name);
+      co_return std::move(found.front());
+    }
     co_return registry_.get(*resource, key);
+  }
+
+  rt::Task<Result<Object>> get_subresource(Gvr gvr, Key key, std::string subresource) override {
+    MK_CO_ASSIGN(const ResourceRef resource, admit("get", gvr, key.ns, key.name, subresource));
+    if (resource->subresource(subresource) == nullptr) co_return not_found(gvr, key.name + "/" + subresource);
+    MK_CO_ASSIGN(const Object object, registry_.get(*resource, key));
+    if (subresource != "scale") co_return object;
+    MK_CO_ASSIGN(api::Json scale, scale_of(*resource, object));
+    co_return Object(std::move(scale));
   }
 
   rt::Task<Result<client::ObjectList>> list(Gvr gvr, std::string ns, client::ListOptions options) override {
     MK_CO_ASSIGN(const ResourceRef resource,
                  admit_selected("list", gvr, ns, options.field_selector, options.label_selector));
-    MK_CO_ASSIGN(auto list, co_await list_objects(registry_.cacher(), *resource, ns, std::move(options)));
     client::ObjectList out;
+    if (const auto* read = virtuals_.reader(gvr)) {
+      VirtualResources::Query query{ns, "", options.label_selector, options.field_selector};
+      MK_CO_ASSIGN(out.items, co_await (*read)(std::move(query)));
+      co_return out;
+    }
+    MK_CO_ASSIGN(auto list, co_await list_objects(registry_.cacher(), *resource, ns, std::move(options)));
     out.items = std::move(list.items);
     out.resource_version = std::to_string(list.revision);
     out.continue_token = std::move(list.continue_token);

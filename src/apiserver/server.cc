@@ -20,6 +20,7 @@
 #include "mk/rt/group.h"
 #include "registry/strategies/service_allocator.h"
 #include "registry/subresources.h"
+#include "resource_metrics/metrics_api.h"
 
 namespace mk::apiserver {
 
@@ -89,6 +90,7 @@ class Server : public ApiServer {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Definitions> definitions_;
   std::unique_ptr<NodeProxy> nodes_;
+  std::unique_ptr<MetricsScraper> scraper_;
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
   std::unique_ptr<Join> join_;
@@ -123,6 +125,9 @@ void Server::build() {
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);
   definitions_ = std::make_unique<Definitions>(cacher_, table_);
   nodes_ = std::make_unique<NodeProxy>(loop_, clock_, cacher_, options_.kubelet_client, options_.ca_pem);
+  const auto kubelets = [this](const std::string& node) { return nodes_->kubelet_of(node); };
+  scraper_ = std::make_unique<MetricsScraper>(clock_, group_, kubelets);
+  add_metrics_api(*definitions_, virtuals_, cacher_, *scraper_);
   resources_ = std::make_unique<ResourceHandlers>(*registry_, virtuals_, *nodes_, *authorizer_);
   Paths::Options paths;
   paths.version = options_.version;

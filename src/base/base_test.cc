@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "mk/base/bytes.h"
+#include "mk/base/crc32c.h"
 #include "mk/base/files.h"
 #include "mk/base/ids.h"
 #include "mk/base/result.h"
@@ -49,6 +50,21 @@ TEST_CASE("parse_int takes whole numbers only") {
   CHECK(!parse_int(""));
   CHECK(!parse_int("1x"));
   CHECK(!parse_int("99999999999999999999"));
+}
+
+namespace mk::detail {
+std::uint32_t crc32c_by_table(std::string_view bytes);
+}
+
+TEST_CASE("crc32c gives the published values, by instruction and by table, in one piece and in two") {
+  CHECK(crc32c("123456789") == 0xe3069283u);
+  CHECK(crc32c(std::string(32, '\0')) == 0x8a9136aau);  // RFC 3720, B.4
+  CHECK(crc32c(std::string(32, '\xff')) == 0x62a8ab43u);
+  CHECK(crc32c("456789", crc32c("123")) == 0xe3069283u);
+  for (std::size_t size = 0; size < 40; ++size) {
+    const std::string bytes(size, static_cast<char>(size * 7));
+    CHECK(crc32c(bytes) == detail::crc32c_by_table(bytes));
+  }
 }
 
 TEST_CASE("uids are version 4 and differ") {

@@ -180,6 +180,27 @@ Result<api::Object> FakeClient::bind(const api::Object& pod, const api::Object& 
   return store(api::resources::kPods, pod, std::move(json));
 }
 
+rt::Task<Result<api::Object>> FakeClient::get_subresource(api::Gvr resource, api::Key key,
+                                                          std::string subresource) {
+  MK_CO_TRY(begin("get", resource, key, subresource));
+  MK_CO_ASSIGN(const api::Object live, existing(resource, key));
+  if (subresource != "scale") co_return live;
+  const api::Json* selector = api::find(live.json(), "spec.selector");
+  const bool plain = selector != nullptr && api::find(*selector, "matchLabels") == nullptr &&
+                     api::find(*selector, "matchExpressions") == nullptr;
+  const auto labels = plain ? api::LabelSelector::from_map(selector->as_object())
+                            : api::LabelSelector::from_json(selector).value_or(api::LabelSelector());
+  api::JsonObject status{{"replicas", api::num(live.json(), "status.replicas")},
+                         {"selector", api::text(labels.str())}};
+  api::JsonObject spec{{"replicas", api::num(live.json(), "spec.replicas")}};
+  api::JsonObject scale{{"apiVersion", "autoscaling/v1"},
+                        {"kind", "Scale"},
+                        {"metadata", api::object(live.json(), "metadata")},
+                        {"spec", std::move(spec)},
+                        {"status", std::move(status)}};
+  co_return api::Object(api::Json(std::move(scale)));
+}
+
 rt::Task<Result<api::Object>> FakeClient::create_subresource(api::Gvr resource, api::Key key,
                                                              std::string subresource, api::Object object) {
   MK_CO_TRY(begin("create", resource, key, subresource));

@@ -195,6 +195,11 @@ class HttpsClient : public Client {
     return send_object(make("GET", resource_path(resource, key.ns, key.name, "")));
   }
 
+  rt::Task<Result<api::Object>> get_subresource(api::Gvr resource, api::Key key,
+                                                std::string subresource) override {
+    return send_object(make("GET", resource_path(resource, key.ns, key.name, subresource)));
+  }
+
   rt::Task<Result<ObjectList>> list(api::Gvr resource, std::string ns, ListOptions options) override {
     auto body = co_await send(make("GET", resource_path(resource, ns, "", "") + list_query(options)));
     if (!body) co_return std::move(body).error();

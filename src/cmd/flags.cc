@@ -86,6 +86,17 @@ FlagSet& FlagSet::list(std::string name, std::vector<std::string>& target, std::
   return *this;
 }
 
+FlagSet& FlagSet::values(std::string name, std::vector<std::string>& target, std::string help) {
+  auto set = [&target](const std::string& value) -> Result<void> {
+    target.push_back(value);
+    return ok();
+  };
+  auto clear = [&target] { target.clear(); };
+  flags_.push_back(
+      Flag{std::move(name), Flag::Kind::kList, std::move(help), std::move(set), std::move(clear)});
+  return *this;
+}
+
 FlagSet& FlagSet::alias(std::string spelling, std::string name) {
   aliases_[std::move(spelling)] = std::move(name);
   return *this;

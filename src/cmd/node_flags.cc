@@ -37,6 +37,7 @@ NodeFlags::NodeFlags() {
       .text("default-local-storage-path", o.default_local_storage_path, "where local-path volumes lie")
       .text("resolv-conf", o.resolv_conf, "upstream name servers")
       .number("kubelet-port", o.kubelet_port, "port of the kubelet's API")
+      .values("kubelet-arg", o.kubelet_arg, "a flag of the kubelet, NAME=VALUE; may be given again")
       .boolean("debug", o.debug, "log more")
       .boolean("help", help_, "this list")
       .alias("-c", "config")

@@ -19,6 +19,7 @@
 #include "nodeipam/nodeipam_controller.h"
 #include "nodelifecycle/node_lifecycle_controller.h"
 #include "nodelifecycle/taint_eviction_controller.h"
+#include "podautoscaler/podautoscaler_controller.h"
 #include "podgc/pod_gc_controller.h"
 #include "replicaset/replicaset_controller.h"
 #include "serviceaccount/serviceaccount_controller.h"
@@ -64,6 +65,7 @@ class ManagerImpl : public Manager {
     add<ClaimProtection>();
     add<VolumeProtection>();
     add<AttachDetachController>();
+    add<PodAutoscalerController>();
     add<EphemeralVolumeController>();
     add<LocalPathClass>();
     add<LocalPathProvisioner>();

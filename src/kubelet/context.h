@@ -10,6 +10,7 @@
 #include "mk/rt/clock.h"
 #include "mk/rt/loop.h"
 #include "mk/rt/random.h"
+#include "node/node_facts.h"
 #include "pods/resources.h"
 
 namespace mk::kubelet {
@@ -33,6 +34,7 @@ struct Context {
   Mounter& mounter;
   const client::Informer& services;  // of all namespaces
   NodeCapacity allocatable;
+  NodePressure pressure;  // as the eviction manager saw it last
   CsiVolumes* csi = nullptr;  // nullptr: no drivers (tests)
 };
 

@@ -1,6 +1,8 @@
 #include "mk/kubelet/kubelet.h"
 
 #include "context.h"
+#include "eviction/eviction_manager.h"
+#include "image_gc/image_collector.h"
 #include "mk/api/resource.h"
 #include "mk/base/log.h"
 #include "node/node_agent.h"
@@ -9,6 +11,7 @@
 #include "pods/events.h"
 #include "pods/pod_manager.h"
 #include "server/kubelet_server.h"
+#include "static_pods/static_pods.h"
 #include "volumes/csi/csi_volumes.h"
 #include "volumes/local_path.h"
 #include "volumes/mounter.h"
@@ -30,17 +33,19 @@ class NodeKubelet : public Kubelet {
         objects_(loop, client, clock, random),
         mounter_(make_mounter()),
         services_(client, clock, random, api::resources::kServices, "", client::ListOptions()),
-        context_{loop,     clock,   random,   pool,      client,    runtime,
-                 options_, events_, objects_, *mounter_, services_, {}},
+        context_{loop,    clock,    random,    pool,      client, runtime, options_,
+                 events_, objects_, *mounter_, services_, {},     {}},
         local_paths_(context_),
         plugins_(context_, options_.data_dir + "/plugins_registry"),
         csi_(context_, plugins_, show_data_dir(options_.shown_dir, options_.data_dir)),
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
+        statics_(context_, pods_, [this]() -> const Json& { return node_.node(); }),
         group_(loop.executor()) {}
 
   rt::Task<Result<void>> start() override {
+    MK_CO_ASSIGN(KubeletSettings settings, parse_kubelet_arguments(options_.arguments));
     runtime_.containers->on_change([this](const std::string& uid) { pods_.runtime_changed(uid); });
     auto started = co_await runtime_.containers->start();
     if (!started.ok()) co_return started;
@@ -59,7 +64,13 @@ class NodeKubelet : public Kubelet {
     services_.start(group_);
     // Containers see the services that exist when they start.
     co_await services_.wait_synced();
-    co_await pods_.start([this]() -> const Json& { return node_.node(); });
+    pods_.refuse = [this](const Json& pod) { return refuse_under_pressure(pod, context_.pressure); };
+    co_await start_pods();
+    images_ = std::make_unique<ImageCollector>(context_, pods_, settings);
+    images_->start(group_);
+    EvictionManager::Hooks hooks{[this] { node_.want_status(); }, [this] { return images_->make_room(); }};
+    eviction_ = std::make_unique<EvictionManager>(context_, pods_, settings, std::move(hooks));
+    eviction_->start(group_);
     kLog.info("kubelet started", "node", options_.node_name, "port", server_.port());
     co_return ok();
   }
@@ -75,6 +86,15 @@ class NodeKubelet : public Kubelet {
   bool node_ready() const override { return node_.ready(); }
 
  private:
+  rt::Task<> start_pods() {
+    const std::function<const Json&()> node = [this]() -> const Json& { return node_.node(); };
+    if (options_.static_pods_dir.empty()) co_return co_await pods_.start(node);
+    pods_.static_changed = [this] { statics_.wake(); };
+    auto statics = co_await statics_.load();
+    co_await pods_.start(node, std::move(statics));
+    statics_.start(group_);
+  }
+
   KubeletOptions options_;
   NodeRuntime& runtime_;
   EventRecorder events_;
@@ -88,6 +108,9 @@ class NodeKubelet : public Kubelet {
   PodManager pods_;
   NodeAgent node_;
   KubeletServer server_;
+  StaticPods statics_;
+  std::unique_ptr<ImageCollector> images_;
+  std::unique_ptr<EvictionManager> eviction_;
   rt::Group group_;  // last: its tasks use everything above
 };
 

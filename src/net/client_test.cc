@@ -4,6 +4,7 @@
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
 #include "net_fixture.h"
+#include "parser.h"
 
 using namespace mk;
 using namespace std::chrono_literals;
@@ -248,6 +249,11 @@ TEST_CASE("answers of every framing, and broken ones") {
   CHECK(get("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").error().is(Reason::kServiceUnavailable));
   CHECK(get("SSH-2.0-OpenSSH\r\n\r\n").error().is(Reason::kServiceUnavailable));
   CHECK(get("").error().is(Reason::kTimeout));
+}
+
+TEST_CASE("an end before the first byte of an answer is no answer") {
+  net::ResponseParser parser;
+  CHECK(parser.feed_end().error().is(Reason::kServiceUnavailable));
 }
 
 TEST_CASE("URLs") {

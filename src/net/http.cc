@@ -73,8 +73,7 @@ std::vector<std::string> Query::all(std::string_view name) const {
 }
 
 bool Query::flag(std::string_view name) const {
-  const auto value = get(name);
-  return has(name) && (value.empty() || value == "true" || value == "1");
+  return has(name) && get(name) != "0" && !same_name(get(name), "false");
 }
 
 std::string_view status_text(int status) {

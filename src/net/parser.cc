@@ -41,8 +41,8 @@ void RequestParser::on_request_impl(http::verb, Text method, Text target, int ht
 }
 
 Result<void> ResponseParser::feed_end() {
-  Code code;
-  put_eof(code);
+  Code code = http::error::end_of_stream;
+  if (got_some()) put_eof(code);
   if (code)
     return Error(Reason::kServiceUnavailable, "the server closed the connection before its answer was whole");
   return ok();

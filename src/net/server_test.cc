@@ -257,6 +257,12 @@ TEST_CASE("plain HTTP on the TLS port gets a hint") {
   fixture.run(body());
 }
 
+TEST_CASE("a parameter is true unless it says no, in whatever case") {
+  const net::Query query("python=True&go=true&curl=1&bare&no=False&zero=0");
+  for (const char* name : {"python", "go", "curl", "bare"}) CHECK(query.flag(name));
+  for (const char* name : {"no", "zero", "absent"}) CHECK_FALSE(query.flag(name));
+}
+
 TEST_CASE("query and header helpers") {
   net::Query query("a=1&b=x%2Cy+z&a=2&watch&bad=%zz&t=true");
   CHECK((query.get("a") == "1" && query.all("a").size() == 2 && query.get("b") == "x,y z"));

@@ -4,34 +4,13 @@
 
 #include "mk/rt/group.h"
 #include "mk/rt/loop.h"
+#include "script.h"
 #include "spdy_headers.h"
 
 using namespace mk;
 using namespace mk::net;
 
 namespace {
-
-// A client's bytes, played to a session; what the session says is kept.
-class Script final : public RawStream {
- public:
-  explicit Script(std::vector<std::string> pieces) : pieces_(std::move(pieces)) {}
-  rt::Task<Result<std::string>> read_some(std::size_t) override {
-    if (next_ == pieces_.size()) co_return std::string();
-    co_return pieces_[next_++];
-  }
-  rt::Task<Result<void>> write_all(std::string data) override {
-    said += data;
-    co_return ok();
-  }
-  void close() override { closed = true; }
-
-  std::string said;
-  bool closed = false;
-
- private:
-  std::vector<std::string> pieces_;
-  std::size_t next_ = 0;
-};
 
 std::string frame(std::uint32_t first, std::uint8_t flags, std::string_view body) {
   std::string out;
@@ -111,9 +90,7 @@ TEST_CASE("SPDY streams carry data both ways, in frames cut anywhere") {
   std::string bytes = syn_stream(codec, 1, headers_of("error"), 1) +
                       syn_stream(codec, 3, headers_of("data")) + frame(3, 0, "hello ") +
                       frame(0x80030006, 0, "ping") + frame(3, 1, "world") + frame(99, 0, "nobody's");
-  std::vector<std::string> pieces;
-  for (std::size_t at = 0; at < bytes.size(); at += 7) pieces.push_back(bytes.substr(at, 7));
-  const auto script = std::make_shared<Script>(pieces);
+  const auto script = std::make_shared<Script>(bytes, 7);
   const auto seen = play(script);
   REQUIRE(seen.size() == 2);
   CHECK(seen[0].type == "error");

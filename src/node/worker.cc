@@ -46,6 +46,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.node_ip = worker.node_ip;
   out.hostname = worker.node_name;
   out.data_dir = options.data_dir + "/agent";
+  out.static_pods_dir = out.data_dir + "/pod-manifests";
   out.log_dir = log_dir(options);
   out.shown_dir = plugin_dir(options);
   out.local_path_folder = local_path_folder(options);
@@ -57,6 +58,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.node_labels = options.node_label;
   out.node_taints = options.node_taint;
   out.port = options.kubelet_port;
+  out.arguments = options.kubelet_arg;
   out.identity = worker.kubelet_identity;
   out.version = kVersion;
   return out;

@@ -214,6 +214,14 @@ TEST_CASE("times are RFC 3339 and round trip") {
     CHECK(!rt::parse_time(bad));
 }
 
+TEST_CASE("times of other centuries are taken for the farthest that can be reckoned with") {
+  const auto past = rt::parse_time("0001-01-01T00:00:00Z"), future = rt::parse_time("9999-12-31T23:59:59Z");
+  REQUIRE((past && future));
+  CHECK(rt::format_time(*past) == "1800-01-01T00:00:00Z");
+  CHECK(rt::format_time(*future) == "2190-01-01T00:00:00Z");
+  CHECK(*future - *past > std::chrono::hours(24 * 365 * 389));
+}
+
 TEST_CASE("a seed gives the same chance again") {
   auto a = rt::make_random(7), b = rt::make_random(7);
   CHECK(a->next() == b->next());

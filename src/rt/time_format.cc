@@ -95,6 +95,11 @@ std::optional<WallTime> parse_time(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(unsigned(*month)),
                                          std::chrono::day(unsigned(*day))};
   if (!offset || !date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+  // Nanoseconds count from 1677 to 2262; these leave room for differences and for what is added.
+  constexpr std::chrono::sys_days kFirst = std::chrono::year(1800) / 1 / 1,
+                                  kLast = std::chrono::year(2190) / 1 / 1;
+  if (std::chrono::sys_days(date) < kFirst) return WallTime(kFirst);
+  if (std::chrono::sys_days(date) > kLast) return WallTime(kLast);
   return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
          std::chrono::seconds(*second) + fraction - *offset;
 }

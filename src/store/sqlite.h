@@ -43,7 +43,8 @@ class Statement {
 
 class Database {
  public:
-  static Result<std::unique_ptr<Database>> open(const std::string& path);
+  // Through the VFS of this name (disk_vfs.h); the system's own when empty.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, const std::string& vfs = "");
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

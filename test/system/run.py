@@ -144,8 +144,11 @@ def die_with_parent():
 
 
 def run_outside(arguments):
+    from lab import npm
     from lab.cgroups import remove_cgroups
 
+    if any("node_client" in test.id() for test in flatten(load(arguments.words))):
+        npm.fetch()
     folder = tempfile.mkdtemp(prefix="mkt-", dir="/var/tmp")
     os.chmod(folder, 0o755)
     words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",

@@ -1,8 +1,11 @@
 """The wire: HTTP/2, compression, clients that are slow, idle, greedy or gone."""
 
+import contextlib
 import http.client
 import json
+import mmap
 import os
+import resource
 import shutil
 import socket
 import ssl
@@ -14,6 +17,7 @@ from lab import fixture
 from lab.cluster import PORT, Cluster
 from lab.wait import eventually
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FLOW = "/apis/flowcontrol.apiserver.k8s.io/v1"
 
 
@@ -22,6 +26,13 @@ def need_curl():
     version = subprocess.run([curl, "--version"], capture_output=True, text=True, check=False).stdout if curl else ""
     if "HTTP2" not in version:
         raise unittest.SkipTest("needs curl with HTTP/2, which this machine does not have")
+
+
+def need_no_sanitizer():
+    with open(fixture.lab.mk, "rb") as program, mmap.mmap(program.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        for name in (b"__asan_init", b"__tsan_init"):
+            if text.find(name) >= 0:
+                raise unittest.SkipTest("measures memory, of which a sanitizer takes its own: mk is built with one")
 
 
 class Http2(fixture.OnSharedCluster):
@@ -87,6 +98,80 @@ class Http2(fixture.OnSharedCluster):
             self.assertEqual(told, status)
 
 
+def tls_context(cluster):
+    context = ssl.create_default_context(cadata=cluster.credentials().ca)
+    context.check_hostname = False
+    return context
+
+
+def memory_of(cluster):
+    with open(f"/proc/{cluster.server.find()}/status", encoding="utf-8") as opened:
+        return next(int(line.split()[1]) for line in opened if line.startswith("VmRSS:")) * 1024
+
+
+def handshaken(address, context):
+    """A socket whose TLS handshake is done. The client's half of TLS is dropped: many of them shall cost us little."""
+    connection = socket.create_connection(address)
+    inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(inward, outward)
+    while True:
+        try:
+            tls.do_handshake()
+            connection.sendall(outward.read())
+            return connection
+        except ssl.SSLWantReadError:
+            connection.sendall(outward.read())
+            inward.write(connection.recv(16384))
+
+
+def client_hello(context):
+    inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(inward, outward).do_handshake()
+    return outward.read()
+
+
+def hung_up(connections):
+    """Those that the server has closed. TLS tickets may be unread."""
+    out = []
+    for each in connections:
+        each.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while each.recv(16384):
+                pass
+            out.append(each)
+    return out
+
+
+def hung_up_within(connection, seconds):
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(65536):
+            pass
+        return True
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def h2_frame(kind, flags, stream, payload):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def h2_request(path):
+    """A header block of literals without an index (RFC 7541, section 6.2.2)."""
+    fields = ((":method", "GET"), (":scheme", "https"), (":path", path), (":authority", "a"))
+    return b"".join(b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+                    for name, value in fields)
+
+
+def taken_back(streams):
+    """Requests, each with its reset behind it."""
+    head = h2_request("/version")
+    return b"".join(h2_frame(1, 5, each, head) + h2_frame(3, 0, each, b"\0\0\0\x08") for each in streams)
+
+
 class Surviving(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -97,13 +182,10 @@ class Surviving(unittest.TestCase):
         return self.cluster.host.address, PORT
 
     def context(self):
-        context = ssl.create_default_context(cadata=self.cluster.credentials().ca)
-        context.check_hostname = False
-        return context
+        return tls_context(self.cluster)
 
     def memory(self):
-        with open(f"/proc/{self.cluster.server.find()}/status", encoding="utf-8") as opened:
-            return next(int(line.split()[1]) for line in opened if line.startswith("VmRSS:")) * 1024
+        return memory_of(self.cluster)
 
     def serves(self):
         return self.cluster.client().request("GET", "/readyz", timeout=10).status == 200
@@ -123,26 +205,47 @@ class Surviving(unittest.TestCase):
 
         eventually(closed, 90, "the server closes what does not come to its end")
 
-    def test_half_a_handshake_and_half_a_header_are_given_up(self):
-        silent = [socket.create_connection(self.address()) for _ in range(500)]
-        context, partial = self.context(), []
-        for _ in range(50):
-            connection = context.wrap_socket(socket.create_connection(self.address()))
-            connection.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-            partial.append(connection)
+    def test_what_never_comes_to_its_end_is_given_up(self):
+        """Half a handshake, half a header, a header in drops (slow loris), half a body; of HTTP/2 half a frame."""
+        context = self.context()
+        hello = client_hello(context)
+        starts = (b"GET /version HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+                  b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: a\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+        waiting = [self.saying(each) for each in (b"", hello[:len(hello) // 2], hello) for _ in range(200)]
+        drops = [self.saying(starts[0], context) for _ in range(20)]
+        waiting += drops + [self.saying(each, context) for each in starts for _ in range(50)]
         context.set_alpn_protocols(["h2"])
-        for _ in range(50):  # a preface and half a frame; and a stream whose body never ends
-            connection = context.wrap_socket(socket.create_connection(self.address()))
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0")
-            partial.append(connection)
-        self.assertTrue(self.serves())
-        for each in silent + partial:
-            each.setblocking(False)
-        self.assert_closed(silent)
-        self.assert_closed(partial)
+        waiting += [self.saying(PREFACE + b"\0\0", context) for _ in range(50)]
+        over = threading.Event()
+
+        def drip():
+            while not over.wait(1):
+                for each in drops:
+                    with contextlib.suppress(OSError):
+                        each.send(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            self.assertTrue(self.serves())
+            for each in waiting:
+                each.setblocking(False)
+            self.assert_closed(waiting)
+        finally:
+            over.set()
+            dripping.join()
         self.assertTrue(self.serves())
 
+    def saying(self, text, context=None):
+        connection = socket.create_connection(self.address())
+        if context is not None:
+            connection = context.wrap_socket(connection)
+        connection.sendall(text)
+        return connection
+
     def test_idle_connections_cost_little(self):
+        need_no_sanitizer()
         count = int(os.environ.get("MK_IDLE_CONNECTIONS", "1000"))
         context, kept = self.context(), []
         for protocol in ("http/1.1", "h2"):
@@ -151,13 +254,62 @@ class Surviving(unittest.TestCase):
             kept += [context.wrap_socket(socket.create_connection(self.address())) for _ in range(count // 2)]
             if protocol == "h2":
                 for each in kept[count // 2:]:
-                    each.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                    each.sendall(PREFACE + b"\0\0\0\4\0\0\0\0\0")
             self.assertTrue(self.serves())
             each = (self.memory() - before) / (count // 2)
             print(f"{protocol}: {each / 1024:.1f} KiB for each of {count // 2} idle connections")
             self.assertLess(each, 96 * 1024)
         for each in kept:
             each.close()
+        self.assertTrue(self.serves())
+
+    def test_ten_thousand_idle_connections_leave_the_server_at_work(self):
+        """Their TLS handshakes are done, then they say nothing. On a server of its own; memory is bounded."""
+        need_no_sanitizer()
+        count, spare = 10_000, 500
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < count + spare:
+            raise unittest.SkipTest(f"needs {count + spare} open files, this machine allows {hard}")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        cluster = Cluster(fixture.lab, "crowd", agent=False).start()
+        self.addCleanup(cluster.host.end)
+        context, kept = tls_context(cluster), []
+        before = memory_of(cluster)
+        try:
+            for _ in range(count):
+                kept.append(handshaken((cluster.host.address, PORT), context))
+            each = (memory_of(cluster) - before) / count
+            print(f"{each / 1024:.1f} KiB for each of {count} idle connections")
+            self.assertLess(each, 48 * 1024)
+            client = cluster.client()
+            self.assertEqual(client.request("GET", "/readyz", timeout=10).status, 200)
+            client.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "still"}})
+            self.assertFalse(hung_up(kept))
+        finally:
+            for each in kept:
+                each.close()
+        self.assertEqual(cluster.client().request("GET", "/readyz", timeout=10).status, 200)
+
+    def test_rapid_resets_end_the_connection_and_not_the_server(self):
+        """Requests that are taken back at once (CVE-2023-44487): a few are anybody's, thousands are an attack."""
+        context = self.context()
+        context.set_alpn_protocols(["h2"])
+        ping = h2_frame(6, 0, 0, b"are you?")
+        with context.wrap_socket(socket.create_connection(self.address())) as connection:
+            connection.settimeout(30)
+            connection.sendall(PREFACE + h2_frame(4, 0, 0, b"") + taken_back(range(1, 21, 2)) + ping)
+            answer = b""
+            while b"are you?" not in answer:
+                more = connection.recv(65536)
+                self.assertTrue(more, "ten resets end no connection")
+                answer += more
+            before = self.memory()
+            with contextlib.suppress(OSError):
+                for first in range(21, 40_000, 200):
+                    connection.sendall(taken_back(range(first, first + 200, 2)))
+            self.assertTrue(hung_up_within(connection, 30), "still served after thousands of resets")
+        self.assertLess(self.memory() - before, 64 << 20)
         self.assertTrue(self.serves())
 
     def test_a_reader_that_stops_holds_up_nobody(self):

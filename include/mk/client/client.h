@@ -70,6 +70,10 @@ class Client {
   virtual ~Client() = default;
 
   virtual rt::Task<Result<api::Object>> get(api::Gvr resource, api::Key key) = 0;
+  // A subresource that can be read: "scale" gives an autoscaling/v1 Scale of whatever has one, "status" the
+  // object.
+  virtual rt::Task<Result<api::Object>> get_subresource(api::Gvr resource, api::Key key,
+                                                        std::string subresource) = 0;
   virtual rt::Task<Result<ObjectList>> list(api::Gvr resource, std::string ns, ListOptions options) = 0;
   virtual rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns,
                                                          WatchOptions options) = 0;

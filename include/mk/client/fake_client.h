@@ -45,6 +45,8 @@ class FakeClient : public Client {
   std::size_t count(const std::string& verb, const api::Gvr& resource) const;
 
   rt::Task<Result<api::Object>> get(api::Gvr resource, api::Key key) override;
+  rt::Task<Result<api::Object>> get_subresource(api::Gvr resource, api::Key key,
+                                                std::string subresource) override;
   rt::Task<Result<ObjectList>> list(api::Gvr resource, std::string ns, ListOptions options) override;
   rt::Task<Result<std::unique_ptr<Watch>>> watch(api::Gvr resource, std::string ns,
                                                  WatchOptions options) override;

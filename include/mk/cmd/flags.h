@@ -28,6 +28,8 @@ class FlagSet {
   FlagSet& number(std::string name, int& target, std::string help);
   FlagSet& boolean(std::string name, bool& target, std::string help);
   FlagSet& list(std::string name, std::vector<std::string>& target, std::string help);
+  // A list whose elements may have commas: given one at a time.
+  FlagSet& values(std::string name, std::vector<std::string>& target, std::string help);
   // Another spelling of a flag ("-d" for "data-dir").
   FlagSet& alias(std::string spelling, std::string name);
 

@@ -25,6 +25,9 @@ struct KubeletOptions {
   std::vector<std::string> node_taints;  // "key=value:Effect"
   int max_pods = 110;
   std::string static_pods_dir;  // "": none
+  // Kubernetes' kubelet flags, "eviction-hard=memory.available<200Mi"; src/kubelet/eviction/settings.h says
+  // which.
+  std::vector<std::string> arguments;
   std::string bind_address = "0.0.0.0";
   int port = 10250;  // of the kubelet's own API
   net::TlsIdentity

@@ -101,6 +101,7 @@ struct ContainerStatus {
   bool oom_killed = false;
   rt::WallTime created_at, started_at, finished_at;
   std::string log_path;
+  std::string writable_layer;  // folder of what it has written; "": the runtime does not say
 };
 
 // What is there now; also what a restarted kubelet adopts.
@@ -116,6 +117,7 @@ struct Usage {
   std::int64_t memory = -1, working_set = -1,
                rss = -1;  // working set: without file pages that can go at once
   std::int64_t page_faults = -1, major_page_faults = -1;
+  std::int64_t processes = -1;  // and threads
 };
 struct ContainerUsage {
   std::string id, name, cgroup;

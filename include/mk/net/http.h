@@ -56,7 +56,7 @@ class Query {
   std::string_view get(std::string_view name) const;  // the first, "" when absent
   bool has(std::string_view name) const;
   std::vector<std::string> all(std::string_view name) const;
-  bool flag(std::string_view name) const;  // "true", "1" or an empty value
+  bool flag(std::string_view name) const;  // there, and neither "0" nor "false" in any case
 
  private:
   std::vector<std::pair<std::string, std::string>> fields_;

@@ -39,6 +39,7 @@ struct Options {
   std::string default_local_storage_path;  // of local-path volumes; "": <data_dir>/storage
   std::string pod_log_dir;                 // "": /var/log/pods, or below data_dir if that is not the default
   int kubelet_port = 10250;
+  std::vector<std::string> kubelet_arg;  // "eviction-hard=memory.available<200Mi": Kubernetes' kubelet flags
 
   bool debug = false;
 };

@@ -40,7 +40,7 @@ class ManualClock : public Clock {
 // metav1.Time ("2026-01-02T03:04:05Z") and metav1.MicroTime ("...05.123456Z"), RFC 3339 in UTC.
 std::string format_time(WallTime time);
 std::string format_micro_time(WallTime time);
-std::optional<WallTime> parse_time(std::string_view text);  // any RFC 3339 offset and fraction
+std::optional<WallTime> parse_time(std::string_view text);  // any RFC 3339 offset; clamped to 1800 ... 2190
 
 namespace detail {
 template <class T>

@@ -80,6 +80,10 @@ class Store {
   // that is compacted away.
   virtual rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit,
                                         Revision at) = 0;
+  // Returns when what this process knows - feed, range, history - includes every write acknowledged anywhere
+  // before the call. kServiceUnavailable without a quorum of servers.
+  virtual rt::Task<Result<void>> linearize() = 0;
+
   // What happened after `since`, oldest first, at most `limit` changes; kExpired when compacted away.
   virtual rt::Task<Result<std::vector<Change>>> history(Revision since, std::size_t limit) = 0;
 

@@ -1,13 +1,15 @@
-#include <cstdint>
-
+#include "fuzz/target.h"
 #include "mk/api/selector.h"
 #include "mk/base/assert.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  (void)mk::api::parse_field_selector(text).ok();
-  const auto selector = mk::api::LabelSelector::parse(text);
-  if (!selector.ok()) return 0;
-  MK_ASSERT(mk::api::LabelSelector::parse(selector->str()).ok());
-  return 0;
+MK_FUZZ_TARGET(selector, input) {
+  using namespace mk::api;
+  (void)parse_field_selector(input).ok();
+  if (const auto json = parse_json(input); json.ok()) (void)LabelSelector::from_json(&*json).ok();
+  const auto selector = LabelSelector::parse(input);
+  if (!selector.ok()) return;
+  JsonObject labels;
+  labels["a"] = "1";
+  (void)selector->matches(labels);
+  MK_ASSERT(LabelSelector::parse(selector->str()).ok());
 }

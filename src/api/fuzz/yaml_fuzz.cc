@@ -1,10 +1,17 @@
-#include <cstdint>
+#include "fuzz/target.h"
+#include "mk/api/schema.h"
+#include "mk/base/assert.h"
 
-#include "mk/api/json.h"
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto documents = mk::api::parse_yaml_documents({reinterpret_cast<const char*>(data), size});
-  if (!documents.ok()) return 0;
-  for (const auto& document : *documents) (void)mk::api::parse_yaml(mk::api::to_yaml(document)).ok();
-  return 0;
+// What was read and written reads as the same.
+MK_FUZZ_TARGET(yaml, input) {
+  using namespace mk::api;
+  FieldProblems repeated;
+  (void)parse_yaml(input, repeated).ok();
+  const auto documents = parse_yaml_documents(input);
+  if (!documents.ok()) return;
+  for (const auto& document : *documents) {
+    const auto again = parse_yaml(to_yaml(document));
+    MK_ASSERT(again.ok());
+    MK_ASSERT(to_json(*again) == to_json(document));
+  }
 }

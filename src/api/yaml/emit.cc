@@ -19,6 +19,8 @@ bool plain_allowed(std::string_view text) {
   const bool indicator = std::string_view("-?:").find(text.front()) != std::string_view::npos;
   if (indicator && (text.size() == 1 || text[1] == ' ')) return false;
   if (text.starts_with("---") || text.starts_with("...")) return false;
+  if (text.starts_with("\xEF\xBB\xBF"))
+    return false;  // a reader would take it for the stream's byte order mark
   return text.find(": ") == std::string_view::npos && text.find(" #") == std::string_view::npos;
 }
 

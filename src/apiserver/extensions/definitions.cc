@@ -3,6 +3,7 @@
 #include "extensions/custom_resource.h"
 #include "extensions/definition_strategy.h"
 #include "extensions/names.h"
+#include "mk/base/assert.h"
 #include "mk/base/log.h"
 #include "registry/metadata.h"
 
@@ -127,6 +128,21 @@ void Definitions::publish(const std::string& name, const Object& definition) {
     stored.add_view(resource->gvr.api_version(), std::move(show));
   }
   table_.set(name, std::move(resources));
+}
+
+void Definitions::serve_computed(Json definition) {
+  const std::string name(api::str(definition, "metadata.name"));
+  ResourceTable::Added resources;
+  for (const auto& stored : compile(definition)) {
+    api::ResourceInfo resource = *stored;
+    resource.verbs = {"get", "list"};
+    resource.subresources.clear();
+    resources.push_back(std::make_shared<const api::ResourceInfo>(std::move(resource)));
+  }
+  MK_ASSERT(!resources.empty());
+  table_.set(name, std::move(resources));
+  served_[name] = fingerprint(definition);
+  computed_[name] = Object(std::move(definition));
 }
 
 void Definitions::enqueue(const std::string& name) {

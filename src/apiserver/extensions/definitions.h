@@ -26,6 +26,10 @@ class Definitions {
   enum class Schemas { kNone, kAll, kOne };
   api::OpenApiExtra openapi(Schemas schemas, std::string_view group_version = {}) const;
 
+  // Serves for ever, and without storing anything, what has the form of a definition: its objects are made
+  // when they are asked for, and can be read only.
+  void serve_computed(api::Json definition);
+
   // Begins to write status; `registry` must outlive the group's tasks.
   void start(Registry& registry, rt::Clock& clock, rt::Group& group);
 
@@ -58,7 +62,8 @@ class Definitions {
   // definitions are too large to be parsed for it.
   std::map<std::string, std::map<std::string, api::Json>> names_;
   std::map<std::string, std::uint64_t> served_;  // by definition: a hash of what it makes of the table
-  std::set<std::string> watched_;                // definitions whose instances wake the queue when they go
+  std::map<std::string, api::Object> computed_;
+  std::set<std::string> watched_;  // definitions whose instances wake the queue when they go
 };
 
 }  // namespace mk::apiserver

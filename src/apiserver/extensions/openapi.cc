@@ -81,7 +81,10 @@ api::OpenApiExtra Definitions::openapi(Schemas schemas, std::string_view group_v
     }
     if (!asked) continue;
     const api::Gvr definitions{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
-    const api::Object definition(cacher_.get(definitions, api::Key("", name)).bytes());
+    const auto computed = computed_.find(name);
+    const api::Object definition(
+        (computed != computed_.end() ? computed->second : cacher_.get(definitions, api::Key("", name)))
+            .bytes());
     for (const auto& resource : table_.of(name)) {
       const api::Gvk kind = resource->gvk();
       const auto own_name = api::definition_name(kind);

@@ -97,16 +97,18 @@ Result<net::HttpClient*> NodeProxy::kubelet_of(const std::string& node) {
 
 Result<std::string> NodeProxy::pod_path(const Call& call, const Object& pod) const {
   const std::string name = std::string(pod.ns()) + "/" + std::string(pod.name());
-  if (call.info.subresource == "portforward") return "/portForward/" + name;
+  std::vector<std::pair<std::string, std::string>> fields;
+  if (call.info.subresource == "portforward") {
+    for (const auto& ports : call.query.all("ports")) fields.emplace_back("port", ports);
+    return with_query("/portForward/" + name, fields);
+  }
   MK_ASSIGN(const std::string container, choose_container(pod, call.query.get("container")));
   if (call.info.subresource == "log") {
-    std::vector<std::pair<std::string, std::string>> fields;
     for (const auto option : kLogOptions) {
       if (call.query.has(option)) fields.emplace_back(option, call.query.get(option));
     }
     return with_query("/containerLogs/" + name + "/" + container, fields);
   }
-  std::vector<std::pair<std::string, std::string>> fields;
   for (const auto& word : call.query.all("command")) fields.emplace_back("command", word);
   // The API says stdin, the kubelet input: its own old names.
   const std::pair<std::string_view, std::string_view> kFlags[] = {

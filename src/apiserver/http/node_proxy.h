@@ -21,6 +21,8 @@ class NodeProxy {
   // True if this call is one of ours.
   static bool handles(const RequestInfo& info);
   rt::Task<> handle(Call& call);
+  // The client for a node's kubelet; lives as long as this.
+  Result<net::HttpClient*> kubelet_of(const std::string& node);
 
  private:
   struct Target {
@@ -30,7 +32,6 @@ class NodeProxy {
   };
   Result<Target> target(const Call& call);
   Result<std::string> pod_path(const Call& call, const api::Object& pod) const;
-  Result<net::HttpClient*> kubelet_of(const std::string& node);
 
   rt::Loop& loop_;
   rt::Clock& clock_;

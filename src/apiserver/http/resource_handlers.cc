@@ -106,7 +106,10 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
   }
   if (const auto* custom = custom_of(*call.resource); custom && !custom->deprecation_warning().empty())
     call.warnings.push_back(custom->deprecation_warning());
-  if (info.subresource == "scale") {
+  if (const auto* made = virtuals_.reader(call.resource->gvr);
+      made && (info.verb == "get" || info.verb == "list")) {
+    co_await read(call, *made);
+  } else if (info.subresource == "scale") {
     co_await scale(call);
   } else if (info.verb == "get") {
     co_await get(call);
@@ -126,6 +129,23 @@ rt::Task<> ResourceHandlers::handle(Call& call) {
     co_await remove_collection(call);
   } else {
     co_await answer_error(call, method_not_supported(call.resource->gvr, info.verb));
+  }
+}
+
+rt::Task<> ResourceHandlers::read(Call& call, const VirtualResources::Read& read) {
+  VirtualResources::Query query{call.info.ns, call.info.name, std::string(call.query.get("labelSelector")),
+                                std::string(call.query.get("fieldSelector"))};
+  auto found = co_await read(std::move(query));
+  if (found.ok() && call.info.verb == "get" && found->empty())
+    found = not_found(call.resource->gvr, call.info.name);
+  if (!found.ok()) {
+    co_await answer_error(call, std::move(found).error());
+  } else if (call.info.verb == "get") {
+    co_await answer_object(call, 200, std::move(found->front()));
+  } else {
+    ListResult list;
+    list.items = std::move(*found);
+    co_await answer_list(call, list);
   }
 }
 

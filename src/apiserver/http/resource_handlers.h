@@ -23,6 +23,7 @@ class ResourceHandlers {
  private:
   rt::Task<> get(Call& call);
   rt::Task<> list(Call& call);
+  rt::Task<> read(Call& call, const VirtualResources::Read& read);  // what is not stored
   rt::Task<> watch(Call& call);
   rt::Task<> create(Call& call);
   rt::Task<> update(Call& call);

@@ -5,6 +5,7 @@
 #include "http/status.h"
 #include "mk/api/validation.h"
 #include "mk/base/strings.h"
+#include "registry/position.h"
 
 namespace mk::apiserver {
 
@@ -12,33 +13,6 @@ using api::Json;
 using api::Object;
 
 namespace {
-
-// Where the next page starts: after this key, at this revision. Opaque to clients.
-struct Position {
-  store::Revision revision = 0;
-  std::string after;
-};
-
-std::string encode_position(const Position& position) {
-  api::JsonObject token;
-  token["v"] = "mk/v1";
-  token["rv"] = position.revision;
-  token["after"] = api::text(position.after);
-  return base64url_encode(api::to_json(token));
-}
-
-Result<Position> decode_position(std::string_view text) {
-  const Error bad(Reason::kBadRequest, "continue key is not valid");
-  const auto bytes = base64url_decode(text);
-  if (!bytes) return bad;
-  auto token = api::parse_json(*bytes, 8);
-  if (!token.ok() || api::str(*token, "v") != "mk/v1") return bad;
-  Position position;
-  position.revision = api::num(*token, "rv");
-  position.after = api::str(*token, "after");
-  if (position.revision < 0 || position.after.empty()) return bad;
-  return position;
-}
 
 Result<store::Revision> parse_revision(std::string_view text) {
   if (text.empty()) return store::Revision{0};

@@ -1,12 +1,11 @@
-#include <cstdint>
-
+#include "fuzz/target.h"
 #include "mk/base/assert.h"
 #include "mk/cel/admission.h"
 #include "mk/cel/cost.h"
 
 // An expression over a small object: compiling, estimating and running it ends, whatever it says, and stays
 // within its budget.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+MK_FUZZ_TARGET(cel, input) {
   using namespace mk::cel;
   static const mk::api::Json object =
       mk::api::parse_json(R"({"metadata":{"name":"n","labels":{"a":"b"}},"spec":{"replicas":3,"ratio":0.5,
@@ -14,17 +13,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           .value();
   static const AdmissionTypes types_of(nullptr, types::dyn(), types::dyn());
   const Env env = types_of.env(AdmissionTypes::Names(true, false));
-  const auto program = env.compile({reinterpret_cast<const char*>(data), size});
-  if (!program.ok()) return 0;
+  const auto program = env.compile(input);
+  if (!program.ok()) return;
   const auto estimate = estimate_cost(*program, {});
   MK_ASSERT(estimate.min <= estimate.max);
   std::vector<Value> values(static_cast<std::size_t>(AdmissionVariable::kCount), Value::null());
   values[0] = values[1] = Value::json(object);
   Budget budget(100'000);
   const auto value = program->evaluate(ValueBindings(std::move(values)), budget);
-  if (value.ok()) {
-    (void)value->debug();
-    (void)to_json(*value).ok();
-  }
-  return 0;
+  if (!value.ok()) return;
+  (void)value->debug();
+  (void)to_json(*value).ok();
 }

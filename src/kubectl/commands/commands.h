@@ -44,6 +44,8 @@ Result<int> run_auth_whoami(Invocation& call);
 Result<int> run_cordon(Invocation& call);
 Result<int> run_uncordon(Invocation& call);
 Result<int> run_drain(Invocation& call);
+Result<int> run_top_node(Invocation& call);
+Result<int> run_top_pod(Invocation& call);
 Result<int> run_taint(Invocation& call);
 Result<int> run_run(Invocation& call);
 Result<int> run_expose(Invocation& call);

@@ -250,6 +250,8 @@ Result<void> Unpacker::add(archive_entry* entry) {
       MK_TRY(make_file(place));
       break;
     case AE_IFLNK:
+      if (archive_entry_symlink(entry) == nullptr)
+        return invalid(path, "is a symbolic link to nothing readable");
       if (::symlinkat(archive_entry_symlink(entry), place.folder.get(), place.name.c_str()) != 0)
         return sys_error("symlink", place.path);
       break;

@@ -152,6 +152,22 @@ TEST_CASE("the layer store unpacks once, verifies, and sweeps", "[root]") {
   CHECK_FALSE(store.has(id));
 }
 
+TEST_CASE("a symbolic link to nothing is refused") {
+  constexpr std::size_t kChecksum = 148, kType = 156, kTarget = 157, kHead = 512;
+  Layer layer;
+  const std::string path = layer.dir.path + "/tar";
+  write_tar(path, {{"l", AE_IFLNK, "x"}});
+  std::string tar = read_file(path).value();
+  REQUIRE(tar.substr(kType, 2) == "2x");
+  tar[kTarget] = '\0';
+  tar.replace(kChecksum, 8, 8, ' ');
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < kHead; ++i) sum += static_cast<unsigned char>(tar[i]);
+  std::snprintf(tar.data() + kChecksum, 8, "%06o", sum);
+  REQUIRE(write_file(path, tar).ok());
+  CHECK(unpack_layer(path, layer.target, {}).error().is(Reason::kInvalid));
+}
+
 TEST_CASE("a damaged archive is refused") {
   Layer layer;
   REQUIRE(write_file(layer.dir.path + "/bad", std::string(4096, 'x')).ok());

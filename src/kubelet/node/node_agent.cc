@@ -13,7 +13,7 @@ namespace mk::kubelet {
 namespace {
 
 constexpr Log kLog("kubelet");
-constexpr auto kLook = std::chrono::seconds(10);  // how often pressure and images are looked at
+constexpr auto kLook = std::chrono::seconds(10);  // how often images are looked at
 constexpr auto kHeartbeat = std::chrono::minutes(5);
 constexpr auto kLeaseRenew = std::chrono::seconds(10);
 constexpr std::int64_t kLeaseSeconds = 40;
@@ -121,8 +121,7 @@ rt::Task<> NodeAgent::run_status() {
 rt::Task<Result<void>> NodeAgent::write_status() {
   NodeStatusInputs inputs;
   inputs.facts = facts_;
-  auto look = [dir = context_.options.data_dir] { return read_node_pressure(dir); };
-  inputs.pressure = co_await context_.pool.run(std::move(look));
+  inputs.pressure = context_.pressure;
   inputs.network_ready = context_.runtime.network->ready();
   inputs.images = context_.runtime.images->list();
   inputs.now = context_.clock.now();

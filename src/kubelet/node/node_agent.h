@@ -19,12 +19,12 @@ class NodeAgent {
   // options'.
   rt::Task<Result<void>> register_node();
   void start(rt::Group& group);
+  void want_status();  // soon, not at the next look
   bool ready() const { return written_ready_; }
   const Json& node() const { return node_.json(); }
 
  private:
   rt::Task<Result<void>> register_once(Json wanted);
-  void want_status();  // soon, not at the next look
   rt::Task<> run_status();
   rt::Task<Result<void>> write_status();
   rt::Task<> run_lease();

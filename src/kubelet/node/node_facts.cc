@@ -12,9 +12,6 @@ namespace mk::kubelet {
 
 namespace {
 
-// Kubernetes' default eviction thresholds: memory.available < 100Mi, nodefs.available < 10 %, inodes < 5 %.
-constexpr std::int64_t kMemoryLeast = 100 << 20;
-
 std::string line_of(const std::string& path) {
   return std::string(trim(read_file(path).value_or("")));
 }
@@ -88,27 +85,6 @@ NodeFacts read_node_facts(const std::string& data_dir, int max_pods) {
   out.kernel_version = name.release;
   out.architecture = go_architecture(name.machine);
   out.os_image = os_release_name();
-  return out;
-}
-
-NodePressure read_node_pressure(const std::string& data_dir) {
-  NodePressure out;
-  const auto available = meminfo(read_file("/proc/meminfo").value_or(""), "MemAvailable");
-  out.memory = available > 0 && available < kMemoryLeast;
-  struct statvfs volume;
-  if (stat_volume(data_dir, volume) && volume.f_blocks > 0) {
-    out.disk = volume.f_bavail < volume.f_blocks / 10;
-    if (volume.f_files > 0) out.disk = out.disk || volume.f_favail < volume.f_files / 20;
-  }
-  const auto most = parse_int(line_of("/proc/sys/kernel/pid_max")).value_or(0);
-  // loadavg's fourth field is "running/all" tasks.
-  const std::string loadavg = line_of("/proc/loadavg");
-  const auto slash = loadavg.find('/');
-  if (slash != std::string::npos && most > 0) {
-    const auto end = loadavg.find(' ', slash);
-    out.pids =
-        parse_int(std::string_view(loadavg).substr(slash + 1, end - slash - 1)).value_or(0) > most * 95 / 100;
-  }
   return out;
 }
 

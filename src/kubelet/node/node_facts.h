@@ -8,7 +8,7 @@
 
 namespace mk::kubelet {
 
-// What this machine is. Read once at start; pressure is read again.
+// What this machine is. Read once at start.
 struct NodeFacts {
   NodeCapacity capacity;
   std::int64_t hugepages_1gi = 0, hugepages_2mi = 0;  // bytes
@@ -17,9 +17,10 @@ struct NodeFacts {
 
 NodeFacts read_node_facts(const std::string& data_dir, int max_pods);  // blocking
 
+// What the node is short of.
 struct NodePressure {
   bool memory = false, disk = false, pids = false;
+  bool operator==(const NodePressure&) const = default;
 };
-NodePressure read_node_pressure(const std::string& data_dir);  // blocking
 
 }  // namespace mk::kubelet

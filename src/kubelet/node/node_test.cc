@@ -68,7 +68,8 @@ struct AgentTest {
   ObjectWatcher objects{loop, api, clock, *random};
   FakeMounter mounter;
   client::Informer services{api, clock, *random, res::kServices, "", client::ListOptions()};
-  Context context{loop, clock, *random, pool, api, runtime, options, events, objects, mounter, services, {}};
+  Context context{loop,   clock,   *random, pool,     api, runtime, options,
+                  events, objects, mounter, services, {},  {}};
   int network_ready = 0;
   NodeAgent agent{context, [this] { ++network_ready; }};
   rt::Group group{loop.executor()};

@@ -10,6 +10,7 @@
 #include "mk/base/log.h"
 #include "pods/admission.h"
 #include "pods/events.h"
+#include "static_pods/manifest.h"
 
 namespace mk::kubelet {
 
@@ -63,7 +64,7 @@ PodManager::PodManager(Context& context)
             of_node(context.options.node_name)),
       tasks_(context.loop.executor()) {}
 
-rt::Task<> PodManager::start(std::function<const Json&()> node) {
+rt::Task<> PodManager::start(std::function<const Json&()> node, std::vector<api::Object> statics) {
   node_ = std::move(node);
   pods_.on_change([this](const api::Object& before, const api::Object& after) {
     if (started_) on_pod(before, after);
@@ -72,6 +73,8 @@ rt::Task<> PodManager::start(std::function<const Json&()> node) {
   co_await pods_.wait_synced();
   // What runs already is admitted before what is new, the older pods first.
   auto pods = pods_.all();
+  std::erase_if(pods, [](const api::Object& pod) { return is_mirror(pod.json()); });
+  pods.insert(pods.begin(), statics.begin(), statics.end());
   std::map<std::string, bool> running;
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
     running[snapshot.sandbox.pod_uid] = true;
@@ -86,7 +89,35 @@ rt::Task<> PodManager::start(std::function<const Json&()> node) {
   tasks_.spawn("pod clean-up", clean_up());
 }
 
+void PodManager::on_mirror(const api::Object& before, const api::Object& after) {
+  for (PodWorker* worker : static_workers())
+    if (worker->pod().key() == (after ? after : before).key()) worker->set_mirror(after);
+  if (static_changed) static_changed();
+}
+
+void PodManager::add_static(const api::Object& pod) {
+  add(pod);
+}
+
+std::vector<PodWorker*> PodManager::static_workers() {
+  std::vector<PodWorker*> out;
+  for (const auto& [uid, worker] : workers_)
+    if (is_static(worker->pod().json())) out.push_back(worker.get());
+  return out;
+}
+
+std::vector<api::Object> PodManager::mirrors() const {
+  auto out = pods_.all();
+  std::erase_if(out, [](const api::Object& pod) { return !is_mirror(pod.json()); });
+  return out;
+}
+
 void PodManager::on_pod(const api::Object& before, const api::Object& after) {
+  if (is_mirror((after ? after : before).json())) {
+    on_mirror(before, after);
+    if (before && !is_mirror(before.json())) on_pod(before, api::Object());
+    return;
+  }
   // A re-list may show another pod in the place of one that went meanwhile.
   if (before && (!after || after.uid() != before.uid())) {
     const auto old = workers_.find(std::string(before.uid()));
@@ -114,12 +145,18 @@ void PodManager::add(const api::Object& pod) {
   if (uid.empty() || workers_.count(uid) != 0) return;
   auto worker = std::make_shared<PodWorker>(context_, pod);
   worker->others = [this, uid] { return held_besides(uid); };
+  if (is_static(pod.json())) {
+    const api::Object mirror = pods_.get(pod.key());
+    worker->set_mirror(mirror && is_mirror(mirror.json()) ? mirror : api::Object());
+  }
   if (!terminal_phase(pod.json()) && !pod.deleting() &&
       api::list(pod.json(), "status.containerStatuses").empty()) {
     const auto held = held_besides(uid);
     std::vector<const Json*> others;
     for (const auto& object : held) others.push_back(&object.json());
-    if (auto refused = admit(pod.json(), others, context_.allocatable, node_())) {
+    auto refused = refuse ? refuse(pod.json()) : std::nullopt;
+    if (!refused) refused = admit(pod.json(), others, context_.allocatable, node_());
+    if (refused) {
       context_.events.pod(pod.json(), "Warning", refused->reason, refused->message);
       worker->reject(refused->reason, refused->message);
     }
@@ -130,8 +167,10 @@ void PodManager::add(const api::Object& pod) {
 
 rt::Task<> PodManager::work(std::shared_ptr<PodWorker> worker, std::string uid) {
   co_await worker->run();
+  const bool was_static = is_static(worker->pod().json());
   workers_.erase(uid);
   gone_.notify_all();
+  if (was_static && static_changed) static_changed();
 }
 
 // What runs without a pod in the API: deleted while this kubelet was down, or before it was wholly cleaned
@@ -209,6 +248,17 @@ const PodWorker* PodManager::find(const std::string& ns, const std::string& name
         (out == nullptr || !worker->terminating()))
       out = worker.get();
   return out;
+}
+
+std::vector<PodWorker*> PodManager::all_workers() const {
+  std::vector<PodWorker*> out;
+  for (const auto& [uid, worker] : workers_) out.push_back(worker.get());
+  return out;
+}
+
+PodWorker* PodManager::by_uid(const std::string& uid) const {
+  const auto found = workers_.find(uid);
+  return found == workers_.end() ? nullptr : found->second.get();
 }
 
 std::vector<const PodWorker*> PodManager::workers() const {

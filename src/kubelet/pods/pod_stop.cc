@@ -45,7 +45,8 @@ rt::Task<> PodWorker::terminate() {
   if (pod().deleting() && deleted_at_ == rt::WallTime()) deleted_at_ = context_.clock.now();
   if (!stopped_) {
     const bool forced = removed_ && !pod().deleting();
-    stop_deadline_ = context_.clock.now() + (forced ? std::chrono::seconds(1) : grace_period(spec()));
+    const auto grace = evicted_grace_.value_or(grace_period(spec()));
+    stop_deadline_ = context_.clock.now() + (forced ? std::chrono::seconds(1) : grace);
     writer_.request();
     co_await stop_all();
     co_await refresh();
@@ -141,7 +142,8 @@ rt::Task<> PodWorker::stop_one(std::string id, std::string name, std::string mes
   bool stopped = false;
   while (!stopped) {
     const auto deadline = stop_deadline_;
-    const bool forced = api::num(spec(), "metadata.deletionGracePeriodSeconds", 1) == 0 || removed_;
+    const bool forced =
+        api::num(spec(), "metadata.deletionGracePeriodSeconds", 1) == 0 || removed_ || evicted_grace_;
     const rt::Duration least =
         forced ? rt::Duration(std::chrono::milliseconds(100)) : rt::Duration(kGraceLeast);
     const auto grace = std::max(deadline - context_.clock.now(), least);
@@ -172,7 +174,7 @@ rt::Task<> PodWorker::remove_old_sandboxes() {
 
 rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
-  if (!removed_) {
+  if (!removed_ && !writer_.writes_mirror()) {
     const auto until = deleted_at_ + kLinger;
     if (grace_period(spec()) > std::chrono::seconds(0) && context_.clock.now() < until)
       co_return wake_at(until);

@@ -69,6 +69,11 @@ void PodWorker::reject(std::string reason, std::string message) {
   wake();
 }
 
+void PodWorker::evict(std::string message, std::chrono::seconds grace) {
+  evicted_grace_ = grace;
+  reject("Evicted", std::move(message));
+}
+
 void PodWorker::wake() {
   dirty_ = true;
   changed_.notify_all();
@@ -487,6 +492,17 @@ rt::Task<> PodWorker::read_termination_messages() {
   for (auto& [id, message] : co_await context_.pool.run(std::move(work))) messages_[id] = std::move(message);
 }
 
+std::set<std::string> PodWorker::images_in_use() const {
+  std::set<std::string> out = volumes_.images_in_use();
+  if (snapshot_)
+    for (const auto& status : snapshot_->containers) out.insert(status.image_id);
+  if (stopped_) return out;
+  for (const auto& container : all_containers(spec()))
+    if (const auto image = context_.runtime.images->find(std::string(api::str(*container.spec, "image"))))
+      out.insert(image->id);
+  return out;
+}
+
 Json PodWorker::make_status(const Json& pod) const {
   StatusInputs inputs;
   inputs.snapshot = snapshot_ ? &*snapshot_ : nullptr;
@@ -499,6 +515,7 @@ Json PodWorker::make_status(const Json& pod) const {
   inputs.pod_ip = last_ip_.empty() ? std::string(api::str(pod, "status.podIP")) : last_ip_;
   for (const auto& failed : failed_starts_) inputs.start_errors.insert(failed.id);
   inputs.failure = failure_;
+  inputs.evicted = evicted_grace_.has_value();
   inputs.stopped = stopped_;
   add_resize(pod, inputs);
   inputs.now = context_.clock.now();

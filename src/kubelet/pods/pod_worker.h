@@ -31,17 +31,22 @@ class PodWorker {
 
   void update(api::Object pod);  // what the watch delivered
   void removed();                // the API no longer has the pod: stop it and clean up
+  void set_mirror(api::Object mirror) { writer_.set_mirror(std::move(mirror)); }  // of a static pod
   void reject(std::string reason, std::string message);  // the node cannot take it: phase Failed
   void wake();                                           // look again
+  // Ends the pod for the good of the node: phase Failed, reason Evicted.
+  void evict(std::string message, std::chrono::seconds grace);
   rt::Task<> run();
   rt::Task<> stop();  // ends the worker's own tasks; containers go on
 
   bool done() const { return done_; }
+  bool stopped() const { return stopped_; }  // its containers have ended
   bool terminating() const { return must_stop(); }
   const api::Object& pod() const { return writer_.pod(); }
   // Counts against the node's resources: it runs, or may still.
   bool holds_resources() const { return !stopped_ && !failure_; }
   const std::optional<PodSnapshot>& snapshot() const { return snapshot_; }
+  std::set<std::string> images_in_use() const;  // ids: of containers, volumes, and what the spec names
   const PodPaths& paths() const { return volumes_.paths(); }
   // The pod with the resources that the node has granted it, which a pending resize would change.
   api::Object granted_pod() const;
@@ -114,6 +119,7 @@ class PodWorker {
   std::set<std::string> start_sent_;            // container ids that were started, seen running or not
   std::vector<ContainerStatus> failed_starts_;  // by container: the newest attempt that never ran
   std::optional<ReasonMessage> failure_;
+  std::optional<std::chrono::seconds> evicted_grace_;
   Allocation granted_;                  // by container name
   std::map<std::string, Json> actual_;  // resources by container id, of those this kubelet set
   std::set<std::string> must_restart_;  // container ids

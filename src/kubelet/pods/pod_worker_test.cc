@@ -1,13 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include <unistd.h>
-
-#include "mk/base/files.h"
-#include "mk/client/fake_client.h"
-#include "pods/events.h"
-#include "pods/pod_manager.h"
-#include "testing/fake_mounter.h"
-#include "testing/fake_runtime.h"
+#include "testing/pods_on_node.h"
 
 using namespace mk;
 using namespace mk::kubelet;
@@ -17,127 +10,10 @@ namespace {
 
 namespace res = api::resources;
 
-// A node with a pod manager, an API in memory and a clock that the test moves.
-class TestNode {
- public:
-  TestNode() {
-    char name[] = "/tmp/mk-kubelet-test-XXXXXX";
-    dir_ = ::mkdtemp(name);
-    options.node_name = "n1";
-    options.node_ip = "10.0.0.1";
-    options.data_dir = dir_ + "/data";
-    options.log_dir = dir_ + "/logs";
-    runtime.containers = std::make_unique<FakeRuntime>(clock);
-    runtime.images = std::make_unique<FakeImages>();
-    runtime.network = std::make_unique<FakeNetwork>();
-    network().config.pod_cidr = "10.42.0.0/24";
-    images().add("img");
-    context.allocatable = {4000, std::int64_t(8) << 30, std::int64_t(100) << 30, 110};
-    containers().on_change([this](const std::string& uid) {
-      if (pods) pods->runtime_changed(uid);
-    });
-    events.start(group);
-    services.start(group);
-    restart();
-  }
-  ~TestNode() {
-    auto end = [this]() -> rt::Task<> {
-      co_await pods->stop();
-      co_await group.stop();
-      co_await objects.stop();
-    };
-    rt::run_until_done(loop, end());
-    (void)remove_tree(dir_);
-  }
-
-  // As if the kubelet's process had been started again.
-  void restart() {
-    auto again = [this]() -> rt::Task<> {
-      if (pods) co_await pods->stop();
-      pods = std::make_unique<PodManager>(context);
-      co_await pods->start([this]() -> const Json& { return node; });
-    };
-    rt::run_until_done(loop, again());
-    settle();
-  }
-
-  // Everything that can happen without time passing; blocking work runs on threads, so it gets real time.
-  void settle() {
-    for (int quiet = 0; quiet < 40;) {
-      if (loop.poll() != 0)
-        quiet = 0;
-      else
-        ++quiet, ::usleep(1000);
-    }
-  }
-  void advance(rt::Duration by) {
-    clock.advance(by);
-    settle();
-  }
-
-  void create(const std::string& name, const std::string& spec, const std::string& extra = "") {
-    const std::string text = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
-                             R"(","namespace":"default","uid":"uid-)" + name + "\"" + extra + R"(},"spec":)" +
-                             spec + R"(,"status":{"phase":"Pending"}})";
-    auto pod = api::parse_json(text);
-    REQUIRE(pod.ok());
-    api::set(*pod, "spec.nodeName", "n1");
-    api.put(res::kPods, *pod);
-    settle();
-  }
-  api::Object get(const std::string& name) { return api.find(res::kPods, api::Key("default", name)); }
-  std::string phase(const std::string& name) {
-    return std::string(api::str(get(name).json(), "status.phase"));
-  }
-  Json status_of(const std::string& pod, std::size_t index = 0) {
-    const api::Object object = get(pod);
-    const auto& list = api::list(object.json(), "status.containerStatuses");
-    return index < list.size() ? list[index] : Json();
-  }
-  bool ready(const std::string& name) {
-    const api::Object object = get(name);
-    for (const Json& condition : api::list(object.json(), "status.conditions"))
-      if (api::str(condition, "type") == "Ready") return api::str(condition, "status") == "True";
-    return false;
-  }
-  void remove(const std::string& name, std::int64_t grace) {
-    client::DeleteOptions how;
-    how.grace_period_seconds = grace;
-    auto call = [&]() -> rt::Task<> {
-      (void)co_await api.remove(res::kPods, api::Key("default", name), how);
-    };
-    rt::run_until_done(loop, call());
-    settle();
-  }
-
-  FakeRuntime& containers() { return static_cast<FakeRuntime&>(*runtime.containers); }
-  FakeImages& images() { return static_cast<FakeImages&>(*runtime.images); }
-  FakeNetwork& network() { return static_cast<FakeNetwork&>(*runtime.network); }
-
-  rt::Loop loop;
-  rt::ManualClock clock;
-  std::unique_ptr<rt::Random> random = rt::make_random(1);
-  rt::BlockingPool pool{2};
-  client::FakeClient api{clock};
-  NodeRuntime runtime;
-  KubeletOptions options;
-  EventRecorder events{api, clock, "n1"};
-  ObjectWatcher objects{loop, api, clock, *random};
-  FakeMounter mounter;
-  client::Informer services{api, clock, *random, res::kServices, "", client::ListOptions()};
-  Context context{loop, clock, *random, pool, api, runtime, options, events, objects, mounter, services, {}};
-  Json node = *api::parse_json(R"({"metadata":{"name":"n1","labels":{"kubernetes.io/os":"linux"}}})");
-  rt::Group group{loop.executor()};
-  std::unique_ptr<PodManager> pods;
-
- private:
-  std::string dir_;
-};
-
 }  // namespace
 
 TEST_CASE("a pod of a runtime class starts with its handler, one of an unknown class does not") {
-  TestNode node;
+  PodsOnNode node;
   node.api.put(api::Gvr{"node.k8s.io", "v1", "runtimeclasses"},
                *api::parse_json(R"({"metadata":{"name":"small"},"handler":"crun"})"));
   node.create("a", R"({"runtimeClassName":"small","containers":[{"name":"c","image":"img"}]})");
@@ -149,7 +25,7 @@ TEST_CASE("a pod of a runtime class starts with its handler, one of an unknown c
 }
 
 TEST_CASE("a pod runs, is deleted gracefully and leaves nothing") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}],"terminationGracePeriodSeconds":30})");
   CHECK(node.phase("web") == "Running");
   CHECK(node.ready("web"));
@@ -167,7 +43,7 @@ TEST_CASE("a pod runs, is deleted gracefully and leaves nothing") {
 }
 
 TEST_CASE("a failing container is restarted with growing delays") {
-  TestNode node;
+  PodsOnNode node;
   node.create("bad", R"({"containers":[{"name":"a","image":"img"}]})");
   node.containers().finish("uid-bad", "a", 1);
   node.settle();
@@ -184,7 +60,7 @@ TEST_CASE("a failing container is restarted with growing delays") {
 }
 
 TEST_CASE("a pod that never restarts ends with the phase of its exit codes") {
-  TestNode node;
+  PodsOnNode node;
   node.create("good", R"({"restartPolicy":"Never","containers":[{"name":"a","image":"img"}]})");
   node.containers().finish("uid-good", "a", 0);
   node.settle();
@@ -200,7 +76,7 @@ TEST_CASE("a pod that never restarts ends with the phase of its exit codes") {
 }
 
 TEST_CASE("a restarted kubelet adopts what runs without touching it") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
   node.containers().calls.clear();
   node.restart();
@@ -211,7 +87,7 @@ TEST_CASE("a restarted kubelet adopts what runs without touching it") {
 }
 
 TEST_CASE("what was deleted while the kubelet was down is stopped") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
   auto stop = [&]() -> rt::Task<> { co_await node.pods->stop(); };
   rt::run_until_done(node.loop, stop());
@@ -223,7 +99,7 @@ TEST_CASE("what was deleted while the kubelet was down is stopped") {
 }
 
 TEST_CASE("images are pulled by policy, and failures back off") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"far"}]})");
   const auto first = std::string(api::str(node.status_of("web"), "state.waiting.reason"));
   CHECK((first == "ErrImagePull" || first == "ImagePullBackOff"));  // the second follows at the next look
@@ -236,7 +112,7 @@ TEST_CASE("images are pulled by policy, and failures back off") {
 }
 
 TEST_CASE("a volume waits for its ConfigMap and follows it") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web",
               R"({"containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/v"}]}],
                          "volumes":[{"name":"v","configMap":{"name":"c","defaultMode":420}}]})");
@@ -260,7 +136,7 @@ TEST_CASE("a volume waits for its ConfigMap and follows it") {
 }
 
 TEST_CASE("a liveness probe that fails restarts its container, a readiness probe only unreadies it") {
-  TestNode node;
+  PodsOnNode node;
   bool alive = true, ready = true;
   node.containers().exec_answer = [&](const std::string&, const std::vector<std::string>& argv) {
     ExecResult result;
@@ -284,7 +160,7 @@ TEST_CASE("a liveness probe that fails restarts its container, a readiness probe
 }
 
 TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"initContainers":[{"name":"s","image":"img","restartPolicy":"Always"}],
     "containers":[{"name":"a","image":"img","lifecycle":{"postStart":{"exec":{"command":["up"]}},"preStop":{"exec":{"command":["down"]}}}}]})");
   CHECK(node.phase("web") == "Running");
@@ -298,7 +174,7 @@ TEST_CASE("hooks run, and sidecars stop after the containers they serve") {
 }
 
 TEST_CASE("a pod past its deadline fails") {
-  TestNode node;
+  PodsOnNode node;
   node.create("slow", R"({"activeDeadlineSeconds":20,"containers":[{"name":"a","image":"img"}]})");
   node.advance(19s);
   CHECK(node.phase("slow") == "Running");
@@ -308,7 +184,7 @@ TEST_CASE("a pod past its deadline fails") {
 }
 
 TEST_CASE("what does not fit the node is refused") {
-  TestNode node;
+  PodsOnNode node;
   node.create("big", R"({"containers":[{"name":"a","image":"img","resources":{"requests":{"cpu":"5"}}}]})");
   CHECK(node.phase("big") == "Failed");
   CHECK(api::str(node.get("big").json(), "status.reason") == "OutOfcpu");
@@ -317,7 +193,7 @@ TEST_CASE("what does not fit the node is refused") {
 }
 
 TEST_CASE("a missing ConfigMap in the environment holds the container back") {
-  TestNode node;
+  PodsOnNode node;
   node.create(
       "web",
       R"({"containers":[{"name":"a","image":"img","env":[{"name":"X","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"}}}]}]})");
@@ -333,7 +209,7 @@ TEST_CASE("a missing ConfigMap in the environment holds the container back") {
 }
 
 TEST_CASE("a program that does not exist ends its container with 128") {
-  TestNode node;
+  PodsOnNode node;
   node.containers().cannot_start = {"a"};
   node.create("never", R"({"restartPolicy":"Never","containers":[{"name":"a","image":"img"}]})");
   CHECK(node.phase("never") == "Failed");
@@ -348,7 +224,7 @@ TEST_CASE("a program that does not exist ends its container with 128") {
 }
 
 TEST_CASE("a lost sandbox is replaced, and its containers start again") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
   node.containers().kill_sandbox("uid-web");
   node.settle();
@@ -358,7 +234,7 @@ TEST_CASE("a lost sandbox is replaced, and its containers start again") {
 }
 
 TEST_CASE("a forced deletion stops what ignores its signal") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
   node.containers().ignores_signal.insert("a");
   node.remove("web", 30);
@@ -377,7 +253,7 @@ std::string condition(const api::Object& pod, std::string_view type) {
 }
 
 // What the resize subresource does.
-void resize(TestNode& node, const std::string& name, const char* resources) {
+void resize(PodsOnNode& node, const std::string& name, const char* resources) {
   Json pod = node.get(name).json();
   pod.at("spec").at("containers").as_array()[0].as_object()["resources"] = api::parse_json(resources).value();
   node.api.put(res::kPods, pod);
@@ -391,7 +267,7 @@ const char* const kSized = R"({"containers":[{"name":"a","image":"img","resource
 }  // namespace
 
 TEST_CASE("a resize changes the running container, and the pod's group around it") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", kSized);
   node.containers().calls.clear();
   resize(node, "web", R"({"requests":{"cpu":"2","memory":"64Mi"},"limits":{"memory":"64Mi"}})");
@@ -406,7 +282,7 @@ TEST_CASE("a resize changes the running container, and the pod's group around it
 }
 
 TEST_CASE("a resize that does not fit waits, or never comes") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", kSized);
   node.create("other", R"({"containers":[{"name":"b","image":"img","resources":{"requests":{"cpu":"2"}}}]})");
   node.containers().calls.clear();
@@ -423,7 +299,7 @@ TEST_CASE("a resize that does not fit waits, or never comes") {
 }
 
 TEST_CASE("a resize restarts the container where its policy says so") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", kSized);
   resize(node, "web", R"({"requests":{"cpu":"1","memory":"128Mi"},"limits":{"memory":"128Mi"}})");
   CHECK(api::num(node.status_of("web"), "restartCount") == 1);
@@ -433,7 +309,7 @@ TEST_CASE("a resize restarts the container where its policy says so") {
 }
 
 TEST_CASE("an image volume's image is pulled and mounted read-only") {
-  TestNode node;
+  PodsOnNode node;
   node.images().in_registry.insert("data:1");
   node.create("web", R"({"volumes":[{"name":"v","image":{"reference":"data:1","pullPolicy":"Always"}}],
     "containers":[{"name":"a","image":"img","volumeMounts":[{"name":"v","mountPath":"/data"}]}]})");
@@ -447,7 +323,7 @@ TEST_CASE("an image volume's image is pulled and mounted read-only") {
 }
 
 TEST_CASE("a pod waits for the image of its volume") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"volumes":[{"name":"v","image":{"reference":"data:1"}}],
     "containers":[{"name":"a","image":"img"}]})");
   CHECK(node.phase("web") == "Pending");
@@ -457,7 +333,7 @@ TEST_CASE("a pod waits for the image of its volume") {
 }
 
 TEST_CASE("a debug container sees the processes of its target") {
-  TestNode node;
+  PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}],
     "ephemeralContainers":[{"name":"d","image":"img","targetContainerName":"a"}]})");
   CHECK(node.containers().configs["d"].pid_target == "uid-web-a-0");

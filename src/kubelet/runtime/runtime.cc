@@ -107,8 +107,10 @@ PodSnapshot RuncRuntime::snapshot_of(const SandboxRecord& newest) const {
   for (const auto& [id, sandbox] : sandboxes_) {
     if (sandbox->status.pod_uid != newest.status.pod_uid) continue;
     if (sandbox.get() != &newest) out.older.push_back(id);
-    for (const auto& [container_id, container] : sandbox->containers)
+    for (const auto& [container_id, container] : sandbox->containers) {
       out.containers.push_back(container->status);
+      out.containers.back().writable_layer = rootfs_folder(container_id) + "/upper";
+    }
   }
   return out;
 }

@@ -61,6 +61,7 @@ Usage Cgroups::usage(const std::string& group) const {
   }
   const auto idle = std::max<std::int64_t>(0, memory.get(v2_ ? "inactive_file" : "total_inactive_file"));
   out.working_set = out.memory < 0 ? -1 : std::max<std::int64_t>(0, out.memory - idle);
+  out.processes = read_number(file("pids", "pids.current"));
   out.page_faults = memory.get(v2_ ? "pgfault" : "total_pgfault");
   out.major_page_faults = memory.get(v2_ ? "pgmajfault" : "total_pgmajfault");
   return out;

@@ -7,8 +7,10 @@
 
 #include "mk/base/strings.h"
 #include "mk/net/spdy.h"
+#include "mk/rt/all.h"
 #include "mk/rt/event.h"
 #include "mk/rt/group.h"
+#include "server/port_channels.h"
 #include "server/spdy_streams.h"
 
 namespace mk::kubelet {
@@ -19,6 +21,7 @@ using StreamPtr = std::shared_ptr<net::SpdyStream>;
 
 constexpr const char* kProtocol = "portforward.k8s.io";
 constexpr const char* kTunnelled = "SPDY/3.1+portforward.k8s.io";
+constexpr const char* kChannels = "v4.channel.k8s.io";
 constexpr std::size_t kUnpairedMax = 100;
 
 struct Pair {
@@ -79,6 +82,21 @@ rt::Task<> serve(rt::Loop& loop, ContainerRuntime& runtime, net::SpdySession& se
   co_await connections.stop();
 }
 
+// One connection for each port, opened at once; ends when all have, or with the client.
+rt::Task<Result<void>> serve_channels(ContainerRuntime& runtime, std::shared_ptr<net::WebSocket> socket,
+                                      std::vector<int> ports, std::string sandbox) {
+  PortChannels channels(socket, ports.size());
+  if (!co_await channels.open(ports)) co_return ok();
+  std::vector<rt::Task<>> connections;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    Pair pair{channels.channel(2 * i), channels.channel(2 * i + 1)};
+    connections.push_back(forward(runtime, sandbox, std::move(pair), ports[i]));
+  }
+  if (co_await rt::race(rt::all(std::move(connections)), channels.run()) == 0)
+    co_await socket->close(1000, "");
+  co_return ok();
+}
+
 }  // namespace
 
 rt::Task<Result<void>> forward_ports(rt::Loop& loop, ContainerRuntime& runtime,
@@ -86,8 +104,12 @@ rt::Task<Result<void>> forward_ports(rt::Loop& loop, ContainerRuntime& runtime,
   std::shared_ptr<net::WebSocket> socket;
   std::shared_ptr<net::RawStream> raw;
   if (exchange->wants_websocket()) {
+    auto ports = parse_ports(net::Query(exchange->request().query()).all("port"));
     std::vector<std::string> protocols{kTunnelled};
+    if (ports.ok()) protocols.emplace_back(kChannels);
     MK_CO_ASSIGN(socket, co_await exchange->accept_websocket(std::move(protocols)));
+    if (socket->subprotocol() == kChannels)
+      co_return co_await serve_channels(runtime, socket, std::move(*ports), std::move(sandbox_id));
     raw = net::tunnel_in(socket);
   } else if (wants_spdy(exchange->request())) {
     std::vector<std::string> protocols{kProtocol};

@@ -175,6 +175,8 @@ JsonArray make_conditions(const Draft& draft, std::string_view phase) {
     own.push_back({std::string(kResizeConditions[0]), true, why->reason, why->message});
   if (const auto& why = draft.in.resize_running)
     own.push_back({std::string(kResizeConditions[1]), true, why->reason, why->message});
+  if (draft.in.evicted && draft.in.failure)
+    own.push_back({"DisruptionTarget", true, "TerminationByKubelet", draft.in.failure->message});
   if (find_condition(pod, "PodScheduled") == nullptr) own.push_back({"PodScheduled", true, "", ""});
   JsonArray out;
   for (const auto& condition : own) out.push_back(condition_json(pod, condition, draft.in.now));

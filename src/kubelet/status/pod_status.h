@@ -32,6 +32,7 @@ struct StatusInputs {
   std::string node_ip;
   std::string pod_ip;                    // kept when the sandbox has gone
   std::optional<ReasonMessage> failure;  // the kubelet ended the pod: phase Failed
+  bool evicted = false;                  // for the good of the node: a disruption, not the pod's fault
   // Where they differ from the spec: what the node has granted, and what is in force in the running
   // containers.
   Allocation granted, actual;

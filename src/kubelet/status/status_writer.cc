@@ -23,6 +23,12 @@ bool StatusWriter::observe(api::Object pod) {
   return true;
 }
 
+void StatusWriter::set_mirror(api::Object mirror) {
+  static_ = true;
+  mirror_ = std::move(mirror);
+  request();
+}
+
 void StatusWriter::request() {
   pending_ = true;
   changed_.notify_all();
@@ -34,16 +40,27 @@ void StatusWriter::pod_gone() {
 }
 
 rt::Task<Result<void>> StatusWriter::write_once() {
-  const Json wanted = make_(pod_.json());
-  const Json* current = api::find(pod_.json(), "status");
-  auto patch = status_patch(std::string(pod_.uid()), current == nullptr ? Json(nullptr) : *current, wanted);
+  Json wanted = make_(pod_.json());
+  if (!static_) co_return co_await write_to(pod_, std::move(wanted));
+  pod_ = pod_.with([&wanted](Json& pod) { pod.as_object()["status"] = wanted; });
+  if (mirror_) co_return co_await write_to(mirror_, std::move(wanted));
+  co_return ok();
+}
+
+rt::Task<Result<void>> StatusWriter::write_to(api::Object object, Json wanted) {
+  const Json* current = api::find(object.json(), "status");
+  auto patch = status_patch(std::string(object.uid()), current == nullptr ? Json(nullptr) : *current, wanted);
   if (!patch) co_return ok();
   client::WriteOptions options;
   auto written =
-      co_await context_.client.patch(api::resources::kPods, pod_.key(), "status",
+      co_await context_.client.patch(api::resources::kPods, object.key(), "status",
                                      client::PatchType::kStrategicMerge, std::move(*patch), options);
   if (!written.ok()) co_return std::move(written).error();
-  if (written->uid() == pod_.uid()) observe(std::move(*written));
+  if (written->uid() != object.uid()) co_return ok();
+  if (!static_)
+    observe(std::move(*written));
+  else if (mirror_ && mirror_.uid() == written->uid())
+    mirror_ = std::move(*written);
   co_return ok();
 }
 

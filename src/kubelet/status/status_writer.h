@@ -18,6 +18,10 @@ class StatusWriter {
   const api::Object& pod() const { return pod_; }
   // False: older than what is known already.
   bool observe(api::Object pod);
+  // Makes this the writer of a static pod, which itself is known on this node alone: its status goes to its
+  // mirror (empty: there is none now).
+  void set_mirror(api::Object mirror);
+  bool writes_mirror() const { return static_; }
   void request();
   void pod_gone();     // nothing is written from now on
   rt::Task<> run();    // the writing task
@@ -25,11 +29,13 @@ class StatusWriter {
 
  private:
   rt::Task<Result<void>> write_once();
+  rt::Task<Result<void>> write_to(api::Object object, Json wanted);
 
   Context& context_;
   api::Object pod_;
   std::function<Json(const Json&)> make_;
-  bool pending_ = false, busy_ = false, gone_ = false;
+  api::Object mirror_;
+  bool pending_ = false, busy_ = false, gone_ = false, static_ = false;
   rt::Event changed_;
 };
 

@@ -128,6 +128,12 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
                   "downwardAPI, projected, image, csi or a claim");
 }
 
+std::set<std::string> PodVolumes::images_in_use() const {
+  std::set<std::string> out;
+  for (const auto& [volume, id] : images_) out.insert(id);
+  return out;
+}
+
 rt::Task<Result<void>> PodVolumes::set_up_image(const Json& volume) {
   const std::string name(api::str(volume, "name"));
   const auto image = images_.find(name);

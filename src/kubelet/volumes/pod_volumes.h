@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class PodVolumes {
   // The image (its id) of an image volume; sync() mounts it.
   void set_image(const std::string& volume, std::string id) { images_[volume] = std::move(id); }
   bool has_image(const std::string& volume) const { return images_.count(volume) != 0; }
+  std::set<std::string> images_in_use() const;
   // When a token wants to be renewed.
   std::optional<rt::WallTime> next_refresh() const;
   // The container's volumeMounts and /etc files. kInvalid: CreateContainerConfigError.

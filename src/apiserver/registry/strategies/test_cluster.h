@@ -29,6 +29,7 @@ class FakeStore : public store::Store {
   rt::Task<Result<std::vector<store::Change>>> history(store::Revision, std::size_t) override {
     co_return Error(Reason::kInternalError, "a fake");
   }
+  rt::Task<Result<void>> linearize() override { co_return ok(); }
   rt::Task<Result<void>> compact(store::Revision) override { co_return ok(); }
   store::Revision revision() const override { return revision_; }
   store::Revision compacted() const override { return 0; }

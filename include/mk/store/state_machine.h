@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mk/base/result.h"
+#include "mk/store/disk.h"
+#include "mk/store/store.h"
+
+// The replicated state: SQLite behind the log, equal on every server at equal index. Deterministic: whoever
+// proposed a change has decided its revision; applying decides nothing, reads no clock and makes no
+// identifiers.
+namespace mk::store {
+
+// What one log entry does to the state. Changes carry their final revisions, ascending and above every
+// earlier one.
+struct Transition {
+  std::uint64_t index = 0, term = 0;
+  std::vector<Change> changes;
+  Revision ceiling = 0;     // not 0: revisions up to here may have been seen; the next leader starts above
+  Revision compact_to = 0;  // not 0: forget history up to here
+  SharedBytes membership;   // not empty: the servers from here on (opaque here)
+};
+
+// Where the state is, read and written in the transaction of the changes.
+struct Applied {
+  std::uint64_t index = 0, term = 0;
+  Revision revision = 0, compacted = 0, ceiling = 0;
+  SharedBytes membership;
+  std::uint64_t membership_index = 0;
+  // Sum over live keys of a hash of (key, create_revision, revision, value): equal states have equal hashes.
+  std::uint64_t hash = 0;
+};
+
+// A file that holds the whole state at one index, for another server or for keeping.
+struct SnapshotFile {
+  std::string path;
+  Applied applied;
+  std::uint64_t size = 0;
+};
+
+class StateMachine {
+ public:
+  virtual ~StateMachine() = default;
+
+  // Queues; transitions are applied in order by the worker, several in one SQLite transaction, with no sync a
+  // caller would wait for. `hash` and reads follow. Memory of the queue is bounded by `backlog()`, which the
+  // caller heeds.
+  virtual void apply(Transition transition) = 0;
+  virtual std::size_t backlog() const = 0;  // bytes queued, not yet in SQLite
+
+  // Each sees every transition applied before the call.
+  virtual rt::Task<Result<Range>> range(std::string prefix, std::string after, std::size_t limit,
+                                        Revision at) = 0;
+  virtual rt::Task<Result<std::vector<Change>>> history(Revision since, std::size_t limit) = 0;
+  virtual rt::Task<Result<Applied>> applied() = 0;
+
+  // Everything up to this index is in the database file itself, synced: the log before it may go. Grows by
+  // checkpoint(); never from a guess.
+  virtual rt::Task<Result<std::uint64_t>> checkpoint() = 0;
+
+  // A consistent copy of the state into `path`, in small steps between transitions; never whole in memory.
+  virtual rt::Task<Result<SnapshotFile>> snapshot(std::string path) = 0;
+  // Replaces the state by a snapshot file that was checked (format, integrity, hash); crash-safe: before or
+  // after, never between.
+  virtual rt::Task<Result<Applied>> install(std::string path) = 0;
+
+  // The first failure to write. The process must stop: the state no longer follows the log.
+  using Failed = std::function<void(Error)>;
+  virtual void set_failed(Failed failed) = 0;
+};
+
+struct StateMachineOptions {
+  std::string dir;  // state.db there
+};
+
+// Opens or creates; kInvalid for another format, with what to do. The worker is used by nobody else.
+Result<std::unique_ptr<StateMachine>> open_state_machine(rt::Loop& loop, Disk& disk,
+                                                         std::unique_ptr<Worker> worker,
+                                                         StateMachineOptions options, Applied& found);
+
+}  // namespace mk::store
