@@ -34,7 +34,7 @@ struct Context {
   Mounter& mounter;
   const client::Informer& services;  // of all namespaces
   NodeCapacity allocatable;
-  NodePressure pressure;  // as the eviction manager saw it last
+  NodePressure pressure;      // as the eviction manager saw it last
   CsiVolumes* csi = nullptr;  // nullptr: no drivers (tests)
 };
 

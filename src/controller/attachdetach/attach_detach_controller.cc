@@ -104,10 +104,22 @@ std::map<std::string, Object> AttachDetachController::wanted(const std::string& 
   return out;
 }
 
+// Others may make VolumeAttachments too; ours are known by their names.
+bool AttachDetachController::made_here(const Object& present) {
+  const Json& spec = *api::find(present.json(), "spec");
+  const auto volume = volumes_.get(api::Key("", std::string(api::str(spec, "source.persistentVolumeName"))));
+  if (!volume) return false;  // a volume is held by its driver's attacher while it is attached
+  return present.name() ==
+         client::attachment_name(std::string(api::str(volume.json(), "spec.csi.volumeHandle")),
+                                 std::string(api::str(spec, "attacher")),
+                                 std::string(api::str(spec, "nodeName")));
+}
+
 rt::Task<Result<void>> AttachDetachController::reconcile(api::Key key) {
   const auto volumes = wanted(key.name);
   for (const auto& present : attachments_.by_index(kAttachedTo, key.name)) {
-    if (volumes.count(std::string(present.name())) != 0 || present.deleting()) continue;
+    if (volumes.count(std::string(present.name())) != 0 || present.deleting() || !made_here(present))
+      continue;
     client::DeleteOptions options;
     options.uid = present.uid();
     auto gone = co_await client().remove(kAttachments, present.key(), std::move(options));

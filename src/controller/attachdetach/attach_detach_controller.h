@@ -19,6 +19,7 @@ class AttachDetachController : public Controller {
   rt::Task<Result<void>> reconcile(api::Key key) override;
   // The volumes that pods of the node use, by name of the attachment.
   std::map<std::string, api::Object> wanted(const std::string& node);
+  bool made_here(const api::Object& attachment);
   Keys nodes_of_claim(const api::Object& claim);
 
   client::Informer& pods_;

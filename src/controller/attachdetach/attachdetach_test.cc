@@ -56,6 +56,20 @@ TEST_CASE("a volume is to be attached where pods use it, until the last of them 
   CHECK_FALSE(world.server.find(kAttachments, api::Key("", name)));
 }
 
+TEST_CASE("an attachment that somebody else has made stays") {
+  World world;
+  put_storage(world, kAttaches);
+  world.put(
+      kAttachments,
+      "{apiVersion: storage.k8s.io/v1, kind: VolumeAttachment, metadata: {name: theirs}, spec: {attacher: d, "
+      "nodeName: n1, source: {persistentVolumeName: pv}}}");
+  put_pod(world, "a");
+  world.server.erase(kPods, api::Key("default", "a"));
+  world.settle();
+  REQUIRE(world.server.all(kAttachments).size() == 1);
+  CHECK(world.server.all(kAttachments).front().name() == "theirs");
+}
+
 TEST_CASE("a driver that needs no attaching gets none") {
   World world;
   put_storage(
