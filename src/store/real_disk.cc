@@ -127,6 +127,7 @@ class RealFile : public File {
 
 class RealDisk : public Disk {
  public:
+  bool is_system() const override { return true; }
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     const int create = mode == Open::kCreate ? O_CREAT : 0;
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | create, 0600);

@@ -49,6 +49,8 @@ class Disk {
   virtual Result<void> remove(const std::string& path) = 0;  // of a file; none is not an error
   virtual Result<void> sync_dir(const std::string& dir) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& dir) = 0;
+  // The system's own calls reach the same files: SQLite may use them.
+  virtual bool is_system() const { return false; }
 };
 
 std::unique_ptr<Disk> make_real_disk();
