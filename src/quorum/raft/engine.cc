@@ -101,10 +101,7 @@ std::variant<Message, AppendWanted, SnapshotWanted> convert(const struct raft_me
     }
     case RAFT_APPEND_ENTRIES_RESULT: {
       const auto& m = from.append_entries_result;
-      // The core leaves last_log_index unset when it refuses an older term.
-      const Index last =
-          m.rejected != 0 && m.last_log_index >= m.rejected ? m.rejected - 1 : m.last_log_index;
-      return Message(AppendResult{m.term, m.rejected, last, log_last, installing});
+      return Message(AppendResult{m.term, m.rejected, m.last_log_index, log_last, installing});
     }
     case RAFT_TIMEOUT_NOW: {
       const auto& m = from.timeout_now;

@@ -103,7 +103,12 @@ void Node::on_append(ServerId from, Append append) {
       kLog.error("the leader sent servers that make no sense", "from", from);
       return;
     }
-  if (append.term >= engine_->term()) removed_ = false;
+  if (append.term < engine_->term()) {
+    // Library fault D4: the core's refusal of an older term carries an index that it never set.
+    const Index before = append.prev_index > 0 ? append.prev_index - 1 : 0;
+    return send(from, AppendResult{engine_->term(), append.prev_index, before, engine_->last_index(), false});
+  }
+  removed_ = false;
   begin_after_committed(append);
   // A log without room would end the process. As a follower that stores nothing it can still vote.
   if (!append.entries.empty() && !log_->has_space()) append.entries.clear();

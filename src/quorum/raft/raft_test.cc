@@ -114,6 +114,30 @@ TEST_CASE("a deposed leader that does not know it yet serves no stale read") {
   }
 }
 
+TEST_CASE("a leader that was replaced in an instant and has not heard of it serves no stale read") {
+  SimCluster cluster(28);
+  cluster.found(3);
+  cluster.write("before");
+  SimServer& old = cluster.await_leader();
+  cluster.run(1s);
+  SimServer& next = cluster.servers[old.id == 1 ? 2 : 1];
+  for (auto& [id, server] : cluster.servers) cluster.network->cut(id, old.id);
+  cluster.tasks.spawn("transfer", [](SimServer& from, ServerId to) -> rt::Task<> {
+    auto moved = co_await from.raft->transfer(to);
+    CHECK_FALSE(moved.ok());  // as far as it knows
+  }(old, next.id));
+  REQUIRE(cluster.run_until(100ms, [&] { return next.leading; }));
+  REQUIRE(cluster.propose(next, "newer"));
+  const std::size_t acknowledged = cluster.acknowledged.size();
+  REQUIRE(cluster.run_until(100ms, [&] { return cluster.acknowledged.size() > acknowledged; }));
+  REQUIRE(old.leading);
+  for (int i = 0; i < 10; ++i) cluster.read(old);
+  cluster.run(2s);
+  CHECK(cluster.reads == 0);
+  CHECK(cluster.converges());
+  cluster.check();
+}
+
 TEST_CASE("a full disk refuses proposals, and the server goes on when there is room") {
   SimCluster cluster(25);
   cluster.found(3);

@@ -41,6 +41,8 @@ struct Storm {
         break;
       case 1:
         cluster.cut_power(server);
+        if (random.below(3) == 0)  // of the whole house
+          for (auto& [id, other] : cluster.servers) cluster.cut_power(other);
         break;
       case 2:
       case 3:
@@ -124,7 +126,10 @@ struct Storm {
 
   void run(int steps) {
     for (int step = 0; step < steps; ++step) {
-      cluster.run(std::chrono::milliseconds(1 + cluster.random->below(40)));
+      // Often so short that what was proposed is still on its way to the disks.
+      const auto shortly = std::chrono::microseconds(1 + cluster.random->below(1500));
+      const auto longer = std::chrono::milliseconds(1 + cluster.random->below(40));
+      cluster.run(cluster.random->below(3) == 0 ? rt::Duration(shortly) : rt::Duration(longer));
       propose_some();
       for (auto& [id, server] : cluster.servers) {
         if (server.raft && cluster.random->below(4) == 0) cluster.read(server);

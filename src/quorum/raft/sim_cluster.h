@@ -123,15 +123,15 @@ struct SimCluster {
 
   void kill(SimServer& server) {
     if (!server.raft) return;
+    server.disk->kill();  // first: what the process had still to write is never written
     stop(server);
-    server.disk->kill();
   }
 
   // What the state machine had not proven is lost by chance; so is what the disk had not synced.
   void cut_power(SimServer& server) {
     if (!server.raft) return;
-    stop(server);
     server.disk->cut_power();
+    stop(server);
     auto& items = server.state.items;
     const std::size_t kept = server.state.proven + random->below(items.size() - server.state.proven + 1);
     items.resize(kept);
