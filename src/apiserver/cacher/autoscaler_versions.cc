@@ -1,196 +1,186 @@
 #include "cacher/autoscaler_versions.h"
 
-#include <array>
-#include <span>
-
 namespace mk::apiserver {
+
 namespace {
 
 using api::Json;
 using api::JsonArray;
+using api::JsonObject;
 
-constexpr std::string_view kShown = "autoscaling/v1", kStored = "autoscaling/v2";
-constexpr std::string_view kMetrics = "autoscaling.alpha.kubernetes.io/metrics",
-                           kCurrent = "autoscaling.alpha.kubernetes.io/current-metrics",
-                           kConditions = "autoscaling.alpha.kubernetes.io/conditions",
-                           kBehavior = "autoscaling.alpha.kubernetes.io/behavior";
-constexpr int kDefaultUtilization = 80;
+constexpr std::string_view kPrefix = "autoscaling.alpha.kubernetes.io/";
+constexpr std::int64_t kDefaultCpu = 80;
 
-// Where a value is in the metrics of v2 and of v1.
-struct Place {
-  std::string_view stored, shown;
+std::string annotation_name(std::string_view name) {
+  return std::string(kPrefix) + std::string(name);
+}
+
+// Where the two versions keep the parts of one metric's target or measurement, by the metric's source.
+struct Field {
+  std::string_view source, v2, v1;
+};
+constexpr Field kSpecFields[] = {
+    {"resource", "name", "name"},
+    {"resource", "target.averageUtilization", "targetAverageUtilization"},
+    {"resource", "target.averageValue", "targetAverageValue"},
+    {"containerResource", "name", "name"},
+    {"containerResource", "container", "container"},
+    {"containerResource", "target.averageUtilization", "targetAverageUtilization"},
+    {"containerResource", "target.averageValue", "targetAverageValue"},
+    {"pods", "metric.name", "metricName"},
+    {"pods", "metric.selector", "selector"},
+    {"pods", "target.averageValue", "targetAverageValue"},
+    {"object", "describedObject", "target"},
+    {"object", "metric.name", "metricName"},
+    {"object", "metric.selector", "selector"},
+    {"object", "target.value", "targetValue"},
+    {"object", "target.averageValue", "averageValue"},
+    {"external", "metric.name", "metricName"},
+    {"external", "metric.selector", "metricSelector"},
+    {"external", "target.value", "targetValue"},
+    {"external", "target.averageValue", "targetAverageValue"},
+};
+constexpr Field kStatusFields[] = {
+    {"resource", "name", "name"},
+    {"resource", "current.averageUtilization", "currentAverageUtilization"},
+    {"resource", "current.averageValue", "currentAverageValue"},
+    {"containerResource", "name", "name"},
+    {"containerResource", "container", "container"},
+    {"containerResource", "current.averageUtilization", "currentAverageUtilization"},
+    {"containerResource", "current.averageValue", "currentAverageValue"},
 };
 
-constexpr std::array<Place, 19> kTargets = {{
-    {"resource.name", "resource.name"},
-    {"resource.target.averageUtilization", "resource.targetAverageUtilization"},
-    {"resource.target.averageValue", "resource.targetAverageValue"},
-    {"containerResource.name", "containerResource.name"},
-    {"containerResource.container", "containerResource.container"},
-    {"containerResource.target.averageUtilization", "containerResource.targetAverageUtilization"},
-    {"containerResource.target.averageValue", "containerResource.targetAverageValue"},
-    {"pods.metric.name", "pods.metricName"},
-    {"pods.metric.selector", "pods.selector"},
-    {"pods.target.averageValue", "pods.targetAverageValue"},
-    {"object.describedObject", "object.target"},
-    {"object.metric.name", "object.metricName"},
-    {"object.metric.selector", "object.selector"},
-    {"object.target.value", "object.targetValue"},
-    {"object.target.averageValue", "object.averageValue"},
-    {"external.metric.name", "external.metricName"},
-    {"external.metric.selector", "external.metricSelector"},
-    {"external.target.value", "external.targetValue"},
-    {"external.target.averageValue", "external.targetAverageValue"},
-}};
-
-constexpr std::array<Place, 19> kCurrents = {{
-    {"resource.name", "resource.name"},
-    {"resource.current.averageUtilization", "resource.currentAverageUtilization"},
-    {"resource.current.averageValue", "resource.currentAverageValue"},
-    {"containerResource.name", "containerResource.name"},
-    {"containerResource.container", "containerResource.container"},
-    {"containerResource.current.averageUtilization", "containerResource.currentAverageUtilization"},
-    {"containerResource.current.averageValue", "containerResource.currentAverageValue"},
-    {"pods.metric.name", "pods.metricName"},
-    {"pods.metric.selector", "pods.selector"},
-    {"pods.current.averageValue", "pods.currentAverageValue"},
-    {"object.describedObject", "object.target"},
-    {"object.metric.name", "object.metricName"},
-    {"object.metric.selector", "object.selector"},
-    {"object.current.value", "object.currentValue"},
-    {"object.current.averageValue", "object.averageValue"},
-    {"external.metric.name", "external.metricName"},
-    {"external.metric.selector", "external.metricSelector"},
-    {"external.current.value", "external.currentValue"},
-    {"external.current.averageValue", "external.currentAverageValue"},
-}};
-
-Json moved(const Json& metric, std::span<const Place> places, std::string_view Place::*from,
-           std::string_view Place::*to) {
-  Json out(api::JsonObject{{"type", api::text(api::str(metric, "type"))}});
-  for (const auto& place : places) {
-    if (const Json* value = api::find(metric, place.*from)) api::set(out, place.*to, *value);
+template <std::size_t N>
+Json translated(const Json& metric, const Field (&fields)[N], std::string_view Field::*from,
+                std::string_view Field::*to) {
+  Json out = JsonObject{{"type", api::text(api::str(metric, "type"))}};
+  for (const Field& field : fields) {
+    const Json* source = api::find(metric, field.source);
+    if (source == nullptr) continue;
+    if (const Json* value = api::find(*source, field.*from))
+      api::set(out, std::string(field.source) + "." + std::string(field.*to), *value);
   }
   return out;
 }
 
-// v2 says what kind of target it is; v1 leaves it to the field that is set.
-void name_target(Json& metric) {
-  for (const std::string_view source : {"resource", "containerResource", "pods", "object", "external"}) {
-    const std::string target = std::string(source) + ".target";
-    const Json* found = api::find(metric, target);
-    if (found == nullptr) continue;
-    const char* type = api::find(*found, "averageUtilization") != nullptr ? "Utilization"
-                       : api::find(*found, "averageValue") != nullptr     ? "AverageValue"
-                                                                          : "Value";
-    api::set(metric, target + ".type", type);
+// v2 names the kind of a target, which follows from what it has.
+void add_target_type(Json& metric) {
+  for (auto& [source, body] : metric.as_object()) {
+    if (!body.is_object() || api::find(body, "target") == nullptr) continue;
+    const char* type = api::find(body, "target.averageUtilization") ? "Utilization"
+                       : api::find(body, "target.value")            ? "Value"
+                                                                    : "AverageValue";
+    api::set(body, "target.type", type);
   }
 }
 
-bool of_cpu(const Json& metric, std::string_view utilization) {
+bool is_cpu_utilization(const Json& metric, std::string_view path) {
   return api::str(metric, "type") == "Resource" && api::str(metric, "resource.name") == "cpu" &&
-         api::find(metric, utilization) != nullptr;
+         api::find(metric, "resource." + std::string(path)) != nullptr;
 }
 
-void annotate(Json& object, std::string_view key, const Json& value) {
-  if (api::find(object, "metadata.annotations") == nullptr)
-    api::set(object, "metadata.annotations", api::JsonObject());
-  object.as_object()["metadata"].as_object()["annotations"].as_object()[key] = api::text(api::to_json(value));
-}
-
-// The JSON in an annotation, which goes; null where there is none or no JSON.
-Json take_annotation(Json& object, std::string_view key) {
-  if (api::find(object, "metadata.annotations") == nullptr) return nullptr;
-  auto* annotations = object.as_object()["metadata"].as_object()["annotations"].if_object();
-  const Json* text = annotations != nullptr ? annotations->if_contains(key) : nullptr;
-  if (text == nullptr) return nullptr;
-  auto parsed = text->is_string() ? api::parse_json(text->get_string()) : Result<Json>(Json());
-  annotations->erase(key);
-  if (annotations->empty()) api::erase(object, "metadata.annotations");
-  return parsed.ok() ? std::move(*parsed) : Json();
-}
-
-// What v1 has no field for becomes an annotation; of metrics the use of CPU has one.
-void show_metrics(const Json& stored, Json& out) {
-  JsonArray others, current;
-  for (const auto& metric : api::list(stored, "spec.metrics")) {
-    constexpr std::string_view kUse = "resource.target.averageUtilization";
-    if (of_cpu(metric, kUse) && api::find(out, "spec.targetCPUUtilizationPercentage") == nullptr) {
-      api::set(out, "spec.targetCPUUtilizationPercentage", *api::find(metric, kUse));
-      continue;
-    }
-    others.push_back(moved(metric, kTargets, &Place::stored, &Place::shown));
-  }
-  for (const auto& metric : api::list(stored, "status.currentMetrics")) {
-    constexpr std::string_view kUse = "resource.current.averageUtilization";
-    if (of_cpu(metric, kUse))
-      api::set(out, "status.currentCPUUtilizationPercentage", *api::find(metric, kUse));
-    current.push_back(moved(metric, kCurrents, &Place::stored, &Place::shown));
-  }
-  if (!others.empty()) annotate(out, kMetrics, others);
-  if (!current.empty()) annotate(out, kCurrent, current);
-}
-
-JsonArray stored_metrics(const Json& shown, const Json& annotated) {
-  JsonArray out;
-  const auto cpu = api::num(shown, "spec.targetCPUUtilizationPercentage");
-  const auto* others = annotated.if_array();
-  if (cpu != 0 || others == nullptr || others->empty()) {
-    Json metric(api::JsonObject{{"type", "Resource"}});
-    api::set(metric, "resource.name", "cpu");
-    api::set(metric, "resource.target.type", "Utilization");
-    api::set(metric, "resource.target.averageUtilization", cpu != 0 ? cpu : kDefaultUtilization);
-    out.push_back(std::move(metric));
-  }
-  for (std::size_t i = 0; others != nullptr && i < others->size(); ++i) {
-    Json metric = moved((*others)[i], kTargets, &Place::shown, &Place::stored);
-    name_target(metric);
-    out.push_back(std::move(metric));
-  }
+Json cpu_metric(std::int64_t utilization) {
+  Json out = JsonObject{{"type", "Resource"}};
+  api::set(out, "resource.name", "cpu");
+  api::set(out, "resource.target.averageUtilization", utilization);
+  add_target_type(out);
   return out;
+}
+
+void copy(const Json& from, Json& to, std::initializer_list<std::string_view> paths) {
+  for (const auto path : paths)
+    if (const Json* value = api::find(from, path)) api::set(to, path, *value);
+}
+
+// The list in an annotation, which goes.
+JsonArray take_list(JsonObject& annotations, std::string_view name) {
+  const auto found = annotations.find(annotation_name(name));
+  if (found == annotations.end()) return {};
+  const auto parsed =
+      found->value().is_string() ? api::parse_json(found->value().get_string()) : Result<Json>(Json());
+  annotations.erase(found);
+  return parsed.ok() && parsed->is_array() ? parsed->get_array() : JsonArray();
+}
+
+Json begin(const Json& from, const char* version) {
+  Json out = JsonObject{{"kind", "HorizontalPodAutoscaler"}, {"apiVersion", version}};
+  copy(
+      from, out,
+      {"metadata", "spec.scaleTargetRef", "spec.minReplicas", "spec.maxReplicas", "status.observedGeneration",
+       "status.lastScaleTime", "status.currentReplicas", "status.desiredReplicas"});
+  return out;
+}
+
+void set_annotations(Json& object, JsonObject annotations) {
+  if (annotations.empty())
+    api::erase(object, "metadata.annotations");
+  else
+    api::set(object, "metadata.annotations", std::move(annotations));
 }
 
 }  // namespace
 
-bool is_autoscaler_view(const api::Gvr& gvr) {
-  return gvr.group == "autoscaling" && gvr.version == "v1" && gvr.resource == "horizontalpodautoscalers";
-}
-
-bool is_shown_autoscaler(const Json& object) {
-  return api::str(object, "apiVersion") == kShown && api::str(object, "kind") == "HorizontalPodAutoscaler";
+bool is_old_autoscaler(const Json& object) {
+  return api::str(object, "kind") == "HorizontalPodAutoscaler" &&
+         api::str(object, "apiVersion") == kOldAutoscaling;
 }
 
 Json autoscaler_for_view(const Json& stored) {
-  Json out = stored;
-  api::set(out, "apiVersion", api::text(kShown));
-  for (const std::string_view path :
-       {"spec.metrics", "spec.behavior", "status.currentMetrics", "status.conditions"})
-    api::erase(out, path);
-  show_metrics(stored, out);
-  if (const Json* behavior = api::find(stored, "spec.behavior")) annotate(out, kBehavior, *behavior);
-  if (const auto& conditions = api::list(stored, "status.conditions"); !conditions.empty())
-    annotate(out, kConditions, conditions);
+  if (is_old_autoscaler(stored)) return stored;
+  Json out = begin(stored, "autoscaling/v1");
+  JsonObject annotations = api::object(stored, "metadata.annotations");
+  const auto note = [&](std::string_view name, Json value) {
+    annotations[annotation_name(name)] = api::text(api::to_json(value));
+  };
+  JsonArray metrics, current;
+  for (const Json& metric : api::list(stored, "spec.metrics")) {
+    if (is_cpu_utilization(metric, "target.averageUtilization") &&
+        api::find(out, "spec.targetCPUUtilizationPercentage") == nullptr)
+      api::set(out, "spec.targetCPUUtilizationPercentage",
+               api::num(metric, "resource.target.averageUtilization"));
+    else
+      metrics.push_back(translated(metric, kSpecFields, &Field::v2, &Field::v1));
+  }
+  for (const Json& metric : api::list(stored, "status.currentMetrics")) {
+    if (is_cpu_utilization(metric, "current.averageUtilization"))
+      api::set(out, "status.currentCPUUtilizationPercentage",
+               api::num(metric, "resource.current.averageUtilization"));
+    current.push_back(translated(metric, kStatusFields, &Field::v2, &Field::v1));
+  }
+  if (!metrics.empty()) note("metrics", std::move(metrics));
+  if (!current.empty()) note("current-metrics", std::move(current));
+  if (const Json* behavior = api::find(stored, "spec.behavior")) note("behavior", *behavior);
+  if (const Json* conditions = api::find(stored, "status.conditions")) note("conditions", *conditions);
+  set_annotations(out, std::move(annotations));
   return out;
 }
 
 Json autoscaler_for_store(const Json& shown) {
-  Json out = shown;
-  api::set(out, "apiVersion", api::text(kStored));
-  for (const std::string_view path :
-       {"spec.targetCPUUtilizationPercentage", "status.currentCPUUtilizationPercentage"})
-    api::erase(out, path);
-  api::set(out, "spec.metrics", stored_metrics(shown, take_annotation(out, kMetrics)));
-  if (Json behavior = take_annotation(out, kBehavior); behavior.is_object())
-    api::set(out, "spec.behavior", std::move(behavior));
-  if (Json conditions = take_annotation(out, kConditions); conditions.is_array())
-    api::set(out, "status.conditions", std::move(conditions));
-  const Json current = take_annotation(out, kCurrent);
-  if (const auto* list = current.if_array()) {
-    JsonArray metrics;
-    for (const auto& metric : *list)
-      metrics.push_back(moved(metric, kCurrents, &Place::shown, &Place::stored));
-    api::set(out, "status.currentMetrics", std::move(metrics));
+  Json out = begin(shown, "autoscaling/v2");
+  JsonObject annotations = api::object(shown, "metadata.annotations");
+  JsonArray metrics, current;
+  for (const Json& metric : take_list(annotations, "metrics")) {
+    metrics.push_back(translated(metric, kSpecFields, &Field::v1, &Field::v2));
+    add_target_type(metrics.back());
   }
+  if (const Json* cpu = api::find(shown, "spec.targetCPUUtilizationPercentage");
+      cpu != nullptr || metrics.empty())
+    metrics.insert(metrics.begin(),
+                   cpu_metric(api::num(shown, "spec.targetCPUUtilizationPercentage", kDefaultCpu)));
+  api::set(out, "spec.metrics", std::move(metrics));
+  for (const Json& metric : take_list(annotations, "current-metrics"))
+    current.push_back(translated(metric, kStatusFields, &Field::v1, &Field::v2));
+  if (!current.empty()) api::set(out, "status.currentMetrics", std::move(current));
+  if (auto conditions = take_list(annotations, "conditions"); !conditions.empty())
+    api::set(out, "status.conditions", std::move(conditions));
+  if (const auto found = annotations.find(annotation_name("behavior")); found != annotations.end()) {
+    if (found->value().is_string())
+      if (auto behavior = api::parse_json(found->value().get_string());
+          behavior.ok() && behavior->is_object())
+        api::set(out, "spec.behavior", std::move(*behavior));
+    annotations.erase(annotation_name("behavior"));
+  }
+  set_annotations(out, std::move(annotations));
   return out;
 }
 

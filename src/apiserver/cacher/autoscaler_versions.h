@@ -1,17 +1,18 @@
 #pragma once
 
 #include "mk/api/json.h"
-#include "mk/api/types.h"
 
-// HorizontalPodAutoscalers are stored as autoscaling/v2. autoscaling/v1 is a view: one field for the use of
-// CPU, and what v1 has no field for in annotations (autoscaling.alpha.kubernetes.io/...), by which v1 clients
-// keep it.
+// autoscaling/v1 and v2 show the same HorizontalPodAutoscalers. They are stored as v2; v1 knows one target,
+// the CPU's utilization, and carries everything else in annotations (autoscaling.alpha.kubernetes.io/...), so
+// that who edits through v1 loses nothing.
 namespace mk::apiserver {
 
-bool is_autoscaler_view(const api::Gvr& gvr);
-api::Json autoscaler_for_view(const api::Json& stored);
-api::Json autoscaler_for_store(const api::Json& shown);
-// True for one of autoscaling/v1.
-bool is_shown_autoscaler(const api::Json& object);
+inline constexpr std::string_view kAutoscalers = "horizontalpodautoscalers.autoscaling";
+inline constexpr std::string_view kOldAutoscaling = "autoscaling/v1";
+
+// True for a HorizontalPodAutoscaler of autoscaling/v1.
+bool is_old_autoscaler(const api::Json& object);
+api::Json autoscaler_for_view(const api::Json& stored);  // v2 to v1
+api::Json autoscaler_for_store(const api::Json& shown);  // v1 to v2
 
 }  // namespace mk::apiserver

@@ -62,7 +62,12 @@ rt::Task<> PodWorker::terminate() {
     co_await volume_tasks_.stop();
     co_await reclaim();
   }
-  if (removed_ || pod().deleting()) co_await delete_from_api();
+  if (removed_ || pod().deleting()) {
+    co_await delete_from_api();
+  } else if (discard_ && snapshot_) {
+    co_await drop_containers();
+    co_await refresh();
+  }
 }
 
 rt::Task<> PodWorker::stop_all() {
@@ -178,6 +183,13 @@ rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
   for (const auto& id : ids) (void)co_await context_.runtime.containers->remove_sandbox(id);
 }
 
+rt::Task<> PodWorker::drop_containers() {
+  const auto containers = snapshot_->containers;
+  for (const auto& status : containers)
+    (void)co_await context_.runtime.containers->remove_container(status.id);
+  co_await remove_sandboxes(false);
+}
+
 rt::Task<> PodWorker::delete_from_api() {
   if (!reclaimed_) co_return;
   if (!removed_ && !writer_.writes_mirror()) {
@@ -196,12 +208,7 @@ rt::Task<> PodWorker::delete_from_api() {
     }
   }
   // Finalizers may keep the object; the node has nothing more to do with it.
-  if (snapshot_) {
-    const auto containers = snapshot_->containers;
-    for (const auto& status : containers)
-      (void)co_await context_.runtime.containers->remove_container(status.id);
-    co_await remove_sandboxes(false);
-  }
+  if (snapshot_) co_await drop_containers();
   auto work = [logs = volumes_.paths().logs] { (void)remove_tree(logs); };
   co_await context_.pool.run(std::move(work));
   done_ = true;
