@@ -111,7 +111,7 @@ def memory_of(cluster):
 
 def handshaken(address, context):
     """A socket whose TLS handshake is done. The client's half of TLS is dropped: many of them shall cost us little."""
-    connection = socket.create_connection(address)
+    connection = socket.create_connection(address, timeout=30)
     inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(inward, outward)
     while True:
@@ -238,7 +238,7 @@ class Surviving(unittest.TestCase):
         self.assertTrue(self.serves())
 
     def saying(self, text, context=None):
-        connection = socket.create_connection(self.address())
+        connection = socket.create_connection(self.address(), timeout=30)
         if context is not None:
             connection = context.wrap_socket(connection)
         connection.sendall(text)

@@ -1,5 +1,6 @@
 #include "cacher/event_versions.h"
 
+#include "cacher/autoscaler_versions.h"
 
 namespace mk::apiserver {
 namespace {
@@ -45,6 +46,8 @@ bool is_event_view(const api::Gvr& gvr) {
 }
 
 api::Gvr stored_as(const api::Gvr& gvr) {
+  if (gvr.qualified() == kAutoscalers && gvr.api_version() == kOldAutoscaling)
+    return api::Gvr{gvr.group, "v2", gvr.resource};
   return is_event_view(gvr) ? api::Gvr{"", "v1", "events"} : gvr;
 }
 

@@ -308,6 +308,8 @@ TEST_CASE("discovery, aggregated and not, and OpenAPI with ETags") {
   CHECK(hash_of("/api/v1", "pods") == "xPOwRZ+Yhw8=");
   CHECK(hash_of("/apis/apps/v1", "deployments") == "8aSe+NMegvE=");
   CHECK(hash_of("/apis/events.k8s.io/v1", "events") == hash_of("/api/v1", "events"));
+  CHECK(hash_of("/apis/autoscaling/v1", "horizontalpodautoscalers") ==
+        hash_of("/apis/autoscaling/v2", "horizontalpodautoscalers"));
   CHECK(hash_of("/apis/authentication.k8s.io/v1", "tokenreviews") == "none");
   const auto core = server.get("/api/v1").json();
   bool scale = false;

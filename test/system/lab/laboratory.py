@@ -25,7 +25,9 @@ class Laboratory:
         self._numbers = 0
         self._images = None
         run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", self.BRIDGE, "type", "bridge")
+        # Its own address: without one a bridge takes that of a port, and another when that host ends, and the others
+        # then send into nothing until they ask again.
+        run("ip", "link", "add", self.BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge")
         run("ip", "addr", "add", f"{self.NETWORK}.1/24", "dev", self.BRIDGE)
         run("ip", "link", "set", self.BRIDGE, "up")
         self.resolv_conf = os.path.join(folder, "resolv.conf")
