@@ -66,10 +66,12 @@ class LocalClient : public client::Client {
   rt::Task<Result<Object>> get(Gvr gvr, Key key) override {
     MK_CO_ASSIGN(const ResourceRef resource, admit("get", gvr, key.ns, key.name, ""));
     if (const auto* read = virtuals_.reader(gvr)) {
-      MK_CO_ASSIGN(auto found, co_await (*read)(VirtualResources::Query{key.ns, key.name, "", ""}));
+      VirtualResources::Query query{key.ns, key.name, "", ""};
+      MK_CO_ASSIGN(auto found, co_await (*read)(std::move(query)));
       if (found.empty()) co_return not_found(gvr, key.name);
       co_return std::move(found.front());
     }
+    if (registry_.cacher().may_be_behind("")) MK_CO_TRY(co_await registry_.cacher().store().linearize());
     co_return registry_.get(*resource, key);
   }
 
@@ -102,6 +104,8 @@ class LocalClient : public client::Client {
                                                          client::WatchOptions options) override {
     MK_CO_ASSIGN(const ResourceRef resource,
                  admit_selected("watch", gvr, ns, options.field_selector, options.label_selector));
+    if (registry_.cacher().may_be_behind(options.resource_version))
+      MK_CO_TRY(co_await registry_.cacher().store().linearize());
     MK_CO_ASSIGN(auto start, start_watch(registry_.cacher(), *resource, ns, options));
     std::unique_ptr<client::Watch> watch = std::make_unique<LocalWatch>(resource, std::move(start));
     co_return watch;

@@ -1,5 +1,7 @@
 #include "mk/apiserver/server.h"
 
+#include <algorithm>
+
 #include "admission/admission.h"
 #include "admission/node_restriction.h"
 #include "admission/policies/policies.h"
@@ -94,10 +96,11 @@ class Server : public ApiServer {
   std::unique_ptr<ResourceHandlers> resources_;
   std::unique_ptr<Paths> paths_;
   std::unique_ptr<Join> join_;
+  std::unique_ptr<ServerPaths> server_paths_;
   std::unique_ptr<Fairness> fairness_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::unique_ptr<client::Client>> clients_;  // by user
-  rt::Event own_removed_;
+  rt::Event own_changed_;
   rt::Group group_;
   std::unique_ptr<net::HttpServer> http_;
 };
@@ -139,12 +142,14 @@ void Server::build() {
     paths_->add_check(name, true, [] { return std::string(); });
   Join::Options join{options_.ca_pem,         options_.ca,           options_.agent_token,
                      options_.cluster_cidr,   options_.service_cidr, options_.cluster_dns,
-                     options_.cluster_domain, options_.version};
+                     options_.cluster_domain, options_.version,      options_.server_token,
+                     options_.servers};
   join_ = std::make_unique<Join>(std::move(join), *registry_);
+  server_paths_ = std::make_unique<ServerPaths>(options_.servers);
   fairness_ = std::make_unique<Fairness>(cacher_, clock_);
   metrics_.add_source([this] { return fairness_->metrics(); });
   front_ = std::make_unique<Front>(Front::Parts{*authenticator_, *authorizer_, table_, *resources_, *paths_,
-                                                *join_, metrics_, *fairness_, clock_});
+                                                *join_, *server_paths_, metrics_, *fairness_, clock_});
 }
 
 void Server::add_virtual_resources() {
@@ -200,26 +205,32 @@ rt::Task<Result<void>> Server::start() {
 BootstrapOptions Server::bootstrap_options() const {
   BootstrapOptions out;
   out.service_cidr = options_.service_cidr;
-  out.advertise_address = options_.advertise_address;
   out.port = options_.port;
+  if (options_.servers != nullptr)
+    for (const auto& server : options_.servers->list())
+      out.addresses.push_back(server.api_address.substr(0, server.api_address.rfind(':')));
+  if (out.addresses.empty()) out.addresses = {options_.advertise_address};
+  std::sort(out.addresses.begin(), out.addresses.end());
   return out;
 }
 
-// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them.
+// The kubernetes Service, its endpoints and the IPAddresses of Services come back when somebody deletes them;
+// the endpoints follow the servers.
 rt::Task<> Server::keep_bootstrapped() {
   const api::Key own("default", "kubernetes");
   for (const auto& resource :
        {api::resources::kServices, api::resources::kEndpoints, api::resources::kEndpointSlices}) {
     cacher_.resource(resource).on_change([this, own](const CacheEvent& event) {
-      if (event.removed && event.after.key() == own) own_removed_.notify_all();
+      if (event.removed && event.after.key() == own) own_changed_.notify_all();
     });
   }
   cacher_.resource(api::Gvr{"networking.k8s.io", "v1", "ipaddresses"})
       .on_change([this](const CacheEvent& event) {
-        if (event.removed && address_in_use(cacher_, event.after.json())) own_removed_.notify_all();
+        if (event.removed && address_in_use(cacher_, event.after.json())) own_changed_.notify_all();
       });
+  if (options_.servers != nullptr) options_.servers->set_changed([this] { own_changed_.notify_all(); });
   for (;;) {
-    co_await own_removed_.wait();
+    co_await own_changed_.wait();
     co_await clock_.sleep_for(std::chrono::seconds(1));  // a deletion of many settles first
     auto restored = co_await bootstrap(*registry_, bootstrap_options());
     if (!restored.ok())

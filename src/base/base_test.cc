@@ -1,10 +1,12 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
+#include <set>
 
 #include "mk/base/bytes.h"
 #include "mk/base/crc32c.h"
 #include "mk/base/files.h"
+#include "mk/base/hash.h"
 #include "mk/base/ids.h"
 #include "mk/base/result.h"
 #include "mk/base/strings.h"
@@ -84,4 +86,14 @@ TEST_CASE("files are written whole, with their mode, and trees removed") {
   REQUIRE(remove_tree(dir).ok());
   CHECK(!file_exists(dir));
   CHECK(remove_tree(dir).ok());
+}
+
+TEST_CASE("hash64 tells texts, lengths and seeds apart, and is the same in every version") {
+  CHECK(hash64("", 0) != hash64(std::string_view("\0", 1), 0));
+  CHECK(hash64("a", 0) != hash64("a", 1));
+  const std::string text(100, 'x');
+  std::set<std::uint64_t> seen;
+  for (std::size_t size = 0; size <= text.size(); ++size) seen.insert(hash64(text.substr(0, size), 7));
+  CHECK(seen.size() == text.size() + 1);
+  CHECK(hash64("the quick brown fox jumps", 42) == 0x49ed9c58aacc692);
 }

@@ -21,6 +21,7 @@ constexpr Verb kVerbs[] = {
     {"kubectl", "talk to a cluster", kubectl},
     {"images", "import FILE [--name REF] | list: images of this node", images},
     {"token", "create: print the token that agents join with", token},
+    {"members", "list | lead ID | remove ID: the servers of a cluster", members},
     {"cleanup", "stop the pods of a node that mk has left, and remove what they hold", cleanup},
     {"version", "print the version", version},
 };

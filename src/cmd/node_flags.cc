@@ -26,6 +26,7 @@ NodeFlags::NodeFlags() {
       .text("token", o.token, "secret that servers and agents join with")
       .text("token-file", token_file_, "file that holds it")
       .text("agent-token", o.agent_token, "another one, for agents alone")
+      .number("peer-port", o.peer_port, "port of the servers' own links")
       .text("join", o.join, "server to join, https://HOST:6443")
       .text("node-name", o.node_name, "name of this node")
       .text("node-ip", o.node_ip, "address of this node")

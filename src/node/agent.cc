@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "agent_servers.h"
 #include "host.h"
 #include "join.h"
 #include "mk/base/log.h"
@@ -15,12 +16,13 @@ class AgentRole : public Role {
   rt::Task<Result<void>> start() override;
   rt::Task<> stop() override {
     if (worker_) co_await worker_->stop();
+    if (servers_) co_await servers_->stop();
   }
 
  private:
   Process& process_;
   Options options_;
-  std::unique_ptr<net::HttpClient> http_;
+  std::unique_ptr<AgentServers> servers_;
   std::unique_ptr<client::Client> client_;
   std::unique_ptr<Worker> worker_;
 };
@@ -38,8 +40,13 @@ rt::Task<Result<void>> AgentRole::start() {
   connection.base_url = options_.join;
   connection.ca_pem = membership.ca_pem;
   connection.client_certificate = membership.client;
-  MK_CO_ASSIGN(http_, net::make_http_client(process_.loop, *process_.clock, std::move(connection)));
-  client_ = client::make_https_client(*http_, "kubelet");
+  // Of several servers another one answers: a silent one is not waited for long.
+  connection.connect_timeout = std::chrono::seconds(3);
+  connection.request_timeout = std::chrono::seconds(15);
+  MK_CO_ASSIGN(servers_,
+               AgentServers::open(process_, std::move(connection), options_.data_dir + "/agent/servers"));
+  client_ = client::make_https_client(servers_->http(), "kubelet");
+  servers_->follow(*client_);
   WorkerOptions worker;
   worker.options = options_;
   worker.cluster = membership.cluster;

@@ -79,28 +79,6 @@ std::optional<Membership> known_membership(const Options& options, const std::st
   return out;
 }
 
-// The server's CA, believed only if it is the one whose hash the token carries.
-rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::JoinToken token) {
-  net::ClientOptions options;
-  options.base_url = url;
-  options.insecure = true;  // nothing secret is sent before the hash has been compared
-  MK_CO_ASSIGN(auto http, net::make_http_client(process.loop, *process.clock, std::move(options)));
-  net::Request request("GET", "/cacerts");
-  MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
-  if (answer.status != 200)
-    co_return Error(Reason::kServiceUnavailable, url + " is no mk server (it has no /cacerts)");
-  if (token.ca_hash.empty())
-    co_return Error(Reason::kInvalid,
-                    "the token has no CA hash, so the server cannot be verified; use the complete token "
-                    "(K10...), which the server keeps in its file node-token");
-  if (pki::ca_hash(answer.body) != token.ca_hash)
-    co_return Error(
-        Reason::kUnauthorized,
-        "the CA of " + url +
-            " is not the one the token was made for; is the URL right, and the token of this cluster?");
-  co_return std::move(answer.body);
-}
-
 pki::CertificateRequest request_for(const std::string& node_name, pki::Usage usage) {
   pki::CertificateRequest request;
   request.common_name = "system:node:" + node_name;
@@ -159,6 +137,27 @@ rt::Task<Result<Membership>> apply(Process& process, Applicant applicant) {
 }
 
 }  // namespace
+
+rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::JoinToken token) {
+  net::ClientOptions options;
+  options.base_url = url;
+  options.insecure = true;  // nothing secret is sent before the hash has been compared
+  MK_CO_ASSIGN(auto http, net::make_http_client(process.loop, *process.clock, std::move(options)));
+  net::Request request("GET", "/cacerts");
+  MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
+  if (answer.status != 200)
+    co_return Error(Reason::kServiceUnavailable, url + " is no mk server (it has no /cacerts)");
+  if (token.ca_hash.empty())
+    co_return Error(Reason::kInvalid,
+                    "the token has no CA hash, so the server cannot be verified; use the complete token "
+                    "(K10...), which the server keeps in its file node-token");
+  if (pki::ca_hash(answer.body) != token.ca_hash)
+    co_return Error(
+        Reason::kUnauthorized,
+        "the CA of " + url +
+            " is not the one the token was made for; is the URL right, and the token of this cluster?");
+  co_return std::move(answer.body);
+}
 
 rt::Task<Result<Membership>> join_cluster(Process& process, const Options& options, std::string node_name,
                                           std::vector<std::string> addresses) {

@@ -5,6 +5,7 @@
 
 #include "mk/node/options.h"
 #include "mk/pki/certificate.h"
+#include "mk/pki/token.h"
 #include "process.h"
 #include "worker.h"
 
@@ -17,6 +18,9 @@ struct Membership {
   pki::KeyPair client, serving;
   ClusterSettings cluster;
 };
+
+// The CA of the server at `url`, believed only if it is the one whose hash the token carries.
+rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::JoinToken token);
 
 // Joins through options.join with options.token, or renews: the server gives the same node name only to the
 // machine that joined with it first. With a membership on disk that is still good for 30 days, asks nobody.

@@ -1,19 +1,22 @@
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "host.h"
+#include "leader_work.h"
 #include "mk/api/resource.h"
 #include "mk/apiserver/server.h"
 #include "mk/base/files.h"
 #include "mk/base/log.h"
 #include "mk/base/strings.h"
-#include "mk/controller/manager.h"
 #include "mk/node/options.h"
 #include "mk/pki/kubeconfig.h"
-#include "mk/scheduler/scheduler.h"
+#include "mk/quorum/replicated_store.h"
 #include "network_settings.h"
 #include "process.h"
 #include "server_files.h"
+#include "server_group.h"
+#include "server_join.h"
 #include "worker.h"
 
 namespace mk::node {
@@ -30,6 +33,10 @@ class ServerRole : public Role {
 
  private:
   Result<void> prepare();
+  Result<void> open_store();
+  rt::Task<Result<void>> enter_cluster();
+  std::unique_ptr<controller::Manager> make_controllers();
+  std::unique_ptr<scheduler::Scheduler> make_scheduler();
   Result<void> write_admin_kubeconfig() const;
   apiserver::ServerOptions server_options() const;
   std::unique_ptr<Worker> make_worker();
@@ -42,10 +49,11 @@ class ServerRole : public Role {
   std::string node_name_, node_ip_, advertise_address_;
   NetworkSettings network_;
   ServerFiles files_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::Disk> disk_ = store::make_real_disk();
+  std::unique_ptr<ServerGroup> group_;
+  std::unique_ptr<quorum::ReplicatedStore> store_;
   std::unique_ptr<apiserver::ApiServer> api_;
-  std::unique_ptr<controller::Manager> controllers_;
-  std::unique_ptr<scheduler::Scheduler> scheduler_;
+  std::unique_ptr<LeaderWork> leader_work_;
   std::unique_ptr<Worker> worker_;
 };
 
@@ -87,13 +95,54 @@ Result<void> ServerRole::prepare() {
       load_server_files(options_, names, {addresses.begin(), addresses.end()}, process_.now_seconds());
   if (!files.ok()) return std::move(files).error().wrap("cannot use the data directory " + options_.data_dir);
   files_ = std::move(files).value();
-  store::Options store;
+  group_ = std::make_unique<ServerGroup>(process_, options_, files_, advertise_address_);
+  return open_store();
+}
+
+Result<void> ServerRole::open_store() {
+  quorum::Options store;
   store.dir = options_.data_dir + "/server/db";
-  auto opened = store::open_store(process_.loop, std::move(store));
+  store.cluster = files_.cluster_id;
+  store.id = files_.server_id;
+  // Who joined another cluster must never found one, whatever its flags say today.
+  if (!files_.joined) store.founders = {quorum::Member{group_->self(), quorum::Member::Role::kVoter}};
+  auto make_worker = [this](const char* name) { return store::make_thread_worker(process_.loop, name); };
+  quorum::Doors doors{process_.loop, *process_.clock, *process_.random,
+                      *disk_,        *group_,         std::move(make_worker)};
+  auto opened = quorum::open_replicated_store(std::move(doors), std::move(store));
   if (!opened.ok())
     return std::move(opened).error().wrap("cannot use the data directory " + options_.data_dir);
   store_ = std::move(opened).value();
+  // Crash-only: what has been acknowledged is in the log, and the next start reads it.
+  store_->set_failed([](Error why) {
+    kLog.error("the store has failed, mk ends", "error", why.message());
+    std::_Exit(1);
+  });
+  group_->attach(*store_);
   return ok();
+}
+
+// Returns when the store knows everything that the cluster has acknowledged: for the first server at once,
+// for one that joins after it was taken in and has caught up, for one that comes back as soon as a majority
+// is there.
+rt::Task<Result<void>> ServerRole::enter_cluster() {
+  if (files_.joined) {
+    MK_CO_TRY(group_->listen());
+    if (!group_->is_member() && !options_.join.empty()) {
+      apiserver::ServerInfo self;
+      self.id = files_.server_id;
+      self.peer_address = group_->self().address;
+      MK_CO_TRY(co_await ask_to_be_added(process_, options_, files_.ca.certificate_pem, files_.admin,
+                                         std::move(self)));
+    }
+  }
+  for (bool said = false;;) {
+    auto known = co_await store_->linearize();
+    if (known.ok() || !known.error().is(Reason::kServiceUnavailable)) co_return known;
+    if (!std::exchange(said, true))
+      kLog.warn("waiting for the other servers", "why", known.error().message());
+    co_await process_.clock->sleep_for(std::chrono::milliseconds(200));
+  }
 }
 
 apiserver::ServerOptions ServerRole::server_options() const {
@@ -115,6 +164,8 @@ apiserver::ServerOptions ServerRole::server_options() const {
   out.kubelet_client = files_.kubelet_client;
   out.service_account_keys = {files_.service_account_key};
   out.agent_token = files_.agent_token;
+  out.server_token = files_.token;
+  out.servers = group_.get();
   return out;
 }
 
@@ -181,11 +232,7 @@ rt::Task<> ServerRole::mark_control_plane() {
   if (!patched.ok()) kLog.warn("cannot label the server's node", "error", patched.error().message());
 }
 
-rt::Task<Result<void>> ServerRole::start() {
-  MK_CO_TRY(prepare());
-  api_ = apiserver::make_api_server(process_.loop, *process_.clock, *store_, server_options());
-  MK_CO_TRY(co_await api_->start());
-  MK_CO_TRY(write_admin_kubeconfig());
+std::unique_ptr<controller::Manager> ServerRole::make_controllers() {
   controller::ManagerOptions manager;
   manager.cluster_cidr = options_.cluster_cidr;
   manager.ca_pem = files_.ca.certificate_pem;
@@ -194,14 +241,30 @@ rt::Task<Result<void>> ServerRole::start() {
   controller::ClientFor client_for = [this](const std::string& name) -> client::Client& {
     return controller_client(name);
   };
-  controllers_ = controller::make_manager(process_.loop, *process_.clock, *process_.random,
-                                          std::move(client_for), std::move(manager));
-  co_await controllers_->start();
-  if (!options_.disable_scheduler) {
-    scheduler_ = scheduler::make_scheduler(process_.loop, *process_.clock, *process_.random,
-                                           api_->client_as("system:kube-scheduler", {}));
-    co_await scheduler_->start();
-  }
+  return controller::make_manager(process_.loop, *process_.clock, *process_.random, std::move(client_for),
+                                  std::move(manager));
+}
+
+std::unique_ptr<scheduler::Scheduler> ServerRole::make_scheduler() {
+  if (options_.disable_scheduler) return nullptr;
+  return scheduler::make_scheduler(process_.loop, *process_.clock, *process_.random,
+                                   api_->client_as("system:kube-scheduler", {}));
+}
+
+rt::Task<Result<void>> ServerRole::start() {
+  if (!options_.join.empty()) MK_CO_TRY(co_await fetch_secrets(process_, options_));
+  MK_CO_TRY(prepare());
+  MK_CO_TRY(co_await enter_cluster());
+  api_ = apiserver::make_api_server(process_.loop, *process_.clock, *store_, server_options());
+  MK_CO_TRY(co_await api_->start());
+  MK_CO_TRY(write_admin_kubeconfig());
+  leader_work_ = std::make_unique<LeaderWork>(
+      process_.loop.executor(), [this] { return make_controllers(); }, [this] { return make_scheduler(); });
+  store_->set_leading_changed([this](bool leading) {
+    group_->leading_changed();
+    leader_work_->set_leading(leading);
+  });
+  leader_work_->start(store_->status().leading);
   if (!options_.disable_agent) {
     worker_ = make_worker();
     MK_CO_TRY(co_await worker_->start());
@@ -213,9 +276,10 @@ rt::Task<Result<void>> ServerRole::start() {
 
 rt::Task<> ServerRole::stop() {
   if (worker_) co_await worker_->stop();
-  if (scheduler_) co_await scheduler_->stop();
-  if (controllers_) co_await controllers_->stop();
+  if (leader_work_) co_await leader_work_->stop();
   if (api_) co_await api_->stop();
+  if (store_) co_await store_->stop();
+  if (group_) co_await group_->stop();
 }
 
 }  // namespace

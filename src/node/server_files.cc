@@ -6,6 +6,7 @@
 #include "mk/base/ids.h"
 #include "mk/base/strings.h"
 #include "mk/pki/token.h"
+#include "mk/quorum/peer_links.h"
 
 namespace mk::node {
 namespace {
@@ -47,11 +48,12 @@ class Folder {
     return write_file(path_ + "/" + name + ".crt", pair.certificate_pem, 0644);
   }
 
-  Result<pki::KeyPair> authority() const {
-    auto known = pair("ca");
+  Result<pki::KeyPair> authority(const std::string& name) const {
+    auto known = pair(name);
     if (known.ok() || !known.error().is(Reason::kNotFound)) return known;
-    const auto made = pki::make_ca("mk-ca@" + std::to_string(now_), now_ - kClockSkew, now_ + kCaLife);
-    MK_TRY(keep("ca", made));
+    const auto made =
+        pki::make_ca("mk-" + name + "@" + std::to_string(now_), now_ - kClockSkew, now_ + kCaLife);
+    MK_TRY(keep(name, made));
     return made;
   }
 
@@ -99,14 +101,29 @@ Result<std::string> password_of(const std::string& token) {
   return parsed.password;
 }
 
+// 48 random bits: servers choose without asking anybody.
+std::string make_server_id() {
+  std::uint64_t id = 1;
+  for (const char byte : random_bytes(6)) id = id << 8 | static_cast<unsigned char>(byte);
+  return std::to_string(id & ((1ull << 48) - 1) | 1);
+}
+
+std::string join_token(const pki::KeyPair& ca, const char* user, const std::string& password) {
+  pki::JoinToken join;
+  join.ca_hash = pki::ca_hash(ca.certificate_pem);
+  join.user = user;
+  join.password = password;
+  return join.str();
+}
+
 }  // namespace
 
 std::string ServerFiles::node_token() const {
-  pki::JoinToken join;
-  join.ca_hash = pki::ca_hash(ca.certificate_pem);
-  join.user = "node";
-  join.password = agent_token;
-  return join.str();
+  return join_token(ca, "node", agent_token);
+}
+
+std::string ServerFiles::server_token() const {
+  return join_token(ca, "server", token);
 }
 
 Result<ServerFiles> load_server_files(const Options& options, const std::vector<std::string>& names,
@@ -115,7 +132,8 @@ Result<ServerFiles> load_server_files(const Options& options, const std::vector<
   MK_TRY(make_dirs(tls, 0700));
   Folder folder(tls, now);
   ServerFiles out;
-  MK_ASSIGN(out.ca, folder.authority());
+  MK_ASSIGN(out.ca, folder.authority("ca"));
+  MK_ASSIGN(out.peer_ca, folder.authority("peer-ca"));
   pki::CertificateRequest serving;
   serving.common_name = "mk";
   serving.usage = pki::Usage::kServer;
@@ -128,6 +146,13 @@ Result<ServerFiles> load_server_files(const Options& options, const std::vector<
   MK_ASSIGN(out.service_account_key,
             folder.secret("service-account.key", [] { return pki::make_private_key(); }));
   Folder tokens(server, now);
+  MK_ASSIGN(out.cluster_id, tokens.secret("cluster-id", [] { return random_token(16); }));
+  out.joined = read_file(server + "/joined").ok();
+  MK_ASSIGN(const std::string id, tokens.secret("server-id", [] { return make_server_id(); }));
+  out.server_id = static_cast<std::uint64_t>(parse_int(id).value_or(0));
+  if (out.server_id == 0)
+    return Error(Reason::kInvalid, server + "/server-id does not hold a number; restore it from a backup");
+  MK_ASSIGN(out.peer, folder.leaf("peer", out.peer_ca, quorum::peer_certificate(out.server_id)));
   if (options.token.empty()) {
     MK_ASSIGN(out.token, tokens.secret("token", [] { return random_token(32); }));
   } else {
@@ -138,6 +163,7 @@ Result<ServerFiles> load_server_files(const Options& options, const std::vector<
     MK_ASSIGN(out.agent_token, password_of(options.agent_token));
   }
   MK_TRY(write_file(server + "/node-token", out.node_token() + "\n", 0600));
+  MK_TRY(write_file(server + "/server-token", out.server_token() + "\n", 0600));
   return out;
 }
 

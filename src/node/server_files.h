@@ -14,11 +14,17 @@ namespace mk::node {
 // certificates are made anew at a start when they expire within 120 days or no longer fit the names and
 // addresses.
 struct ServerFiles {
-  pki::KeyPair ca;  // the cluster's: servers, nodes, clients
+  pki::KeyPair ca;       // the cluster's: servers, nodes, clients
+  pki::KeyPair peer_ca;  // of servers' certificates for each other, and of nothing else
   pki::KeyPair serving, kubelet_client, admin;
-  std::string service_account_key;  // PEM
-  std::string token, agent_token;   // passwords of the join tokens
-  std::string node_token() const;   // the complete token agents join with
+  pki::KeyPair peer;  // how this server shows itself to the others
+  std::string cluster_id;
+  bool joined = false;               // the cluster is another server's founding
+  std::uint64_t server_id = 0;       // goes with this data directory and is never used again without it
+  std::string service_account_key;   // PEM
+  std::string token, agent_token;    // passwords of the join tokens
+  std::string node_token() const;    // the complete token agents join with
+  std::string server_token() const;  // and servers
 };
 
 // `addresses` and `names` go into the serving certificate.

@@ -7,11 +7,12 @@
 namespace mk::store {
 namespace {
 
-constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kPage = 4096, kSector = 512;
 constexpr std::size_t kMostRanges = 4096;
 
-// Pages written since the last sync, as ranges [first, end): writing is mostly sequential, so they are few.
-class DirtyPages {
+// Pages (or sectors) written since the last sync, as ranges [first, end): writing is mostly sequential, so
+// they are few.
+class DirtyUnits {
  public:
   // How many of [first, end) were clean.
   std::uint64_t add(std::uint64_t first, std::uint64_t end) {
@@ -45,8 +46,8 @@ class CountingFile : public File {
   }
   Result<void> write(std::uint64_t offset, std::string_view bytes) override {
     if (!bytes.empty()) {
-      const std::uint64_t end = (offset + bytes.size() + kPage - 1) / kPage;
-      counter_.written_bytes += dirty_.add(offset / kPage, end) * kPage;
+      const std::uint64_t end = (offset + bytes.size() + unit_ - 1) / unit_;
+      counter_.written_bytes += dirty_.add(offset / unit_, end) * unit_;
     }
     return file_->write(offset, bytes);
   }
@@ -57,12 +58,19 @@ class CountingFile : public File {
     ++counter_.syncs;
     return file_->sync();
   }
+  bool bypass_cache() override {
+    if (!file_->bypass_cache()) return false;
+    unit_ = kSector;
+    dirty_.clear();
+    return true;
+  }
 
  private:
   const std::unique_ptr<File> file_;
   const std::shared_ptr<void> owner_;
   CountingDisk::Counter& counter_;
-  DirtyPages dirty_;
+  std::uint64_t unit_ = kPage;
+  DirtyUnits dirty_;
 };
 
 }  // namespace

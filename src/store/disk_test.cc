@@ -82,6 +82,29 @@ TEST_CASE("A real disk says which path failed and why") {
   CHECK(written.error().message() == "write /dev/full: No space left on device; free some space");
 }
 
+TEST_CASE("Writes past the page cache and through it make one file") {
+  const TempDir temp;
+  auto disk = make_real_disk();
+  auto file = disk->open(temp.path() + "/f", Disk::Open::kCreate).value();
+  REQUIRE(file->write(0, std::string(2000, 'a')).ok());
+  if (!file->bypass_cache()) WARN("the file system of /tmp has no direct writes");
+  std::string expected(2000, 'a');
+  auto random = rt::make_random(3);
+  for (int i = 0; i < 60; ++i) {
+    const bool sectors = random->below(2) == 0;
+    const std::size_t unit = sectors ? 512 : 1;
+    const std::size_t offset = random->below(400000 / unit) * unit,
+                      size = random->below(600000 / unit) * unit;
+    const std::string bytes(size, static_cast<char>('b' + i % 20));
+    REQUIRE(file->write(offset, bytes).ok());
+    if (size == 0) continue;
+    expected.resize(std::max(expected.size(), offset + size));
+    expected.replace(offset, size, bytes);
+    if (i % 10 == 0) REQUIRE(file->sync().ok());
+    REQUIRE(file->read(0, 2 << 20).value() == expected);
+  }
+}
+
 TEST_CASE("A power cut keeps what was synced and leaves of the rest any sectors") {
   bool old = false, whole = false, torn = false, grown = false;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {

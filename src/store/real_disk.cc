@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "mk/store/disk.h"
@@ -36,7 +37,10 @@ Error system_error(const char* what, const std::string& path) {
 class RealFile : public File {
  public:
   RealFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  ~RealFile() override { ::close(fd_); }
+  ~RealFile() override {
+    ::close(fd_);
+    end_bypass();
+  }
 
   Result<std::string> read(std::uint64_t offset, std::size_t size) override {
     std::string out(size, '\0');
@@ -53,6 +57,20 @@ class RealFile : public File {
   }
 
   Result<void> write(std::uint64_t offset, std::string_view bytes) override {
+    const bool sectors = offset % kSector == 0 && bytes.size() % kSector == 0;
+    while (sectors && direct_ >= 0 && !bytes.empty()) {
+      const std::size_t size = std::min(bytes.size(), kBuffer);
+      std::memcpy(buffer_.get(), bytes.data(), size);
+      const ssize_t part = ::pwrite(direct_, buffer_.get(), size, static_cast<off_t>(offset));
+      if (part < 0 && errno == EINTR) continue;
+      // The device has larger sectors; nothing was written.
+      if (part < 0 && errno == EINVAL) end_bypass();
+      if (part < 0 && direct_ < 0) break;
+      if (part < 0) return system_error("write", path_);
+      offset += static_cast<std::uint64_t>(part);
+      bytes.remove_prefix(static_cast<std::size_t>(part));
+      if (part % static_cast<ssize_t>(kSector) != 0) break;
+    }
     while (!bytes.empty()) {
       const ssize_t part = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (part < 0 && errno == EINTR) continue;
@@ -74,6 +92,15 @@ class RealFile : public File {
     return static_cast<std::uint64_t>(info.st_size);
   }
 
+  bool bypass_cache() override {
+    if (direct_ >= 0) return true;
+    direct_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_DIRECT);
+    if (direct_ < 0) return false;
+    buffer_.reset(static_cast<char*>(std::aligned_alloc(kAlignment, kBuffer)));
+    MK_ASSERT(buffer_ != nullptr);
+    return true;
+  }
+
   // fdatasync and not fsync: it writes a changed size, but no time stamps.
   Result<void> sync() override {
     if (::fdatasync(fd_) != 0) return system_error("sync", path_);
@@ -81,12 +108,26 @@ class RealFile : public File {
   }
 
  private:
+  static constexpr std::size_t kSector = 512, kAlignment = 4096, kBuffer = 256 << 10;
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+
+  void end_bypass() {
+    if (direct_ >= 0) ::close(direct_);
+    direct_ = -1;
+    buffer_.reset();
+  }
+
   const int fd_;
   const std::string path_;
+  int direct_ = -1;  // the same file; what it writes must come from aligned memory
+  std::unique_ptr<char, Free> buffer_;
 };
 
 class RealDisk : public Disk {
  public:
+  bool is_system() const override { return true; }
   Result<std::unique_ptr<File>> open(const std::string& path, Open mode) override {
     const int create = mode == Open::kCreate ? O_CREAT : 0;
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | create, 0600);

@@ -12,6 +12,8 @@ Error error_of(sqlite3* database, std::string_view what) {
   const std::string text = std::string(what) + ": " + sqlite3_errmsg(database);
   if (code == SQLITE_FULL)
     return Error(Reason::kServiceUnavailable, text + "; free some space, nothing was changed");
+  if (code == SQLITE_BUSY)
+    return Error(Reason::kConflict, text + "; it is in use by another mk server: stop that one first");
   if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
     return Error(Reason::kForbidden, text + "; is the data directory writable?");
   if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
@@ -118,6 +120,25 @@ Database::~Database() {
 
 Result<void> Database::execute(const std::string& sql) {
   if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return last_error("store");
+  return ok();
+}
+
+void Database::checkpoint_by_hand() {
+  const auto committed = [](void* frames, sqlite3*, const char*, int count) {
+    *static_cast<int*>(frames) = count;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(handle_, committed, &wal_frames_);
+}
+
+Result<void> Database::checkpoint() {
+  int frames = 0, moved = 0;
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+  if (code != SQLITE_OK) return last_error("checkpoint of the store");
+  if (frames != moved)
+    return Error(Reason::kInternalError, "a checkpoint of the store stopped at page " +
+                                             std::to_string(moved) + " of " + std::to_string(frames));
+  wal_frames_ = 0;
   return ok();
 }
 

@@ -51,12 +51,21 @@ class Database {
 
   Result<void> execute(const std::string& sql);
   Statement prepare(std::string_view sql) { return Statement(handle_, sql); }
+  // From here on only checkpoint() makes a checkpoint, and wal_frames() counts.
+  void checkpoint_by_hand();
+  // Moves everything committed from the write-ahead log into the file and syncs it; an error if any of it
+  // could not be moved.
+  Result<void> checkpoint();
+  // Pages in the write-ahead log, as of the last commit; 0 after a checkpoint.
+  int wal_frames() const { return wal_frames_; }
+  sqlite3* handle() { return handle_; }
   // What the last failure means to a user; kServiceUnavailable for a full disk, kInternalError otherwise.
   Error last_error(std::string_view what) const;
 
  private:
   explicit Database(sqlite3* handle) : handle_(handle) {}
   sqlite3* handle_;
+  int wal_frames_ = 0;
 };
 
 }  // namespace mk::store

@@ -1,6 +1,7 @@
 """A node that runs short: conditions and taints, who must go and who stays, limits of local storage, unused images."""
 
 import http.server
+import os
 import threading
 import unittest
 
@@ -92,6 +93,11 @@ class ShortNode(unittest.TestCase):
         for name in ("spare", "kept"):
             self.cluster.api.create(path, pod(name, image=f"odd.example/{name}:v1", imagePullPolicy="IfNotPresent"))
             eventually(lambda: is_ready(self.cluster.pod(space, name)), 30, "pod " + name)  # noqa: B023
+        self.cluster.api.create(path, pod("ended", ["/bin/true"], spec={"restartPolicy": "Never"}))
+        eventually(lambda: self.cluster.pod(space, "ended")["status"]["phase"] == "Succeeded", 30, "the pod's end")
+        ended = self.cluster.pod(space, "ended")["status"]["containerStatuses"][0]["containerID"].removeprefix("mk://")
+        layers = os.path.join(self.cluster.data, "agent", "containers")
+        self.assertIn(ended, os.listdir(layers))
         self.cluster.api.delete(path + "/spare")
         eventually(lambda: self.cluster.api.request("GET", path + "/spare").status == 404, 30, "the pod's end")
         eventually(lambda: self.images() >= {"odd.example/spare:v1", "odd.example/kept:v1"}, 30, "both images")
@@ -102,9 +108,13 @@ class ShortNode(unittest.TestCase):
                      "eviction-soft-grace-period=nodefs.available=3s")
         eventually(lambda: "odd.example/spare:v1" not in self.images(), 60, "the unused image's end")
         self.assertEqual(condition(self.node(), "DiskPressure")["status"], "True")
-        ended = eventually(lambda: (now := self.cluster.pod(space, "kept"))["status"]["phase"] == "Failed" and now, 60,
-                           "the eviction")
-        self.assertIn("The node was low on resource: ephemeral-storage. ", ended["status"]["message"])
+        evicted = eventually(lambda: (now := self.cluster.pod(space, "kept"))["status"]["phase"] == "Failed" and now, 60,
+                             "the eviction")
+        self.assertIn("The node was low on resource: ephemeral-storage. ", evicted["status"]["message"])
+        eventually(lambda: ended not in os.listdir(layers), 20, "the ended container's files")
+        status = self.cluster.pod(space, "ended")["status"]
+        self.assertEqual((status["phase"], status["containerStatuses"][0]["state"]["terminated"]["exitCode"]),
+                         ("Succeeded", 0))
         self.assertTrue(imported <= self.images(), "an imported image was collected")
 
     def images(self):

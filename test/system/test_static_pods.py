@@ -1,7 +1,10 @@
 """Static pods: a folder of the node says what runs, the API shows it."""
 
 import os
+import unittest
 
+from lab import fixture
+from lab.cluster import Cluster
 from lab.fixture import OnSharedCluster
 from lab.laboratory import TOOLS
 from lab.wait import eventually
@@ -64,3 +67,25 @@ class StaticPods(OnSharedCluster):
         self.assertNotEqual(changed, marks["kubernetes.io/config.hash"])
         self.drop()
         self.assertEqual(self.api.get("/api/v1/pods?fieldSelector=metadata.name%3D" + self.name)["items"], [])
+
+
+class Crash(unittest.TestCase):
+    def test_a_static_pod_outlives_its_kubelet_and_keeps_its_mirror(self):
+        cluster = Cluster(fixture.lab, "fixed").start().with_node()
+        self.addCleanup(cluster.host.end)
+        file = os.path.join(cluster.data, "agent", "pod-manifests", "fixed.yaml")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(MANIFEST.format(image=TOOLS, what="one"))
+        path = CORE + "fixed-" + cluster.host.name
+        before = eventually(lambda: (pod := cluster.api.get(path))["status"].get("phase") == "Running" and pod, 30,
+                            "the static pod")
+        cluster.kill()
+        cluster.start()
+        cluster.wait_ready(cluster.host.name)
+        after = eventually(lambda: (pod := cluster.api.get(path))["status"].get("phase") == "Running" and pod, 30,
+                           "the static pod")
+        self.assertEqual(after["metadata"]["uid"], before["metadata"]["uid"])
+        first, second = (each["status"]["containerStatuses"][0] for each in (before, after))
+        self.assertEqual((second["containerID"], second["restartCount"]), (first["containerID"], 0))
+        os.unlink(file)
+        eventually(lambda: cluster.api.request("GET", path).status == 404, 30, "the mirror's end")

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mk/apiserver/servers.h"
 #include "mk/client/client.h"
 #include "mk/net/server.h"
 #include "mk/pki/certificate.h"
@@ -30,6 +31,8 @@ struct ServerOptions {
   pki::KeyPair kubelet_client;  // how this server shows itself to kubelets
   std::vector<std::string> service_account_keys;  // PEM; the first signs
   std::string agent_token;                        // what a joining node must know
+  std::string server_token;                       // what a joining server must know
+  Servers* servers = nullptr;                     // beside this one; none: it stays alone
 };
 
 // The API server: everything goes through it. Owns caches, registry, admission, authentication and

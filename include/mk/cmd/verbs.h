@@ -11,6 +11,7 @@ int agent(std::vector<std::string> arguments);
 int kubectl(std::vector<std::string> arguments);
 int images(std::vector<std::string> arguments);
 int token(std::vector<std::string> arguments);
+int members(std::vector<std::string> arguments);
 int cleanup(std::vector<std::string> arguments);
 int version(std::vector<std::string> arguments);
 

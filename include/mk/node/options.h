@@ -26,6 +26,7 @@ struct Options {
   std::string service_node_port_range = "30000-32767";
   std::string token;        // "": made at the first start
   std::string agent_token;  // "": the same as token
+  int peer_port = 2380;     // where the servers of a cluster speak to each other; closed while there is one
 
   // agent (and the node inside a server)
   std::string join;       // URL of a server

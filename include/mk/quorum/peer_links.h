@@ -17,6 +17,7 @@ namespace mk::quorum {
 struct PeerIdentity {
   ServerId id = 0;
   std::string cluster;       // servers of another cluster are refused
+  std::string address;       // how the others reach us; told to those who may not know us yet
   pki::KeyPair certificate;  // for peer_name(id), of the CA below, as server and as client
   std::string ca_pem;        // signs servers and nobody else
 };

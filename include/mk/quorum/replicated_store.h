@@ -43,6 +43,7 @@ struct Doors {
   store::Disk& disk;
   Links& links;
   std::function<std::unique_ptr<store::Worker>(const char* name)> make_worker;
+  std::shared_ptr<void> kept = {};  // lives as long as the store; may be empty
 };
 
 struct Status {
@@ -58,6 +59,9 @@ class ReplicatedStore : public store::Store {
   // Called on every change of who leads; controllers run where `leading`.
   virtual void set_leading_changed(std::function<void(bool leading)> changed) = 0;
 
+  // Called when other servers have become members, or are none any more.
+  virtual void set_members_changed(std::function<void()> changed) = 0;
+
   // Membership, one change at a time; asked of any server. kServiceUnavailable without a quorum, kConflict
   // while another change runs.
   virtual rt::Task<Result<void>> add(Peer peer) = 0;        // as a learner
@@ -69,11 +73,19 @@ class ReplicatedStore : public store::Store {
   // A consistent copy of the state in a file, online.
   virtual rt::Task<Result<std::string>> save_snapshot(std::string path) = 0;
 
+  // An orderly end: what is only in memory goes to the log, leadership to another server. Commits are refused
+  // from here on. Without it lazy changes of the last lazy_delay may be lost, and revisions skip ahead.
+  virtual rt::Task<> stop() = 0;
+
   // The process must end: the disk failed or the log contradicts the cluster. Called once.
   virtual void set_failed(std::function<void(Error)> failed) = 0;
 };
 
 // Recovers the log and the state, starts. Errors say what to do.
 Result<std::unique_ptr<ReplicatedStore>> open_replicated_store(Doors doors, Options options);
+
+// The same for a cluster of one server on the real disk, with threads of its own; id and founders are given.
+// It leads as soon as the loop runs: linearize() waits for that.
+Result<std::unique_ptr<ReplicatedStore>> open_single_store(rt::Loop& loop, Options options);
 
 }  // namespace mk::quorum

@@ -30,6 +30,9 @@ class File {
   // Makes what was written and the size durable (fdatasync). After a failure nothing since the last success
   // is known to be durable, and a later success does not make it so: the caller stops using the file.
   virtual Result<void> sync() = 0;
+  // From now on writes of whole 512-byte sectors go past the page cache, which would write whole pages: a
+  // small write then costs its own size. False: the system cannot, and nothing changes.
+  virtual bool bypass_cache() { return false; }
 };
 
 class Disk {
@@ -46,6 +49,8 @@ class Disk {
   virtual Result<void> remove(const std::string& path) = 0;  // of a file; none is not an error
   virtual Result<void> sync_dir(const std::string& dir) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& dir) = 0;
+  // The system's own calls reach the same files: SQLite may use them.
+  virtual bool is_system() const { return false; }
 };
 
 std::unique_ptr<Disk> make_real_disk();

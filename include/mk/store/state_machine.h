@@ -42,6 +42,9 @@ struct SnapshotFile {
   std::uint64_t size = 0;
 };
 
+// Of a live key.
+using KeyVisit = std::function<void(std::string_view key, Revision create_revision, Revision revision)>;
+
 class StateMachine {
  public:
   virtual ~StateMachine() = default;
@@ -58,14 +61,19 @@ class StateMachine {
   virtual rt::Task<Result<std::vector<Change>>> history(Revision since, std::size_t limit) = 0;
   virtual rt::Task<Result<Applied>> applied() = 0;
 
+  // Every live key, in no order; `visit` runs on the worker while the brain goes on.
+  virtual rt::Task<Result<void>> keys(KeyVisit visit) = 0;
+
   // Everything up to this index is in the database file itself, synced: the log before it may go. Grows by
   // checkpoint(); never from a guess.
   virtual rt::Task<Result<std::uint64_t>> checkpoint() = 0;
 
   // A consistent copy of the state into `path`, in small steps between transitions; never whole in memory.
+  // kConflict while another one is being made.
   virtual rt::Task<Result<SnapshotFile>> snapshot(std::string path) = 0;
-  // Replaces the state by a snapshot file that was checked (format, integrity, hash); crash-safe: before or
-  // after, never between.
+  // Checks a snapshot file (format, integrity, hash) and moves it into the place of the state; crash-safe:
+  // before or after, never between. What is queued, and the file, are gone afterwards. kInvalid: the file is
+  // none; the state stays.
   virtual rt::Task<Result<Applied>> install(std::string path) = 0;
 
   // The first failure to write. The process must stop: the state no longer follows the log.
@@ -74,10 +82,13 @@ class StateMachine {
 };
 
 struct StateMachineOptions {
-  std::string dir;  // state.db there
+  std::string dir;    // state.db there; made if missing
+  KeyVisit each_key;  // called for every live key before open returns; may be empty
 };
 
-// Opens or creates; kInvalid for another format, with what to do. The worker is used by nobody else.
+// Opens or creates; a file of format 1 (mk before there was a log) is taken over. kInvalid for another format,
+// kConflict for one that another process has open; the message says what to do. The worker is used by nobody
+// else.
 Result<std::unique_ptr<StateMachine>> open_state_machine(rt::Loop& loop, Disk& disk,
                                                          std::unique_ptr<Worker> worker,
                                                          StateMachineOptions options, Applied& found);

@@ -8,6 +8,7 @@
 #include "mk/base/files.h"
 #include "mk/rt/clock.h"
 #include "mk/rt/group.h"
+#include "test_store.h"
 
 namespace mk::apiserver::testing {
 
@@ -37,12 +38,10 @@ class PolicyCluster {
   }
 
  private:
-  std::unique_ptr<store::Store> open() {
+  std::unique_ptr<quorum::ReplicatedStore> open() {
     char pattern[] = "/tmp/mk-auth-XXXXXX";
     dir_ = ::mkdtemp(pattern);
-    store::Options options;
-    options.dir = dir_ + "/db";
-    return store::open_store(loop_, options).value();
+    return open_store(loop_, dir_ + "/db");
   }
 
   static std::pair<std::string, bool> key_of(const api::Json& object) {
@@ -70,7 +69,7 @@ class PolicyCluster {
 
   rt::Loop loop_;
   std::string dir_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<quorum::ReplicatedStore> store_;
 
  public:
   Cacher cacher;

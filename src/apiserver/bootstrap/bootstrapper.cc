@@ -119,12 +119,17 @@ Json kubernetes_endpoints(const BootstrapOptions& options) {
   labels["endpointslice.kubernetes.io/skip-mirror"] = "true";
   JsonObject meta = metadata("kubernetes", "default");
   meta["labels"] = std::move(labels);
-  JsonObject address, port, subset;
-  address["ip"] = api::text(options.advertise_address);
+  JsonObject port, subset;
+  JsonArray addresses;
+  for (const auto& each : options.addresses) {
+    JsonObject address;
+    address["ip"] = api::text(each);
+    addresses.push_back(std::move(address));
+  }
   port["name"] = "https";
   port["port"] = options.port;
   port["protocol"] = "TCP";
-  subset["addresses"] = JsonArray{std::move(address)};
+  subset["addresses"] = std::move(addresses);
   subset["ports"] = JsonArray{std::move(port)};
   JsonObject out;
   out["apiVersion"] = "v1";
@@ -139,10 +144,15 @@ Json kubernetes_slice(const BootstrapOptions& options) {
   labels["kubernetes.io/service-name"] = "kubernetes";
   JsonObject meta = metadata("kubernetes", "default");
   meta["labels"] = std::move(labels);
-  JsonObject endpoint, conditions, port;
-  conditions["ready"] = true;
-  endpoint["addresses"] = JsonArray{api::text(options.advertise_address)};
-  endpoint["conditions"] = std::move(conditions);
+  JsonObject port;
+  JsonArray endpoints;
+  for (const auto& each : options.addresses) {
+    JsonObject endpoint, conditions;
+    conditions["ready"] = true;
+    endpoint["addresses"] = JsonArray{api::text(each)};
+    endpoint["conditions"] = std::move(conditions);
+    endpoints.push_back(std::move(endpoint));
+  }
   port["name"] = "https";
   port["port"] = options.port;
   port["protocol"] = "TCP";
@@ -150,9 +160,9 @@ Json kubernetes_slice(const BootstrapOptions& options) {
   out["apiVersion"] = "discovery.k8s.io/v1";
   out["kind"] = "EndpointSlice";
   out["metadata"] = std::move(meta);
-  const bool v6 = options.advertise_address.find(':') != std::string::npos;
+  const bool v6 = options.addresses.front().find(':') != std::string::npos;
   out["addressType"] = v6 ? "IPv6" : "IPv4";
-  out["endpoints"] = JsonArray{std::move(endpoint)};
+  out["endpoints"] = std::move(endpoints);
   out["ports"] = JsonArray{std::move(port)};
   return out;
 }

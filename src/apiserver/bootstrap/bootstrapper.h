@@ -6,7 +6,7 @@ namespace mk::apiserver {
 
 struct BootstrapOptions {
   std::string service_cidr;
-  std::string advertise_address;
+  std::vector<std::string> addresses;  // of the servers, sorted: endpoints of the kubernetes Service
   int port = 6443;
 };
 

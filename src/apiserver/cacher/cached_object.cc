@@ -3,6 +3,7 @@
 #include <boost/json/serialize.hpp>
 #include <cstring>
 
+#include "cacher/autoscaler_versions.h"
 #include "cacher/event_versions.h"
 #include "mk/base/assert.h"
 
@@ -35,6 +36,7 @@ std::uint32_t append_metadata(std::string& out, const JsonObject& metadata) {
 
 SharedBytes encode_stored(const Json& object) {
   if (is_shown_event(object)) return encode_stored(event_for_store(object));
+  if (is_old_autoscaler(object)) return encode_stored(autoscaler_for_store(object));
   std::string out(sizeof(std::uint32_t), '\0');
   out.push_back('{');
   std::uint32_t hole = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cacher/autoscaler_versions.h"
 #include "cacher/cached_object.h"
 #include "cacher/event_versions.h"
 #include "mk/base/strings.h"
@@ -190,10 +191,24 @@ Cacher::Cacher(store::Store& store) : store_(store) {
   stored(kEvents).add_view("events.k8s.io/v1", [](const api::Object& object) {
     return api::Object(event_for_view(object.json()));
   });
-  store_.set_feed([this](const std::vector<store::Change>& changes) { feed(changes); });
+  stored(std::string(kAutoscalers)).add_view(std::string(kOldAutoscaling), [](const api::Object& object) {
+    const api::Object own(object.bytes());  // the shared object shall not keep a parsed form
+    return api::Object(autoscaler_for_view(own.json()));
+  });
+  // What comes while the past is read is part of it then.
+  store_.set_feed([this](const std::vector<store::Change>& changes) {
+    if (!loading_) feed(changes);
+  });
+  store_.set_skipped([this](store::Revision up_to) { skipped(up_to); });
+}
+
+bool Cacher::may_be_behind(std::string_view resource_version) const {
+  if (store_.current()) return false;
+  return resource_version.empty() || parse_int(resource_version).value_or(0) > revision();
 }
 
 rt::Task<Result<void>> Cacher::load() {
+  loading_ = true;
   const store::Revision now = store_.revision();
   MK_CO_ASSIGN(const store::Revision last, co_await last_change());
   const store::Revision since = std::max(store_.compacted(), last - kReplayMax);
@@ -201,11 +216,21 @@ rt::Task<Result<void>> Cacher::load() {
   loaded_ = since;
   for (auto& [name, cache] : resources_) cache->oldest_ = since;
   MK_CO_TRY(co_await replay(since));
-  if (last == now) co_return ok();
-  // Revisions were skipped: mk was killed and lazily written changes may be lost that watchers have seen.
-  // Only a new list tells them.
-  for (const char* lazy : kLazilyWritten) stored(lazy).oldest_ = now;
+  loading_ = false;
+  if (last != now) skipped(now);
   co_return ok();
+}
+
+// mk was killed, or another server leads: lazily written changes may be lost that watchers have seen. Only a
+// new list tells them.
+void Cacher::skipped(store::Revision up_to) {
+  for (const char* lazy : kLazilyWritten) {
+    ResourceCache& cache = stored(lazy);
+    cache.oldest_ = std::max(cache.oldest_, up_to);
+    for (auto& view : cache.views_) {
+      if (view.cache) view.cache->oldest_ = cache.oldest_;
+    }
+  }
 }
 
 rt::Task<Result<void>> Cacher::load_state(store::Revision at) {
@@ -242,8 +267,10 @@ rt::Task<Result<store::Revision>> Cacher::last_change() {
 
 rt::Task<Result<void>> Cacher::replay(store::Revision since) {
   for (;;) {
+    const store::Revision asked_at = store_.revision();
     MK_CO_ASSIGN(const auto changes, co_await store_.history(since, kLoadPage));
-    if (changes.empty()) co_return ok();
+    if (changes.empty() && asked_at == store_.revision()) co_return ok();
+    if (changes.empty()) continue;  // something was fed meanwhile, and not to us
     feed(changes);
     since = changes.back().revision;
   }
@@ -285,8 +312,15 @@ void Cacher::feed(const std::vector<store::Change>& changes) {
     event.revision = change.revision;
     event.removed = change.removed;
     event.key = object_key(change.key);
-    event.after = decode_stored(change.value, change.revision);
-    stored(change.key.substr(0, change.key.find('/'))).apply(std::move(event));
+    ResourceCache& cache = stored(change.key.substr(0, change.key.find('/')));
+    if (!change.removed || !change.value.empty()) {
+      event.after = decode_stored(change.value, change.revision);
+    } else if (const api::Object before = cache.get(event.key)) {
+      event.after = at_revision(before, change.revision);
+    } else {
+      continue;  // of what nobody here has seen
+    }
+    cache.apply(std::move(event));
   }
 }
 

@@ -145,6 +145,9 @@ class Cacher {
   // An entry of the store as this version of its resource shows it.
   api::Object show(const api::Gvr& gvr, std::string_view stored, store::Revision revision);
   store::Revision revision() const { return store_.revision(); }
+  // Must the store's linearize() come before an answer that is to be no older than this resourceVersion ("":
+  // than the request)? Never where one server is all there is.
+  bool may_be_behind(std::string_view resource_version) const;
   store::Store& store() { return store_; }
 
   static std::string store_key(const api::Gvr& gvr, const api::Key& key);
@@ -157,10 +160,12 @@ class Cacher {
   rt::Task<Result<store::Revision>> last_change();
   rt::Task<Result<void>> replay(store::Revision since);
   void feed(const std::vector<store::Change>& changes);
+  void skipped(store::Revision up_to);
 
   store::Store& store_;
   std::unordered_map<std::string, std::unique_ptr<ResourceCache>> resources_;
   store::Revision loaded_ = 0;
+  bool loading_ = false;
 };
 
 }  // namespace mk::apiserver

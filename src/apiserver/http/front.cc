@@ -135,6 +135,10 @@ rt::Task<> Front::answer_in_turn(Call& call, Result<Accepted> accepted) {
     co_await answer_error(call, std::move(accepted).error());
     co_return;
   }
+  if (ServerPaths::handles(call.info)) {
+    co_await parts_.servers.handle(call);
+    co_return;
+  }
   if (!call.info.resource_request) {
     co_await parts_.paths.handle(call);
     co_return;

@@ -6,6 +6,7 @@
 #include "http/metrics.h"
 #include "http/paths.h"
 #include "http/resource_handlers.h"
+#include "http/server_paths.h"
 #include "resources/resource_table.h"
 
 namespace mk::apiserver {
@@ -24,6 +25,7 @@ class Front {
     ResourceHandlers& resources;
     Paths& paths;
     Join& join;
+    ServerPaths& servers;
     Metrics& metrics;
     Fairness& fairness;
     rt::Clock& clock;

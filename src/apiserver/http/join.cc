@@ -37,12 +37,34 @@ rt::Task<> Join::handle(Call& call) {
     co_await answer_text(call, 200, "text/plain", options_.ca_pem);
     co_return;
   }
+  if (call.info.path == "/v1-mk/server") {
+    auto secrets = admit_server(call.exchange->request());
+    if (secrets.ok()) {
+      kLog.info("a server asked to join", "from", call.exchange->remote_address());
+      co_await answer_text(call, 200, "application/json", std::move(secrets).value());
+    } else {
+      co_await answer_error(call, std::move(secrets).error());
+    }
+    co_return;
+  }
   auto answer = co_await admit(call);
   if (answer.ok()) {
     co_await answer_json(call, 200, *answer);
   } else {
     co_await answer_error(call, std::move(answer).error());
   }
+}
+
+Result<std::string> Join::admit_server(const net::Request& request) const {
+  if (request.method != "POST") return Error(Reason::kMethodNotAllowed, "a server joins with POST");
+  if (options_.server_token.empty() ||
+      !knows_secret(request.headers.get("Authorization"), options_.server_token))
+    return Error(
+        Reason::kUnauthorized,
+        "the server token is wrong; a server's file server-token holds it (an agent's token is not enough)");
+  if (options_.servers == nullptr)
+    return Error(Reason::kForbidden, "this server cannot have others beside it");
+  return options_.servers->secrets();
 }
 
 rt::Task<Result<Json>> Join::admit(Call& call) {

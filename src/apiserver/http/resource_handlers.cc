@@ -150,6 +150,13 @@ rt::Task<> ResourceHandlers::read(Call& call, const VirtualResources::Read& read
 }
 
 rt::Task<> ResourceHandlers::get(Call& call) {
+  if (registry_.cacher().may_be_behind(call.query.get("resourceVersion"))) {
+    auto current = co_await registry_.cacher().store().linearize();
+    if (!current.ok()) {
+      co_await answer_error(call, std::move(current).error());
+      co_return;
+    }
+  }
   auto object = registry_.get(*call.resource, api::Key(call.info.ns, call.info.name));
   if (!object.ok()) {
     co_await answer_error(call, std::move(object).error());

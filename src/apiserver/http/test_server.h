@@ -11,6 +11,7 @@
 #include "mk/net/client.h"
 #include "mk/rt/group.h"
 #include "test_dir.h"
+#include "test_store.h"
 
 // For tests: a whole API server on a loopback port, with its own CA, and clients of several users.
 namespace mk::apiserver::testing {
@@ -18,9 +19,7 @@ namespace mk::apiserver::testing {
 class TestServer {
  public:
   TestServer() : clock_(rt::make_real_clock()) {
-    store::Options files;
-    files.dir = dir_.path() + "/db";
-    store_ = store::open_store(loop_, files).value();
+    store_ = open_store(loop_, dir_.path() + "/db");
     const auto now =
         std::chrono::duration_cast<std::chrono::seconds>(clock_->now().time_since_epoch()).count();
     from_ = now - 60;
@@ -151,7 +150,7 @@ class TestServer {
   rt::Loop loop_;
   std::unique_ptr<rt::Clock> clock_;
   TestDir dir_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<quorum::ReplicatedStore> store_;
   std::int64_t from_ = 0, until_ = 0;
   pki::KeyPair ca_;
   std::unique_ptr<ApiServer> server_;

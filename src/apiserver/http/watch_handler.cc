@@ -172,10 +172,12 @@ rt::Task<> until_over(Stream& stream, rt::Clock& clock, std::int64_t timeout_sec
 
 rt::Task<> ResourceHandlers::watch(Call& call) {
   client::WatchOptions options = watch_options(call);
+  auto checked = check_watch(call);
+  if (checked.ok() && registry_.cacher().may_be_behind(options.resource_version))
+    checked = co_await registry_.cacher().store().linearize();
   const bool any_version = options.resource_version.empty() || options.resource_version == "0";
   if (any_version && call.query.has("sendInitialEvents") && !options.send_initial_events)
     options.resource_version = std::to_string(registry_.cacher().revision());  // what is new from now on
-  auto checked = check_watch(call);
   auto start = checked.ok() ? start_watch(registry_.cacher(), *call.resource, call.info.ns, options)
                             : Result<WatchStart>(checked.error());
   if (!start.ok() && !start.error().is(Reason::kExpired)) {

@@ -119,6 +119,8 @@ Error expired_page(const Position& position, store::Revision now) {
 rt::Task<Result<ListResult>> list_objects(Cacher& cacher, const api::ResourceInfo& resource, std::string ns,
                                           client::ListOptions options) {
   MK_CO_TRY(check_options(options));
+  if (options.continue_token.empty() && cacher.may_be_behind(options.resource_version))
+    MK_CO_TRY(co_await cacher.store().linearize());
   MK_CO_ASSIGN(Filter filter, make_filter(resource, ns, options.label_selector, options.field_selector));
   if (!options.continue_token.empty()) {
     MK_CO_ASSIGN(const Position position, decode_position(options.continue_token));

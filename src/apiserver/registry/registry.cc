@@ -227,7 +227,9 @@ Result<void> Registry::check_identity(const WriteContext& context, Json& object)
   return ok();
 }
 
+// What a write is computed from, and what it is refused for, is no older than its request.
 rt::Task<Result<Written>> Registry::create(WriteContext& context, Json object) {
+  if (cacher_.may_be_behind("")) MK_CO_TRY(co_await cacher_.store().linearize());
   const api::Type& type = type_of(*context.resource);
   MK_CO_TRY(check_open(context));
   fill_identity(context, object);
@@ -303,6 +305,7 @@ rt::Task<Result<Written>> Registry::store_new(WriteContext& context, Json object
 }
 
 rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
+  if (cacher_.may_be_behind("")) MK_CO_TRY(co_await cacher_.store().linearize());
   fill_identity(context, object);
   MK_CO_TRY(check_identity(context, object));
   MK_CO_TRY(decode(context, type_of(*context.resource), object));
@@ -336,6 +339,7 @@ rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
 }
 
 rt::Task<Result<Written>> Registry::modify(WriteContext& context, Change change) {
+  if (cacher_.may_be_behind("")) MK_CO_TRY(co_await cacher_.store().linearize());
   const auto& gvr = context.resource->gvr;
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));
@@ -367,6 +371,7 @@ Result<Json> Registry::patched(WriteContext& context, client::PatchType type, co
 }
 
 rt::Task<Result<Written>> Registry::patch(WriteContext& context, client::PatchType type, Json patch) {
+  if (cacher_.may_be_behind("")) MK_CO_TRY(co_await cacher_.store().linearize());
   if (type == client::PatchType::kStrategicMerge && context.resource->extension)
     co_return Error(Reason::kUnsupportedMediaType,
                     "the body of the request was in an unknown format - accepted media types include: "

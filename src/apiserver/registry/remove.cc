@@ -81,6 +81,7 @@ bool mark_deleting(Json& object, std::int64_t grace, rt::WallTime now) {
 }  // namespace
 
 rt::Task<Result<Deleted>> Registry::remove(WriteContext& context, client::DeleteOptions options) {
+  if (cacher_.may_be_behind("")) MK_CO_TRY(co_await cacher_.store().linearize());
   const auto& gvr = context.resource->gvr;
   context.operation = "DELETE";
   for (int attempt = 0; attempt < 10; ++attempt) {

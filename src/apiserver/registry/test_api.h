@@ -10,6 +10,7 @@
 #include "registry/lister.h"
 #include "registry/registry.h"
 #include "test_dir.h"
+#include "test_store.h"
 
 // For tests: the registry as production has it, over a real store in a temporary folder, driven from
 // straight-line code.
@@ -30,7 +31,7 @@ class TestApi {
   // Closes the store in order and starts anew from it.
   void restart() {
     state_.reset();
-    store_.reset();
+    close_store(loop_, store_);
     start();
   }
 
@@ -139,16 +140,14 @@ class TestApi {
   };
 
   void start() {
-    store::Options options;
-    options.dir = dir_.path() + "/db";
-    store_ = store::open_store(loop_, options).value();
+    store_ = open_store(loop_, dir_.path() + "/db");
     state_ = std::make_unique<State>(*store_, clock);
     REQUIRE(run(state_->cacher.load()).ok());
   }
 
   rt::Loop loop_;
   TestDir dir_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<quorum::ReplicatedStore> store_;
   std::unique_ptr<State> state_;
 };
 

@@ -53,7 +53,9 @@ rt::Task<Result<void>> PodAutoscalerController::reconcile(api::Key key) {
   Look look{autoscaler, autoscaler.json(), {}, {}, 0, 0, ""};
   co_await decide(look, state);
   if (look.after == autoscaler.json()) co_return ok();
-  auto written = co_await client().update(kAutoscalers, api::Object(std::move(look.after)), "status", {});
+  api::Object changed(std::move(look.after));
+  const client::WriteOptions options;
+  auto written = co_await client().update(kAutoscalers, std::move(changed), "status", options);
   if (written.ok() || written.error().is(Reason::kNotFound)) co_return ok();
   co_return std::move(written).error();
 }
@@ -201,7 +203,9 @@ rt::Task<bool> PodAutoscalerController::measure(Look& look, std::int64_t& propos
 rt::Task<> PodAutoscalerController::rescale(Look& look, State& state) {
   api::Json scale = look.scale.json();
   api::set(scale, "spec.replicas", look.desired);
-  auto written = co_await client().update(look.target.gvr, api::Object(std::move(scale)), "scale", {});
+  api::Object changed(std::move(scale));
+  const client::WriteOptions options;
+  auto written = co_await client().update(look.target.gvr, std::move(changed), "scale", options);
   if (!written.ok()) {
     event(look.before, "Warning", "FailedRescale",
           fmt::format("New size: {}; reason: {}; error: {}", look.desired, look.why,

@@ -14,8 +14,12 @@ namespace {
 
 constexpr Log kLog("kubelet");
 constexpr auto kLook = std::chrono::seconds(10);
+constexpr auto kStorageLook =
+    std::chrono::seconds(9);       // less than kLook, so that none of its looks is left out
+constexpr int kStorageShare = 20;  // at most a twentieth of the time
 constexpr auto kLeastApart = std::chrono::seconds(1);  // however often the alarm rings
 constexpr auto kPatience = std::chrono::seconds(30);   // for a pod to end
+constexpr auto kDiscardPatience = std::chrono::seconds(5);
 constexpr auto kEndPoll = std::chrono::milliseconds(200);
 constexpr std::chrono::seconds kHardGrace{1};
 
@@ -100,7 +104,7 @@ rt::Task<bool> EvictionManager::relieve(Breach breach) {
   context_.events.node("Warning", "EvictionThresholdMet",
                        fmt::format("Attempting to reclaim {}", resource_of(signal)));
   if (is_disk(signal)) {
-    co_await hooks_.make_room();
+    co_await make_room();
     const Verdict after = co_await observe();
     const auto still = std::find_if(after.act.begin(), after.act.end(),
                                     [&](const Breach& each) { return each.threshold.signal == signal; });
@@ -119,6 +123,20 @@ rt::Task<bool> EvictionManager::relieve(Breach breach) {
   co_return false;
 }
 
+// Containers that have ended first: then nobody needs their images.
+rt::Task<> EvictionManager::make_room() {
+  const auto heavy = [](const PodWorker* worker) { return worker->has_dead_weight(); };
+  auto workers = pods_.all_workers();
+  for (PodWorker* worker : workers)
+    if (heavy(worker)) worker->discard_containers();
+  const auto until = context_.clock.mono() + kDiscardPatience;
+  while (std::any_of(workers.begin(), workers.end(), heavy) && context_.clock.mono() < until) {
+    co_await context_.clock.sleep_for(kEndPoll);
+    workers = pods_.all_workers();
+  }
+  co_await hooks_.drop_images();
+}
+
 std::vector<PodWorker*> EvictionManager::candidates() const {
   auto out = pods_.all_workers();
   std::erase_if(out, [](const PodWorker* worker) {
@@ -127,7 +145,10 @@ std::vector<PodWorker*> EvictionManager::candidates() const {
   return out;
 }
 
+// Walks over files, so the more there are the rarer it is.
 rt::Task<bool> EvictionManager::evict_over_limits() {
+  const auto began = context_.clock.mono();
+  if (began < storage_due_) co_return false;
   std::vector<std::pair<std::string, std::string>> over;
   std::vector<std::string> limited;
   for (const PodWorker* worker : candidates())
@@ -139,6 +160,8 @@ rt::Task<bool> EvictionManager::evict_over_limits() {
     const StorageUse use = co_await storage_of(*worker, false);
     if (auto why = storage_excess(pod.json(), use)) over.emplace_back(uid, std::move(*why));
   }
+  const auto ended = context_.clock.mono();
+  storage_due_ = ended + std::max<rt::Duration>(kStorageLook, kStorageShare * (ended - began));
   bool any = false;
   for (auto& [uid, why] : over) any = co_await evict(uid, std::move(why), kHardGrace) || any;
   co_return any;
@@ -209,7 +232,7 @@ rt::Task<bool> EvictionManager::evict(std::string uid, std::string message, std:
   if (is_critical(pod)) co_return false;
   kLog.warn("evicting a pod", "pod", pod_key(pod), "why", message);
   context_.events.pod(pod, "Warning", "Evicted", message);
-  worker->evict(std::move(message), grace);
+  worker->evict("Evicted", std::move(message), grace);
   const auto until = context_.clock.mono() + kPatience + grace;
   while (context_.clock.mono() < until) {
     const PodWorker* now = pods_.by_uid(uid);

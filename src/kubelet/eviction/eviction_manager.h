@@ -20,7 +20,7 @@ class EvictionManager {
  public:
   struct Hooks {
     std::function<void()> pressure_changed;
-    std::function<rt::Task<>()> make_room;  // on the disk, without touching pods
+    std::function<rt::Task<>()> drop_images;  // those that nobody needs
   };
   EvictionManager(Context& context, PodManager& pods, KubeletSettings settings, Hooks hooks);
 
@@ -37,6 +37,7 @@ class EvictionManager {
   rt::Task<> measure_processes(std::vector<PodUse>& pods, Signal signal);
   rt::Task<StorageUse> storage_of(const PodWorker& worker, bool inodes);
   rt::Task<bool> evict(std::string uid, std::string message, std::chrono::seconds grace);
+  rt::Task<> make_room();  // without touching what runs
   std::vector<PodWorker*> candidates() const;
 
   Context& context_;
@@ -45,6 +46,7 @@ class EvictionManager {
   Hooks hooks_;
   PressureTracker tracker_;
   PressureAlarm alarm_;
+  rt::MonoTime storage_due_;
 };
 
 }  // namespace mk::kubelet

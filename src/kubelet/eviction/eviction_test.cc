@@ -254,9 +254,16 @@ TEST_CASE("under pressure pods end as evicted, critical ones stay, and new ones 
 
 TEST_CASE("a disk that fills is emptied of what nobody needs before pods go") {
   ShortNode node("eviction-hard=nodefs.available<100%");
+  node.containers().exits_at_once["b"] = 0;
+  node.create("done", R"({"restartPolicy":"Never","containers":[{"name":"b","image":"img"}]})");
+  REQUIRE(node.phase("done") == "Succeeded");
+  CHECK(node.pods->by_uid("uid-done")->has_dead_weight());
   node.create("web", R"({"containers":[{"name":"a","image":"img"}]})");
   node.begin();
   CHECK(node.rooms >= 1);
+  CHECK_FALSE(node.pods->by_uid("uid-done")->has_dead_weight());
+  CHECK(node.phase("done") == "Succeeded");
+  CHECK(api::num(node.status_of("done"), "state.terminated.exitCode", -1) == 0);
   CHECK(node.reason("web") == "Evicted");
   CHECK(node.context.pressure.disk);
 }

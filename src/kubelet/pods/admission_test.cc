@@ -1,4 +1,5 @@
 #include "pods/admission.h"
+#include "pods/preemption.h"
 
 #include <catch2/catch.hpp>
 
@@ -51,4 +52,26 @@ TEST_CASE("a node refuses a pod that it was not chosen for") {
   CHECK(affinity("{matchFields: [{key: metadata.name, operator: In, values: [n]}]}") == "");
   CHECK(affinity("{matchFields: [{key: metadata.name, operator: In, values: [other]}]}") == "NodeAffinity");
   CHECK(affinity("{matchExpressions: [{key: color, operator: Exists}]}") == "");
+}
+
+namespace {
+Json sized(const std::string& cpu, int priority, const std::string& more = "") {
+  return *api::parse_json(R"({"spec":{"priority":)" + std::to_string(priority) +
+                          R"(,"containers":[{"name":"a","resources":{"requests":{"cpu":")" + cpu + "\"" +
+                          more + "}}}]}}");
+}
+}  // namespace
+
+TEST_CASE("a critical pod takes the room of as few as possible, the cheapest first") {
+  const NodeCapacity node{1000, 1 << 30, 1 << 30, 110};
+  const Json name = *api::parse_json(R"({"metadata":{"name":"n"}})");
+  const Json critical = sized("500m", 2'000'001'000), plain = sized("500m", 0);
+  const Json small = sized("100m", 0), large = sized("400m", 0), dear = sized("400m", 9),
+             core = sized("100m", 2'000'000'000);
+  const std::vector<const Json*> others{&core, &dear, &large, &small};
+  CHECK(victims_for(critical, others, node, name) == std::vector<std::size_t>{2, 3});
+  CHECK(victims_for(sized("300m", 2'000'001'000), others, node, name) == std::vector<std::size_t>{2});
+  CHECK(victims_for(plain, others, node, name).empty());
+  CHECK(victims_for(sized("1001m", 2'000'001'000), others, node, name).empty());
+  CHECK(victims_for(critical, {&small}, node, name).empty());
 }

@@ -10,6 +10,7 @@
 #include "mk/base/log.h"
 #include "pods/admission.h"
 #include "pods/events.h"
+#include "pods/preemption.h"
 #include "static_pods/manifest.h"
 
 namespace mk::kubelet {
@@ -123,7 +124,11 @@ void PodManager::on_pod(const api::Object& before, const api::Object& after) {
     const auto old = workers_.find(std::string(before.uid()));
     if (old != workers_.end()) old->second->removed();
   }
-  if (!after) return;
+  if (!after) {
+    // A mirror may have waited for the name.
+    if (static_changed && before) static_changed();
+    return;
+  }
   const auto known = workers_.find(std::string(after.uid()));
   if (known != workers_.end())
     known->second->update(after);
@@ -140,22 +145,38 @@ std::vector<api::Object> PodManager::held_besides(const std::string& uid) const 
   return out;
 }
 
+// A critical pod that lacks room gets it from others.
+std::optional<ReasonMessage> PodManager::admit_new(const Json& pod, const std::string& uid) {
+  if (auto refused = refuse ? refuse(pod) : std::nullopt) return refused;
+  const auto held = held_besides(uid);
+  std::vector<const Json*> others;
+  for (const auto& object : held) others.push_back(&object.json());
+  auto refused = admit(pod, others, context_.allocatable, node_());
+  if (!refused) return refused;
+  const auto victims = victims_for(pod, others, context_.allocatable, node_());
+  for (const auto index : victims) {
+    constexpr const char* kWhy = "Preempted in order to admit critical pod";
+    const Json& victim = *others[index];
+    context_.events.pod(victim, "Warning", "Preempting", kWhy);
+    if (PodWorker* worker = by_uid(std::string(api::str(victim, "metadata.uid"))))
+      worker->evict("Preempting", kWhy, grace_period(victim));
+  }
+  return victims.empty() ? refused : std::nullopt;
+}
+
 void PodManager::add(const api::Object& pod) {
   const std::string uid(pod.uid());
   if (uid.empty() || workers_.count(uid) != 0) return;
-  auto worker = std::make_shared<PodWorker>(context_, pod);
+  api::Object mirror;
+  if (is_static(pod.json())) mirror = pods_.get(pod.key());
+  if (mirror && !is_mirror(mirror.json())) mirror = api::Object();
+  auto worker =
+      std::make_shared<PodWorker>(context_, mirror ? api::Object(with_past(pod.json(), mirror.json())) : pod);
   worker->others = [this, uid] { return held_besides(uid); };
-  if (is_static(pod.json())) {
-    const api::Object mirror = pods_.get(pod.key());
-    worker->set_mirror(mirror && is_mirror(mirror.json()) ? mirror : api::Object());
-  }
+  if (is_static(pod.json())) worker->set_mirror(mirror);
   if (!terminal_phase(pod.json()) && !pod.deleting() &&
       api::list(pod.json(), "status.containerStatuses").empty()) {
-    const auto held = held_besides(uid);
-    std::vector<const Json*> others;
-    for (const auto& object : held) others.push_back(&object.json());
-    auto refused = refuse ? refuse(pod.json()) : std::nullopt;
-    if (!refused) refused = admit(pod.json(), others, context_.allocatable, node_());
+    const auto refused = admit_new(pod.json(), uid);
     if (refused) {
       context_.events.pod(pod.json(), "Warning", refused->reason, refused->message);
       worker->reject(refused->reason, refused->message);

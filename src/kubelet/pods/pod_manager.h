@@ -40,6 +40,7 @@ class PodManager {
   void on_pod(const api::Object& before, const api::Object& after);
   void on_mirror(const api::Object& before, const api::Object& after);
   void add(const api::Object& pod);
+  std::optional<ReasonMessage> admit_new(const Json& pod, const std::string& uid);
   std::vector<api::Object> held_besides(const std::string& uid) const;
   rt::Task<> work(std::shared_ptr<PodWorker> worker, std::string uid);
   rt::Task<> remove_orphan(PodSnapshot orphan);

@@ -62,7 +62,12 @@ rt::Task<> PodWorker::terminate() {
     co_await volume_tasks_.stop();
     co_await reclaim();
   }
-  if (removed_ || pod().deleting()) co_await delete_from_api();
+  if (removed_ || pod().deleting()) {
+    co_await delete_from_api();
+  } else if (discard_ && snapshot_) {
+    co_await remove_wholly(context_, *snapshot_);
+    co_await refresh();
+  }
 }
 
 rt::Task<> PodWorker::stop_all() {

@@ -69,9 +69,14 @@ void PodWorker::reject(std::string reason, std::string message) {
   wake();
 }
 
-void PodWorker::evict(std::string message, std::chrono::seconds grace) {
+void PodWorker::evict(std::string reason, std::string message, std::chrono::seconds grace) {
   evicted_grace_ = grace;
-  reject("Evicted", std::move(message));
+  reject(std::move(reason), std::move(message));
+}
+
+void PodWorker::discard_containers() {
+  discard_ = true;
+  wake();
 }
 
 void PodWorker::wake() {

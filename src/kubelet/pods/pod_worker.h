@@ -34,8 +34,11 @@ class PodWorker {
   void set_mirror(api::Object mirror) { writer_.set_mirror(std::move(mirror)); }  // of a static pod
   void reject(std::string reason, std::string message);  // the node cannot take it: phase Failed
   void wake();                                           // look again
-  // Ends the pod for the good of the node: phase Failed, reason Evicted.
-  void evict(std::string message, std::chrono::seconds grace);
+  // Ends the pod for the good of the node ("Evicted", "Preempting"): phase Failed, a disruption.
+  void evict(std::string reason, std::string message, std::chrono::seconds grace);
+  // The disk is full: once the pod has ended, its containers go before it is deleted. Their logs stay.
+  void discard_containers();
+  bool has_dead_weight() const { return stopped_ && snapshot_.has_value(); }  // what discarding frees
   rt::Task<> run();
   rt::Task<> stop();  // ends the worker's own tasks; containers go on
 
@@ -131,7 +134,8 @@ class PodWorker {
   std::optional<rt::WallTime> wake_at_;
   rt::WallTime stop_deadline_, deleted_at_;
   bool dirty_ = true, volumes_ready_ = false, volumes_dirty_ = false;
-  bool removed_ = false, finished_ = false, stopped_ = false, reclaimed_ = false, done_ = false;
+  bool removed_ = false, discard_ = false, finished_ = false, stopped_ = false, reclaimed_ = false,
+       done_ = false;
 };
 
 }  // namespace mk::kubelet

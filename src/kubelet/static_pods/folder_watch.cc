@@ -13,14 +13,23 @@ constexpr std::uint32_t kEvents =
 constexpr std::uint32_t kGone = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
 constexpr std::size_t kBuffer = 16 << 10;
 
-bool folder_gone(const std::string& events) {
+struct Changes {
+  std::vector<std::string> removed;
+  bool folder_gone = false;
+};
+
+Changes parse_events(const std::string& events) {
+  Changes out;
   for (std::size_t at = 0; at + sizeof(inotify_event) <= events.size();) {
     inotify_event event;
     std::memcpy(&event, events.data() + at, sizeof(event));
-    if ((event.mask & kGone) != 0) return true;
-    at += sizeof(event) + event.len;
+    at += sizeof(event);
+    out.folder_gone |= (event.mask & kGone) != 0;
+    if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0 && event.len > 0)
+      out.removed.emplace_back(events.data() + at);
+    at += event.len;
   }
-  return false;
+  return out;
 }
 
 }  // namespace
@@ -36,13 +45,15 @@ bool FolderWatch::watch() {
   return watching_;
 }
 
-rt::Task<> FolderWatch::changed() {
+rt::Task<std::vector<std::string>> FolderWatch::changed() {
   if (!watching_) {
     while (!watch()) co_await clock_.sleep_for(kLookAgain);
-    co_return;
+    co_return std::vector<std::string>();
   }
   auto events = co_await notify_.read_some(kBuffer);
-  if (!events.ok() || folder_gone(*events)) watching_ = false;
+  Changes changes = parse_events(events.value_or(""));
+  if (!events.ok() || changes.folder_gone) watching_ = false;
+  co_return std::move(changes.removed);
 }
 
 }  // namespace mk::kubelet

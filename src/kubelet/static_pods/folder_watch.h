@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mk/rt/clock.h"
 #include "mk/rt/fd.h"
@@ -14,9 +15,10 @@ class FolderWatch {
  public:
   FolderWatch(rt::Executor executor, rt::Clock& clock, std::string folder);
 
-  // Until something may have changed since the last call returned. The first call returns once the folder is
-  // watched: whoever reads it after that misses nothing.
-  rt::Task<> changed();
+  // Until something may have changed since the last call returned; gives the names that went, also of those
+  // that came again at once. The first call returns once the folder is watched: whoever reads it after that
+  // misses nothing.
+  rt::Task<std::vector<std::string>> changed();
 
  private:
   bool watch();

@@ -169,6 +169,14 @@ bool shows(const Json& mirror, const Json& static_pod) {
   return is_mirror(mirror) && annotation(mirror, kConfigMirror) == annotation(static_pod, kConfigHash);
 }
 
+Json with_past(const Json& static_pod, const Json& mirror) {
+  Json out = static_pod;
+  if (!shows(mirror, static_pod)) return out;
+  for (const char* field : {"status.containerStatuses", "status.initContainerStatuses"})
+    if (const Json* past = api::find(mirror, field)) api::set(out, field, *past);
+  return out;
+}
+
 Json deleted_at(const Json& static_pod, rt::WallTime now) {
   Json out = static_pod;
   const auto grace = api::num(static_pod, "spec.terminationGracePeriodSeconds", 30);

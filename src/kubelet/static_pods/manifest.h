@@ -30,6 +30,10 @@ bool is_mirror(const Json& pod);
 // Does the mirror show this very manifest?
 bool shows(const Json& mirror, const Json& static_pod);
 
+// The pod with what its mirror remembers of its containers: how often they were started outlives the kubelet,
+// and a manifest that went and came back.
+Json with_past(const Json& static_pod, const Json& mirror);
+
 // The pod as if it had been deleted gracefully at `now`.
 Json deleted_at(const Json& static_pod, rt::WallTime now);
 

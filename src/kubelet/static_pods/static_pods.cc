@@ -14,7 +14,7 @@ namespace {
 
 constexpr Log kLog("kubelet");
 constexpr off_t kManifestMax = 10 << 20;
-constexpr auto kRetry = std::chrono::seconds(2);
+constexpr auto kRetry = std::chrono::seconds(2), kRetryMax = std::chrono::seconds(60);
 
 bool readable(const std::string& path) {
   struct stat info;
@@ -54,7 +54,10 @@ void StaticPods::wake() {
 
 rt::Task<> StaticPods::run_folder() {
   while (true) {
-    co_await folder_.changed();
+    // A manifest that went ends its pod, also when the same one comes back at once.
+    for (const auto& name : co_await folder_.changed())
+      manifests_.erase(context_.options.static_pods_dir + "/" + name);
+    sync_workers();
     co_await read();
     wake();
   }
@@ -99,15 +102,18 @@ const Json* StaticPods::wanted(const api::Key& key) const {
 }
 
 rt::Task<> StaticPods::run() {
+  rt::Duration pause = kRetry;
   while (true) {
     dirty_ = false;
     sync_workers();
     auto result = co_await sync_mirrors();
     if (!result.ok()) {
       kLog.warn("cannot show a static pod in the API, will retry", "error", result.error().message());
-      co_await rt::race(changed_.wait(), context_.clock.sleep_for(kRetry));
+      co_await rt::race(changed_.wait(), context_.clock.sleep_for(pause));
+      pause = std::min<rt::Duration>(2 * pause, kRetryMax);
       continue;
     }
+    pause = kRetry;
     while (!dirty_) co_await changed_.wait();
   }
 }
@@ -143,6 +149,7 @@ rt::Task<Result<void>> StaticPods::sync_mirrors() {
   std::map<api::Key, api::Object> running;
   for (PodWorker* worker : pods_.static_workers()) running[worker->pod().key()] = worker->pod();
   std::map<api::Key, bool> shown;
+  Result<void> out;
   const auto mirrors = pods_.mirrors();
   for (const auto& mirror : mirrors) {
     const auto pod = running.find(mirror.key());
@@ -152,7 +159,7 @@ rt::Task<Result<void>> StaticPods::sync_mirrors() {
       shown[mirror.key()] = true;
       continue;
     }
-    MK_CO_TRY(co_await remove_mirror(mirror));
+    if (auto removed = co_await remove_mirror(mirror); !removed.ok()) out = std::move(removed);
   }
   client::WriteOptions options;
   for (const auto& [key, pod] : running) {
@@ -160,9 +167,9 @@ rt::Task<Result<void>> StaticPods::sync_mirrors() {
     api::Object mirror(make_mirror(pod.json(), node_()));
     auto made = co_await context_.client.create(api::resources::kPods, key.ns, std::move(mirror), options);
     // A mirror that the watch will show, or a pod of somebody else that takes the name until it is deleted.
-    if (!made.ok() && !made.error().is(Reason::kAlreadyExists)) co_return std::move(made).error();
+    if (!made.ok() && !made.error().is(Reason::kAlreadyExists)) out = std::move(made).error();
   }
-  co_return ok();
+  co_return out;
 }
 
 }  // namespace mk::kubelet

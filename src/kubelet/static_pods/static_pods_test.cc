@@ -160,3 +160,42 @@ TEST_CASE("a broken manifest leaves the pod of the last good one") {
   CHECK(node.pods->workers().size() == 1);
   CHECK(node.hash() == first);
 }
+
+TEST_CASE("a manifest that went and came back at once restarts its pod, which counts") {
+  StaticNode node;
+  node.write("web.yaml", kWeb);
+  const auto first = node.get("web-n1");
+  REQUIRE(::unlink((node.options.static_pods_dir + "/web.yaml").c_str()) == 0);
+  node.write("web.yaml", kWeb);
+  node.advance(1s);
+  CHECK(node.phase("web-n1") == "Running");
+  CHECK(node.hash() == first.annotation(kConfigHash));
+  CHECK(api::num(node.status_of("web-n1"), "restartCount") == 1);
+}
+
+TEST_CASE("a name that somebody else's pod has is waited for, and holds up no other") {
+  StaticNode node;
+  node.create("web-n1", R"({"containers":[{"name":"b","image":"img:v1"}]})");
+  node.write("web.yaml", kWeb);
+  std::string other = kWeb;
+  other.replace(other.find("name: web,"), 10, "name: zoo,");
+  node.write("zoo.yaml", other);
+  CHECK(node.phase("zoo-n1") == "Running");
+  CHECK(node.get("web-n1").annotation(kConfigMirror).empty());
+  node.remove("web-n1", 0);
+  node.advance(1s);
+  CHECK_FALSE(node.get("web-n1").annotation(kConfigMirror).empty());
+}
+
+TEST_CASE("a static pod gets its room on a full node") {
+  StaticNode node;
+  node.create("big",
+              R"({"containers":[{"name":"b","image":"img:v1","resources":{"requests":{"cpu":"4"}}}]})");
+  REQUIRE(node.phase("big") == "Running");
+  std::string web = kWeb;
+  web.replace(web.find("image: \"img:v1\""), 15, "image: \"img:v1\", resources: {requests: {cpu: \"1\"}}");
+  node.write("web.yaml", web);
+  CHECK(node.phase("web-n1") == "Running");
+  CHECK(node.phase("big") == "Failed");
+  CHECK(api::str(node.get("big").json(), "status.reason") == "Preempting");
+}

@@ -1,10 +1,7 @@
-// Opens a log whose segments hold arbitrary bytes. What opens must go on: take an entry, sync, and open again
-// with the same content and that entry.
-
 #include <algorithm>
-#include <cstdlib>
 
 #include "batch.h"
+#include "fuzz/target.h"
 #include "log.h"
 #include "mk/base/crc32c.h"
 #include "mk/store/sim_disk.h"
@@ -14,10 +11,6 @@ namespace {
 
 using namespace mk;
 using namespace mk::quorum;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // Without right checksums nothing but the checksums would be tested. The first byte says which sectors get
 // them, so that damage is tried too.
@@ -36,24 +29,27 @@ void repair(std::string& content, unsigned char which) {
 
 void fill(store::Disk& disk, Sequence sequence, std::string_view bytes) {
   auto file = disk.open("/log/" + segment_name(sequence), store::Disk::Open::kCreate).value();
-  require(file->write(0, bytes).ok());
+  MK_ASSERT(file->write(0, bytes).ok());
 }
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 3) return 0;
-  std::string content(reinterpret_cast<const char*>(data) + 3, size - 3);
-  repair(content, data[0]);
+// Opens a log whose segments hold arbitrary bytes. What opens must go on: take an entry, sync, and open again
+// with the same content and that entry.
+MK_FUZZ_TARGET(log, input) {
+  if (input.size() < 3) return;
+  std::string content(input.substr(3));
+  repair(content, static_cast<unsigned char>(input[0]));
   auto random = rt::make_random(1);
   auto disk = store::SimDisk::make(*random);
-  require(disk->make_dirs("/log").ok());
+  MK_ASSERT(disk->make_dirs("/log").ok());
   // Two segments, cut at a sector, and perhaps a valid head before what is arbitrary.
-  const std::size_t cut = std::min<std::size_t>(content.size(), data[1] * kSector);
+  const std::size_t cut =
+      std::min<std::size_t>(content.size(), static_cast<unsigned char>(input[1]) * kSector);
   SegmentHead head;
   head.sequence = 1;
   head.cluster = "fuzz";
-  const std::string start = (data[2] & 1) != 0 ? encode_head(head) : "";
+  const std::string start = (input[2] & 1) != 0 ? encode_head(head) : "";
   fill(*disk, 1, start + content.substr(0, cut));
   if (cut < content.size()) fill(*disk, 2, content.substr(cut));
 
@@ -64,17 +60,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.reserve = 0;
   LogContent found;
   auto log = open_log(*disk, options, found);
-  if (!log.ok()) return 0;
+  if (!log.ok()) return;
   LogEntry entry;
   entry.index = found.base_index + found.entries.size() + 1;
   entry.term = found.term;
   entry.data = SharedBytes("after");
-  require(log.value()->append({entry}).ok());
-  require(log.value()->sync().ok());
+  MK_ASSERT(log.value()->append({entry}).ok());
+  MK_ASSERT(log.value()->sync().ok());
   LogContent again;
-  require(open_log(*disk, options, again).ok());
-  require(again.term == found.term && again.vote == found.vote && again.base_index == found.base_index);
-  require(again.entries.size() == found.entries.size() + 1);
-  require(again.entries.back().data.view() == "after");
-  return 0;
+  MK_ASSERT(open_log(*disk, options, again).ok());
+  MK_ASSERT(again.term == found.term && again.vote == found.vote && again.base_index == found.base_index);
+  MK_ASSERT(again.entries.size() == found.entries.size() + 1);
+  MK_ASSERT(again.entries.back().data.view() == "after");
 }

@@ -57,7 +57,8 @@ inline LogEntry make_entry(Index index, Term term, std::string data) {
 
 inline std::string random_text(rt::Random& random, std::size_t most) {
   std::string out(random.below(most + 1), '\0');
-  for (auto& c : out) c = static_cast<char>(random.next());
+  const std::uint64_t salt = random.next();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>((salt >> (i % 57)) ^ (i >> 6));
   return out;
 }
 

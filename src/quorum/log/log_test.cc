@@ -213,6 +213,56 @@ TEST_CASE("Every single flipped bit in what was synced is found, in the last wri
   CHECK(bench.restart().value() == model);
 }
 
+TEST_CASE("A write that is missing before later ones is damage, not the end") {
+  Bench bench(1);
+  LogModel model = bench.open().value();
+  for (Index i = 1; i <= 3; ++i) {
+    bench.append(model, {make_entry(i, 1, "small")});
+    REQUIRE(bench.log->sync().ok());
+  }
+  auto file = bench.disk->open("/log/" + segment_name(1), store::Disk::Open::kExisting).value();
+  REQUIRE(file->write(2 * kSector, std::string(kSector, '\0')).ok());
+  const auto found = bench.restart();
+  REQUIRE_FALSE(found.ok());
+  CHECK(found.error().message().find("lacks write 2 at byte 1024, but has later ones") != std::string::npos);
+  // The last one missing is what a power cut does.
+  REQUIRE(file->write(2 * kSector, std::string(2 * kSector, '\0')).error().is(Reason::kInternalError));
+  auto again = bench.disk->open("/log/" + segment_name(1), store::Disk::Open::kExisting).value();
+  REQUIRE(again->write(2 * kSector, std::string(2 * kSector, '\0')).ok());
+  model.entries.resize(1);
+  CHECK(bench.restart().value() == model);
+}
+
+TEST_CASE("Two interrupted writes in one place are never taken for one") {
+  Bench bench(1);
+  LogModel model = bench.open().value();
+  bench.append(model, {make_entry(1, 1, "kept")});
+  REQUIRE(bench.log->sync().ok());
+  const auto batch_of = [](char fill) {
+    BatchBuilder batch;
+    const std::string data(2000, fill);
+    Record record;
+    record.type = Record::Type::kEntry;
+    record.index = 2;
+    record.term = 1;
+    record.data = data;
+    put_record(batch, record);
+    return std::string(batch.seal(2));
+  };
+  const std::string first = batch_of('a'), second = batch_of('b');
+  constexpr std::size_t kAt = 2 * kSector, kPart = 2 * kSector;
+  const auto write = [&](std::size_t at, std::string_view bytes) {
+    auto file = bench.disk->open("/log/" + segment_name(1), store::Disk::Open::kExisting).value();
+    REQUIRE(file->write(at, bytes).ok());
+  };
+  write(kAt + kPart, std::string_view(first).substr(kPart));
+  CHECK(bench.restart().value() == model);
+  write(kAt, std::string_view(second).substr(0, kPart));
+  CHECK(bench.restart().value() == model);
+  write(kAt, second);
+  CHECK(bench.restart().value().last() == 2);
+}
+
 TEST_CASE("A flipped bit where nothing lives is overwritten and harms nobody") {
   Bench bench(1);
   LogModel model = bench.open().value();

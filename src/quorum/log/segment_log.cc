@@ -29,7 +29,9 @@ class SegmentLog : public Log {
         tail_(found.tail),
         size_(found.size),
         written_(found.written),
-        syncs_(found.syncs) {}
+        syncs_(found.syncs) {
+    if (file_ != nullptr) file_->bypass_cache();
+  }
 
   // The first segment of a new log.
   Result<void> begin() {
@@ -52,11 +54,7 @@ class SegmentLog : public Log {
   Result<void> append(const std::vector<LogEntry>& entries) override {
     MK_TRY(usable());
     if (entries.empty()) return ok();
-    MK_ASSIGN(const std::uint64_t free, free_bytes());
-    if (free < options_.reserve / 2)
-      return Error(Reason::kServiceUnavailable,
-                   fmt::format("only {} MiB are free below {}: nothing is written before there is more space",
-                               free >> 20, options_.dir));
+    MK_TRY(check_room());
     replaced_from_ = std::min(replaced_from_, entries.front().index);
     for (const auto& entry : entries) {
       MK_ASSERT(entry.index == state_.last + 1);
@@ -129,6 +127,7 @@ class SegmentLog : public Log {
     }
     places_.drop_below(state_.base + 1);
     batch_.clear();
+    room_checked_ = false;
     return drop_done_segments();
   }
 
@@ -163,6 +162,18 @@ class SegmentLog : public Log {
     auto free = disk_.free_bytes(options_.dir);
     if (!free.ok()) failed_ = free.error();
     return free;
+  }
+
+  // Once a batch: asking the system costs more than a small entry.
+  Result<void> check_room() {
+    if (room_checked_) return ok();
+    MK_ASSIGN(const std::uint64_t free, free_bytes());
+    if (free < options_.reserve / 2)
+      return Error(Reason::kServiceUnavailable,
+                   fmt::format("only {} MiB are free below {}: nothing is written before there is more space",
+                               free >> 20, options_.dir));
+    room_checked_ = true;
+    return ok();
   }
 
   void put_base(Record::Type type, Sequence first) {
@@ -248,6 +259,7 @@ class SegmentLog : public Log {
     if (!named.ok()) return keep_failure(std::move(named).error());
     segments_.push_back(sequence);
     file_ = std::move(named).value();
+    file_->bypass_cache();
     tail_ = kSector + sealed.size();
     size_ = size;
     return ok();
@@ -278,6 +290,7 @@ class SegmentLog : public Log {
   Steps terms_, places_;              // of entries; places_ as of the last sync
   Index replaced_from_ = UINT64_MAX;  // entries from here on are not where places_ says, since the last sync
   BatchBuilder batch_;
+  bool room_checked_ = false;
 
   std::vector<Sequence> segments_;  // the last is written to
   std::uint64_t number_;            // of the last batch

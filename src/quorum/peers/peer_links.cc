@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "mk/base/log.h"
 #include "mk/base/strings.h"
@@ -80,8 +81,22 @@ class HttpsPeerLinks : public PeerLinks {
     Line(HttpsPeerLinks& links, Peer peer)
         : wire(links.loop_, links.clock_, links.random_, links.identity_, std::move(peer)) {}
     Wire wire;
+    std::size_t callers = 0;  // connections of that server to us
     rt::Event end;
     bool ended = false;
+  };
+
+  // Counts a connection of another server while it lasts, also when it is cancelled.
+  struct Caller {
+    Caller(HttpsPeerLinks& links_, ServerId from_, std::string address)
+        : links(links_), from(from_), line(links.line_to_caller(from, std::move(address))) {}
+    ~Caller() { links.caller_left(from, line); }
+    Caller(const Caller&) = delete;
+    Caller& operator=(const Caller&) = delete;
+
+    HttpsPeerLinks& links;
+    const ServerId from;
+    const std::shared_ptr<Line> line;
   };
 
   rt::Task<> run_line(std::shared_ptr<Line> line) {
@@ -91,6 +106,11 @@ class HttpsPeerLinks : public PeerLinks {
     co_await rt::race(line->wire.run(), until_ended(line));
   }
 
+  std::shared_ptr<Line> begin_line(Peer peer);
+  static void end_line(Line& line);
+  // A server that joins hears of the others from the leader, and must answer it before it knows any of them.
+  std::shared_ptr<Line> line_to_caller(ServerId from, std::string address);
+  void caller_left(ServerId from, const std::shared_ptr<Line>& line);
   rt::Task<> accept(std::shared_ptr<net::Exchange> exchange);
   std::string refusal(const net::Exchange& exchange) const;
   rt::Task<> receive(ServerId from, net::RawStream& stream);
@@ -103,29 +123,60 @@ class HttpsPeerLinks : public PeerLinks {
   Received received_;
   std::unique_ptr<net::HttpServer> server_;
   std::map<ServerId, std::shared_ptr<Line>> wires_;
+  std::set<ServerId> members_;  // of set_peers(); the others in wires_ are callers we did not know
   rt::Group group_;
 };
 
 void HttpsPeerLinks::set_peers(std::vector<Peer> peers) {
   std::map<ServerId, std::shared_ptr<Line>> next;
-  for (auto& peer : peers) {
+  for (const auto& peer : peers) {
     if (peer.id == identity_.id || peer.id == 0) continue;
-    const auto known = wires_.find(peer.id);
     const ServerId id = peer.id;
+    const auto known = wires_.find(id);
     if (known != wires_.end() && known->second->wire.peer().address == peer.address) {
       next[id] = known->second;
       continue;
     }
-    auto line = std::make_shared<Line>(*this, std::move(peer));
-    next[id] = line;
-    group_.spawn("link to server " + std::to_string(id), run_line(line));
+    next[id] = begin_line(peer);
   }
   for (auto& [id, line] : wires_) {
-    if (next.count(id) != 0 && next[id] == line) continue;
-    line->ended = true;
-    line->end.notify_all();
+    const bool guest = members_.count(id) == 0 && line->callers > 0;
+    if (next.count(id) == 0 && guest) {
+      next[id] = line;
+    } else if (next.count(id) == 0 || next[id] != line) {
+      end_line(*line);
+    }
   }
+  members_.clear();
+  for (const auto& peer : peers) members_.insert(peer.id);
   wires_ = std::move(next);
+}
+
+std::shared_ptr<HttpsPeerLinks::Line> HttpsPeerLinks::begin_line(Peer peer) {
+  const ServerId id = peer.id;
+  auto line = std::make_shared<Line>(*this, std::move(peer));
+  group_.spawn("link to server " + std::to_string(id), run_line(line));
+  return line;
+}
+
+void HttpsPeerLinks::end_line(Line& line) {
+  line.ended = true;
+  line.end.notify_all();
+}
+
+std::shared_ptr<HttpsPeerLinks::Line> HttpsPeerLinks::line_to_caller(ServerId from, std::string address) {
+  auto& line = wires_[from];
+  if (!line) line = begin_line(Peer{from, std::move(address)});
+  ++line->callers;
+  return line;
+}
+
+void HttpsPeerLinks::caller_left(ServerId from, const std::shared_ptr<Line>& line) {
+  if (--line->callers > 0 || members_.count(from) != 0) return;
+  const auto found = wires_.find(from);
+  if (found == wires_.end() || found->second != line) return;
+  end_line(*line);
+  wires_.erase(found);
 }
 
 std::string HttpsPeerLinks::refusal(const net::Exchange& exchange) const {
@@ -152,6 +203,7 @@ rt::Task<> HttpsPeerLinks::accept(std::shared_ptr<net::Exchange> exchange) {
   net::Headers headers;
   auto stream = co_await exchange->upgrade(kPeerProtocol, std::move(headers));
   if (!stream.ok()) co_return;
+  Caller caller(*this, from, std::string(exchange->request().headers.get(kAddressHeader)));
   co_await rt::race(receive(from, **stream), give_life(**stream));
   (*stream)->close();
 }

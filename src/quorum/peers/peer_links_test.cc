@@ -40,6 +40,7 @@ struct Cluster {
 
   Server& start(PeerIdentity identity, int port = 0) {
     auto server = std::make_unique<Server>();
+    if (port != 0) identity.address = "127.0.0.1:" + std::to_string(port);
     server->links = listen_peers(loop, *clock, *random, "127.0.0.1", port, std::move(identity)).value();
     server->links->set_received([frames = &server->frames](ServerId from, SharedBytes frame) {
       frames->emplace_back(from, std::string(frame.view()));
@@ -100,6 +101,33 @@ TEST_CASE("frames arrive whole and in order, with the sender's id from its certi
   CHECK(two.frames[100].second == "99");
   CHECK(two.frames[101].second == large);
   CHECK(one.frames[0] == std::make_pair(ServerId(2), std::string("back")));
+}
+
+TEST_CASE("a server that knows nobody can answer who calls it") {
+  Cluster cluster;
+  int free_port = 0;
+  {
+    Cluster other;
+    free_port = other.start(other.identity(9)).links->port();
+    auto nothing = []() -> rt::Task<> { co_return; };
+    other.run(nothing());
+  }
+  Server& one = cluster.start(cluster.identity(1), free_port);
+  Server& two = cluster.start(cluster.identity(2));
+  one.links->set_peers({Cluster::at(2, two)});
+  auto body = [](Cluster& c, Server& a, Server& b) -> rt::Task<> {
+    a.links->send(2, std::string("ask"));
+    auto asked = [&b] { return !b.frames.empty(); };
+    co_await c.until(asked);
+    b.links->send(1, std::string("answer"));
+    auto answered = [&a] { return !a.frames.empty(); };
+    co_await c.until(answered);
+    a.links->set_peers({});
+    auto gone = [&b] { return !b.links->connected(1); };
+    co_await c.until(gone);
+  };
+  cluster.run(body(cluster, one, two));
+  CHECK(one.frames[0] == std::make_pair(ServerId(2), std::string("answer")));
 }
 
 TEST_CASE("servers of another cluster, of another CA and for another id are refused") {

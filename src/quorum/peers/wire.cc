@@ -82,6 +82,7 @@ rt::Task<Result<std::unique_ptr<net::RawStream>>> Wire::dial() {
   request.headers.set("Upgrade", kPeerProtocol);
   request.headers.set(kClusterHeader, identity_.cluster);
   request.headers.set(kToHeader, std::to_string(peer_.id));
+  request.headers.set(kAddressHeader, identity_.address);
   MK_CO_ASSIGN(auto upgraded, co_await client->upgrade(std::move(request)));
   co_return std::move(upgraded.stream);
 }

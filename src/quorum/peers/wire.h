@@ -14,6 +14,7 @@ constexpr const char* kPeerProtocol = "mk-peer/1";
 constexpr const char* kPeerPath = "/mk-peer/v1";
 constexpr const char* kClusterHeader = "Mk-Cluster";
 constexpr const char* kToHeader = "Mk-Peer-To";
+constexpr const char* kAddressHeader = "Mk-Peer-Address";  // of who dials
 
 // On the wire: the length in 4 bytes, little endian, then the frame. A length of 0 is only a sign of life.
 constexpr std::size_t kFrameMax = 32 << 20;

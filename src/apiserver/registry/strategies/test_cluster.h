@@ -30,6 +30,7 @@ class FakeStore : public store::Store {
     co_return Error(Reason::kInternalError, "a fake");
   }
   rt::Task<Result<void>> linearize() override { co_return ok(); }
+  bool current() const override { return true; }
   rt::Task<Result<void>> compact(store::Revision) override { co_return ok(); }
   store::Revision revision() const override { return revision_; }
   store::Revision compacted() const override { return 0; }
