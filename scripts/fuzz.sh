@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 source scripts/install_packages.sh
 
 RSS_MB=${FUZZ_RSS_MB:-1024}
-INPUT_SECONDS=10
+INPUT_SECONDS=30
 JOBS=2
 seconds=60
 if [[ "${1:-}" =~ ^[0-9]+$ ]]; then

@@ -123,6 +123,7 @@ void Server::build() {
   admission_->add(make_rbac_escalation(cacher_, *authorizer_));
   admission_->add(make_certificate_admission(*authorizer_));
   const PolicyWorld world{cacher_, *authorizer_, table_};
+  admission_->add(make_policy_authorship(world));
   admission_->add(make_mutating_policies(world));
   admission_->add(make_validating_policies(world));
   registry_ = std::make_unique<Registry>(cacher_, *strategies_, *admission_, clock_);

@@ -366,8 +366,10 @@ class Surviving(unittest.TestCase):
             leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
             node = {"Impersonate-User": "system:node:edge", "Impersonate-Group": "system:nodes"}
             lease = {"metadata": {"name": "edge"}, "spec": {"holderIdentity": "edge", "leaseDurationSeconds": 40}}
-            self.assertEqual(api.request("POST", leases, lease, headers=node).status, 201)
+            answer = api.request("POST", leases, lease, headers=node)
+            self.assertEqual(answer.status, 201, answer)
             for turn in range(50):
+                lease = answer.json
                 lease["spec"]["leaseTransitions"] = turn
                 answer = api.request("PUT", leases + "/edge", lease, headers=node)
                 self.assertEqual(answer.status, 200, answer)

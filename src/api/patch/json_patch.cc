@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mk/api/patch.h"
 #include "mk/base/strings.h"
 
@@ -9,6 +11,9 @@ namespace {
 constexpr std::size_t kOperationsMax = 10'000;
 // "copy" can double a document with each operation; what all copies of one patch together may add.
 constexpr std::size_t kCopiedBytesMax = 3 * 1024 * 1024;
+// As deep as a document may be that is parsed: operations could nest what they add without end, and readers
+// recurse.
+constexpr std::size_t kDepthMax = 1000;
 
 Error invalid_patch(std::string text) {
   return Error(Reason::kInvalid, std::move(text));
@@ -30,6 +35,16 @@ std::optional<std::size_t> element_index(std::string_view key, std::size_t size)
   if (!number || *number < 0 || (key.size() > 1 && key[0] == '0')) return std::nullopt;
   if (static_cast<std::size_t>(*number) >= size) return std::nullopt;
   return static_cast<std::size_t>(*number);
+}
+
+std::size_t depth_of(const Json& value) {
+  std::size_t out = 0;
+  if (const auto* fields = value.if_object()) {
+    for (const auto& field : *fields) out = std::max(out, 1 + depth_of(field.value()));
+  } else if (const auto* elements = value.if_array()) {
+    for (const auto& element : *elements) out = std::max(out, 1 + depth_of(element));
+  }
+  return out;
 }
 
 Json* step(Json& at, std::string_view key) {
@@ -84,6 +99,8 @@ class JsonPatch {
       document_ = std::move(value);
       return ok();
     }
+    if (keys.size() + depth_of(value) > kDepthMax)
+      return invalid_patch(fmt::format("add operation nests deeper than {} levels", kDepthMax));
     auto* parent = walk(document_, keys, keys.size() - 1);
     if (!parent) return missing("add", path);
     if (auto* fields = parent->if_object()) {
@@ -104,6 +121,8 @@ class JsonPatch {
     MK_ASSIGN(const auto keys, parse_pointer(path));
     auto* target = walk(document_, keys, keys.size());
     if (!target) return missing("replace", path);
+    if (keys.size() + depth_of(value) > kDepthMax)
+      return invalid_patch(fmt::format("replace operation nests deeper than {} levels", kDepthMax));
     *target = value;
     return ok();
   }
@@ -140,9 +159,9 @@ class JsonPatch {
       return invalid_patch(fmt::format("move operation does not apply: \"{}\" is inside \"{}\"", path, from));
     }
     MK_ASSIGN(const auto keys, parse_pointer(from));
-    const auto* source = walk(document_, keys, keys.size());
+    auto* source = walk(document_, keys, keys.size());
     if (!source) return missing("move", from);
-    Json value = *source;
+    Json value = std::move(*source);  // a copy would cost the size of the document, thousands of times
     MK_TRY(remove(from));
     return add(path, std::move(value));
   }

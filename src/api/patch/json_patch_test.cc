@@ -65,6 +65,20 @@ TEST_CASE("a JSON patch cannot grow a document without bound") {
   CHECK(!apply_json_patch(json(R"({"a":1})"), operations).ok());
 }
 
+TEST_CASE("a JSON patch cannot nest a document deeper than one that is parsed") {
+  const std::string deep = std::string(900, '[') + "1" + std::string(900, ']');
+  std::string path;
+  JsonArray operations{JsonObject{{"op", "add"}, {"path", "/a"}, {"value", json(deep)}}};
+  CHECK(apply_json_patch(json("{}"), operations).ok());
+  for (int i = 0; i < 899; ++i) path += "/0";
+  operations.push_back(JsonObject{{"op", "add"}, {"path", "/a" + path}, {"value", json(deep)}});
+  CHECK_FALSE(apply_json_patch(json("{}"), operations).ok());
+  operations.back() = JsonObject{{"op", "copy"}, {"from", "/a"}, {"path", "/a" + path}};
+  CHECK_FALSE(apply_json_patch(json("{}"), operations).ok());
+  operations.back() = JsonObject{{"op", "replace"}, {"path", "/a" + path + "/0"}, {"value", json(deep)}};
+  CHECK_FALSE(apply_json_patch(json("{}"), operations).ok());
+}
+
 TEST_CASE("RFC 7386") {
   const struct {
     const char *document, *patch, *result;

@@ -8,7 +8,7 @@
 namespace mk::apiserver {
 
 bool is_event_view(const api::Gvr& gvr);
-// The resource whose objects are stored: another one only for the view.
+// The resource whose objects are stored: another one only for views, this one and that of autoscaling/v1.
 api::Gvr stored_as(const api::Gvr& gvr);
 
 // An Event with the other version's field names. Fields that both share stay; so does what neither knows.

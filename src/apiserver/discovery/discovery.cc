@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "cacher/event_versions.h"
 #include "extensions/custom_resource.h"
 #include "mk/api/resource.h"
 #include "mk/base/strings.h"
@@ -62,10 +63,14 @@ JsonObject group_entry(const Group& group) {
   return out;
 }
 
-// Tells migrators when the version that is stored has changed: eight bytes of a digest of what it is.
-std::string storage_version_hash(const ResourceInfo& resource, const CustomResource& custom) {
-  const std::string stored = resource.gvr.group + "/" + custom.storage_version() + "/" + resource.kind;
-  return base64_encode(pki::sha256(stored).substr(0, 8));
+// Tells migrators when the version that is stored has changed: eight bytes of a digest of what it is. "" for
+// what is stored nowhere.
+std::string storage_version_hash(const ResourceInfo& resource) {
+  if (!resource.has_verb("list") || resource.gvr.resource == "componentstatuses") return {};
+  const auto* custom = custom_of(resource);
+  const api::Gvr stored = stored_as(resource.gvr);
+  const std::string version = custom ? custom->storage_version() : stored.version;
+  return base64_encode(pki::sha256(stored.group + "/" + version + "/" + resource.kind).substr(0, 8));
 }
 
 JsonObject legacy_resource(const ResourceInfo& resource) {
@@ -77,8 +82,8 @@ JsonObject legacy_resource(const ResourceInfo& resource) {
   out["verbs"] = texts(resource.verbs);
   if (!resource.short_names.empty()) out["shortNames"] = texts(resource.short_names);
   if (!resource.categories.empty()) out["categories"] = texts(resource.categories);
-  if (const auto* custom = custom_of(resource))
-    out["storageVersionHash"] = api::text(storage_version_hash(resource, *custom));
+  if (const auto hash = storage_version_hash(resource); !hash.empty())
+    out["storageVersionHash"] = api::text(hash);
   return out;
 }
 

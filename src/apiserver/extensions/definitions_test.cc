@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "http/test_server.h"
+#include "mk/base/strings.h"
 
 using namespace mk;
 using namespace mk::apiserver;
@@ -458,4 +459,44 @@ TEST_CASE("what custom resources look like is published") {
   const auto changed = server.get("/openapi/v3/apis/example.com/v1");
   CHECK(changed.headers.get("ETag") != tag);
   CHECK(changed.text.find("Another") != std::string::npos);
+}
+
+TEST_CASE("a policy sees custom resources in the version it asks for") {
+  const std::string kGroup = "/apis/admissionregistration.k8s.io/v1/";
+  Extended server;
+  server.define(kFooDefinition, kFoos);
+  const auto policy = [](const std::string& name, const std::string& match) {
+    return "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: "
+           "{name: " +
+           name + "}, spec: {matchConstraints: {matchPolicy: " + match +
+           ", resourceRules: [{apiGroups: [example.com], apiVersions: [v1], operations: [CREATE], resources: "
+           "[foos]}]},"
+           " validations: [{expression: 'false', messageExpression: '[object.apiVersion, "
+           "request.kind.version, "
+           "request.requestKind.version].join(\",\")'}]}}";
+  };
+  const auto bound = [](const std::string& name) {
+    return "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: "
+           "{name: " +
+           name + "}, spec: {policyName: " + name + ", validationActions: [Warn]}}";
+  };
+  for (const std::string match : {"Exact", "Equivalent"}) {
+    const std::string name = to_lower(match);
+    REQUIRE(server.post(kGroup + "validatingadmissionpolicies", policy(name, match)).status == 201);
+    REQUIRE(server.post(kGroup + "validatingadmissionpolicybindings", bound(name)).status == 201);
+  }
+  const auto warning = [&](const std::string& version) {
+    const auto made = server.post(
+        "/apis/example.com/" + version + "/namespaces/default/foos",
+        "{apiVersion: example.com/" + version + ", kind: Foo, metadata: {name: " + version + "}, spec: {}}");
+    REQUIRE(made.status == 201);
+    std::string out;
+    for (const auto& [field, value] : made.headers.all())
+      if (field == "Warning") out += value;
+    return out;
+  };
+  const auto second = warning("v2");
+  CHECK(second.find("example.com/v1,v1,v2") != std::string::npos);
+  CHECK(second.find("'exact'") == std::string::npos);
+  CHECK(warning("v1").find("example.com/v1,v1,v1") != std::string::npos);
 }

@@ -13,7 +13,7 @@ MK_FUZZ_TARGET(request, input) {
              body = input.substr(second + 1);
   for (const bool watch : {false, true}) {
     const auto info = parse_request("GET", path, watch);
-    MK_ASSERT(!info.resource_request || !info.resource.empty());
+    MK_ASSERT(!info.verb.empty() && (info.resource_request || info.resource.empty()));
   }
   (void)negotiate(types).ok();
   (void)patch_type(types).ok();

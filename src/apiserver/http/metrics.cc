@@ -95,7 +95,7 @@ std::string Metrics::text(Cacher& cacher) const {
       in_flight_);
   out += "# TYPE apiserver_storage_objects gauge\n";
   for (const auto& resource : api::builtin_resources()) {
-    if (!resource.has_verb("list") || is_event_view(resource.gvr)) continue;
+    if (!resource.has_verb("list") || stored_as(resource.gvr) != resource.gvr) continue;
     out += fmt::format("apiserver_storage_objects{{resource=\"{}\"}} {}\n", resource.gvr.qualified(),
                        cacher.resource(resource.gvr).size());
   }

@@ -298,6 +298,17 @@ TEST_CASE("discovery, aggregated and not, and OpenAPI with ETags") {
   const auto groups = server.get("/apis").json();
   CHECK(api::str(groups, "kind") == "APIGroupList");
   CHECK(api::str(server.get("/apis/apps").json(), "preferredVersion.groupVersion") == "apps/v1");
+  const auto hash_of = [&](const std::string& version, std::string_view resource) {
+    const Json all = server.get(version).json();
+    for (const auto& entry : api::list(all, "resources"))
+      if (api::str(entry, "name") == resource)
+        return std::string(api::str(entry, "storageVersionHash", "none"));
+    return std::string();
+  };
+  CHECK(hash_of("/api/v1", "pods") == "xPOwRZ+Yhw8=");
+  CHECK(hash_of("/apis/apps/v1", "deployments") == "8aSe+NMegvE=");
+  CHECK(hash_of("/apis/events.k8s.io/v1", "events") == hash_of("/api/v1", "events"));
+  CHECK(hash_of("/apis/authentication.k8s.io/v1", "tokenreviews") == "none");
   const auto core = server.get("/api/v1").json();
   bool scale = false;
   for (const auto& resource : api::list(core, "resources")) {

@@ -223,6 +223,26 @@ TEST_CASE("generation counts changes of the specification only; status and the r
   CHECK(status.generation() == 3);
 }
 
+TEST_CASE("an update of some kinds must name the revision it was computed from") {
+  TestApi api;
+  Json lease = TestApi::yaml(
+      "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l, namespace: default}, spec: {}}");
+  const auto made = api.try_update(lease);
+  REQUIRE(made.ok());
+  api::set(lease, "spec.leaseDurationSeconds", 5);
+  const auto refused = api.try_update(lease);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().is(Reason::kInvalid));
+  CHECK(refused.error().message() ==
+        "leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be "
+        "specified for an update");
+  api::set(lease, "metadata.resourceVersion", api::text(made->object.resource_version()));
+  CHECK(api.try_update(lease).ok());
+  const Json map = TestApi::yaml(config_map("any"));
+  api.create(config_map("any"));
+  CHECK(api.try_update(map).ok());
+}
+
 TEST_CASE("an update makes what is missing only for kinds that say so, and only with the right to create") {
   TestApi api;
   const Json lease = TestApi::yaml(

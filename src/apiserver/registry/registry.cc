@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "cacher/cached_object.h"
 #include "extensions/custom_resource.h"
 #include "mk/api/patch.h"
+#include "mk/api/validation.h"
 #include "mk/base/strings.h"
 #include "registry/errors.h"
 #include "registry/field_problems.h"
@@ -103,6 +105,36 @@ Result<void> check_expected(const WriteContext& context, const Json& sent, const
   if (!version.empty() && version != "0" && version != current.resource_version())
     return write_conflict(context.resource->gvr, context.name);
   return ok();
+}
+
+// Updates of these must say what they were computed from; of all other kinds an update without a revision
+// means "whatever is there".
+bool needs_revision(const api::ResourceInfo& resource) {
+  static const std::set<std::string, std::less<>> kKinds{
+      "apiservices.apiregistration.k8s.io",
+      "csidrivers.storage.k8s.io",
+      "csinodes.storage.k8s.io",
+      "customresourcedefinitions.apiextensions.k8s.io",
+      "leasecandidates.coordination.k8s.io",
+      "leases.coordination.k8s.io",
+      "mutatingadmissionpolicies.admissionregistration.k8s.io",
+      "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+      "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+      "poddisruptionbudgets.policy",
+      "runtimeclasses.node.k8s.io",
+      "validatingadmissionpolicies.admissionregistration.k8s.io",
+      "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+      "validatingwebhookconfigurations.admissionregistration.k8s.io",
+      "volumeattachments.storage.k8s.io",
+  };
+  return resource.extension != nullptr || kKinds.contains(resource.gvr.qualified());
+}
+
+Error revision_missing(const WriteContext& context) {
+  std::vector<Cause> causes;
+  causes.push_back(api::invalid("metadata.resourceVersion", "0x0", "must be specified for an update"));
+  const auto& gvr = context.resource->gvr;
+  return api::invalid_object(api::Gvk{gvr.group, gvr.version, gvr.resource}, context.name, std::move(causes));
 }
 
 // An object that is being deleted gets no new reasons to stay.
@@ -320,6 +352,10 @@ rt::Task<Result<Written>> Registry::update(WriteContext& context, Json object) {
     MK_CO_TRY(check_may_create(context));
     api::erase(object, "metadata.resourceVersion");
     co_return co_await create(context, std::move(object));
+  }
+  if (!conditional && needs_revision(*context.resource)) {
+    if (!cacher_.get(gvr, key_of(context))) co_return not_found(gvr, context.name);
+    co_return revision_missing(context);
   }
   for (int attempt = 0; attempt <= kRetries; ++attempt) {
     const Object current = cacher_.get(gvr, key_of(context));

@@ -186,17 +186,8 @@ rt::Task<Result<void>> DeploymentController::finish(Rollout rollout, bool may_cl
   }
   const auto wait = deployment::progress_check_after(updated, now);
   const auto key = before.key();
-  MK_CO_TRY(co_await write_status(before, std::move(updated)));
+  MK_CO_TRY(co_await write_status(kDeployments, before, std::move(updated)));
   if (wait && !before.deleting()) enqueue_after(key, *wait);
-  co_return ok();
-}
-
-rt::Task<Result<void>> DeploymentController::write_status(api::Object before, api::Json updated) {
-  const auto* present = api::find(before.json(), "status");
-  const auto* wanted = api::find(updated, "status");
-  if (present && wanted && *present == *wanted) co_return ok();
-  MK_CO_TRY(co_await client().update(kDeployments, api::Object(std::move(updated)), "status",
-                                     client::WriteOptions()));
   co_return ok();
 }
 

@@ -40,7 +40,6 @@ class DeploymentController : public Controller {
   rt::Task<Result<Rollout>> note_revision(Rollout rollout, std::string revision, std::string reason,
                                           std::string message);
   rt::Task<Result<void>> scale(Rollout& rollout, deployment::Scalings scalings);
-  rt::Task<Result<void>> write_status(api::Object before, api::Json updated);
   rt::Task<Result<Rollout>> note_pause(Rollout rollout);
   bool old_pods_running(const Rollout& rollout);
 

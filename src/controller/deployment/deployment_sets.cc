@@ -100,7 +100,7 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::create_new
     api::Json updated = rollout.deployment.json();
     deployment::set_progressing(updated, "False", "ReplicaSetCreateError", made.error().message(),
                                 clock().now());
-    MK_CO_TRY(co_await write_status(rollout.deployment, std::move(updated)));
+    MK_CO_TRY(co_await write_status(kDeployments, rollout.deployment, std::move(updated)));
     co_return std::move(made).error();
   }
   if (replicas > 0) {
@@ -130,7 +130,7 @@ rt::Task<Result<DeploymentController::Rollout>> DeploymentController::adopt_exis
   }
   api::Json updated = rollout.deployment.json();
   api::set(updated, "status.collisionCount", api::num(updated, "status.collisionCount") + 1);
-  MK_CO_TRY(co_await write_status(rollout.deployment, std::move(updated)));
+  MK_CO_TRY(co_await write_status(kDeployments, rollout.deployment, std::move(updated)));
   co_return Error(Reason::kConflict,
                   fmt::format("the name {} is taken by another ReplicaSet", wanted.name()));
 }

@@ -68,7 +68,8 @@ rt::Task<Result<void>> DisruptionController::reconcile(api::Key key) {
       const auto& why = found.error().message();
       event(budget, "Warning", "CalculateExpectedPodCountFailed",
             "Failed to calculate the number of expected pods: " + why);
-      co_return co_await write(budget, disruption::with_failure(budget.json(), why, clock().now()));
+      co_return co_await write_status(kBudgets, budget,
+                                      disruption::with_failure(budget.json(), why, clock().now()));
     }
     scale = *found;
     if (scale.unmanaged > 0)
@@ -87,15 +88,8 @@ rt::Task<Result<void>> DisruptionController::reconcile(api::Key key) {
   if (disrupted.look_again) enqueue_after(key, *disrupted.look_again - now + std::chrono::milliseconds(1));
   const auto demand = disruption::demand(budget.json(), static_cast<std::int64_t>(pods.size()), scale.total);
   const auto healthy = disruption::healthy_count(pods, disrupted);
-  co_return co_await write(budget, disruption::with_status(budget.json(), demand, healthy, disrupted, now));
-}
-
-rt::Task<Result<void>> DisruptionController::write(api::Object budget, api::Json changed) {
-  if (changed == budget.json()) co_return ok();
-  auto done =
-      co_await client().update(kBudgets, api::Object(std::move(changed)), "status", client::WriteOptions());
-  if (done.ok() || done.error().is(Reason::kNotFound)) co_return ok();
-  co_return std::move(done).error();
+  co_return co_await write_status(kBudgets, budget,
+                                  disruption::with_status(budget.json(), demand, healthy, disrupted, now));
 }
 
 // The replicas that the controllers of these pods want, each asked once.
@@ -158,10 +152,7 @@ rt::Task<Result<void>> StaleDisruptionController::reconcile(api::Key key) {
   }
   api::Json changed = pod.json();
   set_condition(changed, Condition("DisruptionTarget", "False", "", ""), clock().now());
-  auto done =
-      co_await client().update(kPods, api::Object(std::move(changed)), "status", client::WriteOptions());
-  if (done.ok() || done.error().is(Reason::kNotFound)) co_return ok();
-  co_return std::move(done).error();
+  co_return co_await write_status(kPods, pod, std::move(changed));
 }
 
 }  // namespace mk::controller

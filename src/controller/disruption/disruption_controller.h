@@ -20,7 +20,6 @@ class DisruptionController : public Controller {
   rt::Task<Result<void>> reconcile(api::Key key) override;
   rt::Task<Result<Scale>> scale_of(std::vector<api::Object> pods);
   rt::Task<Result<std::optional<std::int64_t>>> replicas_of(std::string ns, api::Json owner);
-  rt::Task<Result<void>> write(api::Object budget, api::Json changed);
 
   client::Informer& budgets_;
   client::Informer& pods_;

@@ -110,6 +110,16 @@ rt::Task<> Controller::joined(std::shared_ptr<Join> join, rt::Task<> task) {
   co_await std::move(task);
 }
 
+rt::Task<Result<void>> Controller::write_status(api::Gvr resource, api::Object before, api::Json changed) {
+  const auto* present = api::find(before.json(), "status");
+  const auto* wanted = api::find(changed, "status");
+  if (wanted == nullptr || (present != nullptr && *present == *wanted)) co_return ok();
+  auto done = co_await client().update(std::move(resource), api::Object(std::move(changed)), "status",
+                                       client::WriteOptions());
+  if (done.ok() || done.error().is(Reason::kNotFound)) co_return ok();
+  co_return std::move(done).error();
+}
+
 rt::Task<> Controller::run_all(std::vector<rt::Task<>> tasks) {
   auto join = std::make_shared<Join>();
   join->running = tasks.size();

@@ -52,6 +52,9 @@ class Controller {
   void enqueue(const api::Key& key);
   void enqueue_after(const api::Key& key, rt::Duration delay);
 
+  // Writes the status of `changed`; nothing where it is that of `before`, or the object is gone.
+  rt::Task<Result<void>> write_status(api::Gvr resource, api::Object before, api::Json changed);
+
   // Runs tasks side by side; returns when all have ended.
   rt::Task<> run_all(std::vector<rt::Task<>> tasks);
 

@@ -127,10 +127,9 @@ rt::Task<> PodOwnerController::create_pod(api::Object owner, api::Json pod,
 rt::Task<Result<void>> PodOwnerController::write_status(api::Object owner, api::Json status) {
   const auto* present = api::find(owner.json(), "status");
   if (present && *present == status) co_return ok();
-  auto changed = owner.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
-  MK_CO_TRY(
-      co_await client().update(variant_.resource, std::move(changed), "status", client::WriteOptions()));
-  co_return ok();
+  api::Json changed = owner.json();
+  api::set(changed, "status", std::move(status));
+  co_return co_await Controller::write_status(variant_.resource, std::move(owner), std::move(changed));
 }
 
 rt::Task<Problem> PodOwnerController::delete_pods(api::Object owner, std::vector<api::Object> pods) {

@@ -54,7 +54,8 @@ rt::Task<Result<void>> ReplicaSetController::reconcile(api::Key key) {
   Problem problem;
   if (decide && !set.deleting()) problem = co_await manage(set, active);
 
-  MK_CO_TRY(co_await write_status(set, active, terminating, problem));
+  MK_CO_TRY(co_await write_status(
+      set, replicaset::status_of(set.json(), active, terminating, problem, clock().now())));
   if (const auto wait = next_available(active, api::num(set.json(), "spec.minReadySeconds"), clock().now()))
     enqueue_after(key, *wait);
   // Creation refused (quota, admission): try again with growing delay.
@@ -92,17 +93,6 @@ std::unordered_map<std::string, int> ReplicaSetController::related_pods_per_node
     }
   }
   return counts;
-}
-
-rt::Task<Result<void>> ReplicaSetController::write_status(api::Object set, std::vector<api::Object> active,
-                                                          std::size_t terminating, Problem problem) {
-  auto status = replicaset::status_of(set.json(), active, terminating, problem, clock().now());
-  const auto* present = api::find(set.json(), "status");
-  if (present && *present == status) co_return ok();
-  auto changed = set.with([&status](api::Json& json) { api::set(json, "status", std::move(status)); });
-  MK_CO_TRY(
-      co_await client().update(variant().resource, std::move(changed), "status", client::WriteOptions()));
-  co_return ok();
 }
 
 }  // namespace mk::controller

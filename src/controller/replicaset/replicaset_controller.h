@@ -22,8 +22,6 @@ class ReplicaSetController : public PodOwnerController {
 
   rt::Task<Problem> manage(api::Object set, std::vector<api::Object> active);
   std::unordered_map<std::string, int> related_pods_per_node(const api::Object& set);
-  rt::Task<Result<void>> write_status(api::Object set, std::vector<api::Object> active,
-                                      std::size_t terminating, Problem problem);
 };
 
 }  // namespace mk::controller

@@ -123,10 +123,7 @@ rt::Task<Result<void>> ServiceCidrsController::set_ready(Object service_cidr, bo
     if (api::find(one, "reason") == nullptr) api::set(one, "reason", "");
   }
   api::set(changed, "status.conditions", std::move(conditions));
-  auto done =
-      co_await client().update(kServiceCidrs, Object(std::move(changed)), "status", client::WriteOptions());
-  if (done.ok() || done.error().is(Reason::kNotFound)) co_return ok();
-  co_return std::move(done).error();
+  co_return co_await write_status(kServiceCidrs, service_cidr, std::move(changed));
 }
 
 }  // namespace mk::controller

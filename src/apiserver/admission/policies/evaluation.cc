@@ -44,17 +44,23 @@ std::string name_of(const WriteContext& context, const Json* object) {
   return std::string(api::str(*object, "metadata.name"));
 }
 
+Json kind_json(const api::ResourceInfo& resource) {
+  const auto& gvr = resource.gvr;
+  return JsonObject{{"group", gvr.group}, {"version", gvr.version}, {"kind", resource.kind}};
+}
+
+Json resource_json(const api::ResourceInfo& resource) {
+  const auto& gvr = resource.gvr;
+  return JsonObject{{"group", gvr.group}, {"version", gvr.version}, {"resource", gvr.resource}};
+}
+
 // admission.k8s.io/v1 AdmissionRequest, without the objects.
-Json request_json(const WriteContext& context, const Json* object) {
-  const auto& gvr = context.resource->gvr;
-  const Json kind(
-      JsonObject{{"group", gvr.group}, {"version", gvr.version}, {"kind", context.resource->kind}});
-  const Json resource(JsonObject{{"group", gvr.group}, {"version", gvr.version}, {"resource", gvr.resource}});
+Json request_json(const WriteContext& context, const api::ResourceInfo& seen, const Json* object) {
   JsonObject out{{"uid", new_uid()},
-                 {"kind", kind},
-                 {"resource", resource},
-                 {"requestKind", kind},
-                 {"requestResource", resource},
+                 {"kind", kind_json(seen)},
+                 {"resource", resource_json(seen)},
+                 {"requestKind", kind_json(*context.resource)},
+                 {"requestResource", resource_json(*context.resource)},
                  {"subResource", context.subresource},
                  {"requestSubResource", context.subresource},
                  {"name", name_of(context, object)},
@@ -73,8 +79,8 @@ std::string verb_of(const WriteContext& context) {
 }  // namespace
 
 PolicyRequest::PolicyRequest(const WriteContext& context, const Json* object, const Json* old,
-                             const PolicyWorld& world)
-    : context_(context), object_(object), old_(old), world_(world) {}
+                             const PolicyWorld& world, ResourceRef seen)
+    : context_(context), object_(object), old_(old), world_(world), seen_(std::move(seen)) {}
 
 cel::AuthorizationAnswer PolicyRequest::authorize(const cel::AuthorizationQuery& query) const {
   Attributes attributes;
@@ -103,7 +109,7 @@ cel::AuthorizationAnswer PolicyRequest::authorize(const cel::AuthorizationQuery&
 }
 
 Value PolicyRequest::request() const {
-  if (!request_) request_ = request_json(context_, object_);
+  if (!request_) request_ = request_json(context_, *seen_, object_);
   return Value::json(*request_);
 }
 

@@ -13,8 +13,9 @@ namespace mk::apiserver {
 // What all policies see of one request. Values are views of it: it outlives evaluations.
 class PolicyRequest : public cel::AuthorizationSource {
  public:
+  // `seen` is the resource in the version that the policy asks for, in which the objects are.
   PolicyRequest(const WriteContext& context, const api::Json* object, const api::Json* old,
-                const PolicyWorld& world);
+                const PolicyWorld& world, ResourceRef seen);
 
   cel::AuthorizationAnswer authorize(const cel::AuthorizationQuery& query) const override;
 
@@ -24,14 +25,15 @@ class PolicyRequest : public cel::AuthorizationSource {
   cel::Value namespace_object() const;
   cel::Value authorizer() const;
 
-  MatchInput match_input() const { return {context_, object_, old_, world_.cacher, world_.table}; }
   const WriteContext& context() const { return context_; }
   const PolicyWorld& world() const { return world_; }
+  const api::ResourceInfo& seen() const { return *seen_; }
 
  private:
   const WriteContext& context_;
   const api::Json *object_, *old_;
   const PolicyWorld& world_;
+  const ResourceRef seen_;
   // Made when first asked for.
   mutable std::optional<api::Json> request_;
   mutable std::optional<api::Object> namespace_;

@@ -16,6 +16,12 @@ const api::Type* schema_of(const api::ResourceInfo& resource) {
   return resource.extension ? &resource.extension->type() : api::builtin_schema().type(resource.gvk());
 }
 
+api::Json in_version(const api::ResourceInfo& version, api::Json object) {
+  if (api::str(object, "kind") == version.kind)
+    api::set(object, "apiVersion", api::text(version.gvr.api_version()));
+  return object;
+}
+
 Result<void> settle(const api::ResourceInfo& resource, api::Json& object) {
   const api::Type* type = schema_of(resource);
   if (type == nullptr) return Error(Reason::kInvalid, "no schema for " + resource.gvr.qualified());

@@ -31,11 +31,13 @@ bool names_resource(const std::string& pattern, std::string_view resource, std::
   return sub == "*" || sub == subresource;
 }
 
-// Is any of the versions another one of this resource?
-bool has_sibling(const std::vector<std::string>& versions, const api::Gvr& gvr, const ResourceTable& table) {
-  return std::any_of(versions.begin(), versions.end(), [&](const std::string& version) {
-    return bool(table.find(api::Gvr{gvr.group, version, gvr.resource}));
-  });
+// The first of the versions that is another one of this resource.
+ResourceRef sibling(const std::vector<std::string>& versions, const api::Gvr& gvr,
+                    const ResourceTable& table) {
+  for (const auto& version : versions) {
+    if (auto found = table.find(api::Gvr{gvr.group, version, gvr.resource})) return found;
+  }
+  return {};
 }
 
 api::LabelSelector selector_of(const Json* spec, std::string_view field) {
@@ -58,7 +60,7 @@ ResourceRule::ResourceRule(const Json& rule)
 bool ResourceRule::concerns(const api::ResourceInfo& resource, std::string_view subresource,
                             const ResourceTable& table, bool equivalent) const {
   if (!has(groups_, resource.gvr.group)) return false;
-  if (!has(versions_, resource.gvr.version) && !(equivalent && has_sibling(versions_, resource.gvr, table)))
+  if (!has(versions_, resource.gvr.version) && !(equivalent && sibling(versions_, resource.gvr, table)))
     return false;
   if (scope_ != "*" && (scope_ == "Namespaced") != resource.namespaced) return false;
   return std::any_of(resources_.begin(), resources_.end(), [&](const std::string& pattern) {
@@ -66,14 +68,15 @@ bool ResourceRule::concerns(const api::ResourceInfo& resource, std::string_view 
   });
 }
 
-bool ResourceRule::matches(const MatchInput& input, bool equivalent) const {
+ResourceRef ResourceRule::matching(const MatchInput& input, bool equivalent) const {
   const auto& context = input.context;
-  if (!has(operations_, context.operation)) return false;
-  if (!concerns(*context.resource, context.subresource, input.table, equivalent)) return false;
-  if (names_.empty()) return true;
+  if (!has(operations_, context.operation)) return {};
+  if (!concerns(*context.resource, context.subresource, input.table, equivalent)) return {};
   std::string_view name = context.name;
   if (name.empty() && input.object != nullptr) name = api::str(*input.object, "metadata.name");
-  return std::find(names_.begin(), names_.end(), name) != names_.end();
+  if (!names_.empty() && std::find(names_.begin(), names_.end(), name) == names_.end()) return {};
+  if (has(versions_, context.resource->gvr.version)) return context.resource;
+  return sibling(versions_, context.resource->gvr, input.table);
 }
 
 MatchResources::MatchResources(const Json* spec)
@@ -91,13 +94,20 @@ bool MatchResources::concerns(const api::ResourceInfo& resource, std::string_vie
          });
 }
 
-bool MatchResources::matches(const MatchInput& input) const {
-  const auto any = [&](const std::vector<ResourceRule>& rules) {
-    return std::any_of(rules.begin(), rules.end(),
-                       [&](const ResourceRule& rule) { return rule.matches(input, equivalent_); });
+ResourceRef MatchResources::matching(const MatchInput& input) const {
+  // A rule that names the request's own version comes before one that names another.
+  const auto first = [&](const std::vector<ResourceRule>& rules) {
+    for (const bool equivalent : {false, true}) {
+      for (const auto& rule : rules) {
+        if (auto found = rule.matching(input, equivalent && equivalent_)) return found;
+      }
+    }
+    return ResourceRef();
   };
-  if (any(excluded_) || (!rules_.empty() && !any(rules_))) return false;
-  return namespace_matches(namespaces_, input) && object_matches(objects_, input);
+  if (first(excluded_)) return {};
+  ResourceRef out = rules_.empty() ? input.context.resource : first(rules_);
+  if (!out || !namespace_matches(namespaces_, input) || !object_matches(objects_, input)) return {};
+  return out;
 }
 
 bool namespace_matches(const api::LabelSelector& selector, const MatchInput& input) {

@@ -25,8 +25,9 @@ class ResourceRule {
  public:
   explicit ResourceRule(const api::Json& rule);
 
-  // `equivalent`: other versions of the same resource match too.
-  bool matches(const MatchInput& input, bool equivalent) const;
+  // `equivalent`: other versions of the same resource match too. The resource in the version that matches:
+  // the request's own, where the rule names it; nothing when the rule does not match.
+  ResourceRef matching(const MatchInput& input, bool equivalent) const;
   // By resource alone: could any request for it match? `table` tells its other versions.
   bool concerns(const api::ResourceInfo& resource, std::string_view subresource, const ResourceTable& table,
                 bool equivalent) const;
@@ -42,7 +43,9 @@ class MatchResources {
   // A missing or null `spec` matches everything; one without rules matches all resources.
   explicit MatchResources(const api::Json* spec);
 
-  bool matches(const MatchInput& input) const;
+  bool matches(const MatchInput& input) const { return bool(matching(input)); }
+  // The resource in the version that the rules name: in which expressions expect the object.
+  ResourceRef matching(const MatchInput& input) const;
   bool concerns(const api::ResourceInfo& resource, std::string_view subresource,
                 const ResourceTable& table) const;
 

@@ -46,14 +46,15 @@ class MutatingPolicies : public AdmissionPlugin {
  private:
   Result<void> mutate_by(const BoundPolicy& bound, WriteContext& context, Json& object, const Json* old) {
     for (const auto& binding : bound.bindings) {
-      Json draft = object;
-      const PolicyRequest request(context, &draft, old, world_);
-      if (!bound.policy->match.matches(request.match_input()) ||
-          !binding.match.matches(request.match_input()))
-        continue;
+      const MatchInput input{context, &object, old, world_.cacher, world_.table};
+      const ResourceRef seen = bound.policy->match.matching(input);
+      if (!seen || !binding.match.matches(input)) continue;
+      Json draft = in_version(*seen, object);
+      const Json before = old != nullptr ? in_version(*seen, *old) : Json();
+      const PolicyRequest request(context, &draft, old != nullptr ? &before : nullptr, world_, seen);
       const auto done = apply_binding(*bound.policy, binding, request, draft);
       if (done.ok()) {
-        object = std::move(draft);
+        object = in_version(*context.resource, std::move(draft));
       } else if (bound.policy->fails_closed) {
         Error out(
             Reason::kInvalid,
@@ -94,7 +95,7 @@ class MutatingPolicies : public AdmissionPlugin {
       if (!value.ok())
         return Error(Reason::kInvalid, fmt::format("expression '{}' resulted in error: {}",
                                                    mutation.expression.text, value.error().message()));
-      MK_TRY(apply_mutation(mutation, *value, *request.context().resource, draft));
+      MK_TRY(apply_mutation(mutation, *value, request.seen(), draft));
     }
     return ok();
   }

@@ -18,6 +18,8 @@ struct PolicyWorld {
 };
 std::unique_ptr<AdmissionPlugin> make_validating_policies(PolicyWorld world);
 std::unique_ptr<AdmissionPlugin> make_mutating_policies(PolicyWorld world);
+// Who may write policies and bindings that speak of params.
+std::unique_ptr<AdmissionPlugin> make_policy_authorship(PolicyWorld world);
 
 // Policies are not asked about the objects that make policies.
 bool exempt_from_policies(const WriteContext& context);

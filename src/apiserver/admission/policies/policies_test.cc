@@ -9,10 +9,14 @@ using api::Json;
 
 namespace {
 
-// Says yes to readers.
+// Says yes to readers, but of what is secret.
 class Readers : public Authorizer {
  public:
-  Decision authorize(const Attributes& attributes) override { return {attributes.verb == "get", ""}; }
+  Decision authorize(const Attributes& attributes) override {
+    const bool all = attributes.resource == "*";
+    const bool secret = attributes.resource == "secrets" && attributes.name != "open";
+    return {attributes.verb == "get" && !all && !secret, ""};
+  }
   std::vector<PolicyRule> rules_for(const UserInfo&, const std::string&, bool&) override { return {}; }
 };
 
@@ -22,6 +26,7 @@ class PolicyApi : public TestApi {
     const PolicyWorld world{cacher(), readers_, table_};
     admission().add(make_mutating_policies(world));
     admission().add(make_validating_policies(world));
+    admission().add(make_policy_authorship(world));
   }
 
   // `spec` is more of the spec than a rule for ConfigMaps; bound with Deny unless `binding` says more.
@@ -333,4 +338,33 @@ TEST_CASE("a mutation that cannot be made refuses, or is left out") {
   CHECK(api.refusal("{n: '1'}")
             .starts_with("configmaps \"c\" is forbidden: MutatingAdmissionPolicy 'b' with binding 'b-b' "
                          "denied request: "));
+}
+
+TEST_CASE("whoever writes policies about params must be able to read them") {
+  PolicyApi api;
+  const auto policy = [&](const std::string& name, const std::string& kind) {
+    return api.try_create(
+        PolicyApi::manifest("ValidatingAdmissionPolicy", name,
+                            "{paramKind: {apiVersion: v1, kind: " + kind +
+                                "}, matchConstraints: {resourceRules: [{apiGroups: [\"\"], apiVersions: "
+                                "[v1], operations: [CREATE], resources: [configmaps]}]}}",
+                            "{validations: [{expression: 'true'}]}"));
+  };
+  const auto binding = [&](const std::string& name, const std::string& policy_name,
+                           const std::string& param) {
+    return api.try_create(PolicyApi::manifest(
+        "ValidatingAdmissionPolicyBinding", name,
+        "{policyName: " + policy_name + ", validationActions: [Deny]}",
+        "{paramRef: {namespace: default, parameterNotFoundAction: Deny, name: " + param + "}}"));
+  };
+  const auto secret = policy("s", "Secret");
+  REQUIRE_FALSE(secret.ok());
+  CHECK(
+      secret.error().message().find("must have \"get\" permission on all objects of the referenced paramKind "
+                                    "(kind=Secret, apiVersion=v1)") != std::string::npos);
+  CHECK(policy("c", "ConfigMap").ok());
+  CHECK(binding("c", "c", "any").ok());
+  const auto unknown = binding("u", "missing", "any");
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.error().message().find("spec.paramRef: Forbidden: user ") != std::string::npos);
 }

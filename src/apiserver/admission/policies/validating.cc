@@ -2,6 +2,7 @@
 
 #include "admission/plugins.h"
 #include "admission/policies/evaluation.h"
+#include "admission/policies/kinds.h"
 #include "admission/policies/policies.h"
 #include "admission/policies/policy_set.h"
 #include "mk/base/log.h"
@@ -112,13 +113,16 @@ class ValidatingPolicies : public AdmissionPlugin {
     if (exempt_from_policies(context)) return ok();
     const auto& candidates = policies_.about(*context.resource, context.subresource);
     if (candidates.empty()) return ok();
-    const PolicyRequest request(context, object, old, world_);
+    const MatchInput input{context, object, old, world_.cacher, world_.table};
+    std::map<std::string, View> views;  // by version: most policies ask for the same one
     std::optional<Error> refusal;
     for (const auto* bound : candidates) {
-      if (!bound->policy->match.matches(request.match_input())) continue;
+      const ResourceRef seen = bound->policy->match.matching(input);
+      if (!seen) continue;
       for (const auto& binding : bound->bindings) {
-        if (!binding.match.matches(request.match_input())) continue;
-        enforce(*bound->policy, binding, request, object, refusal);
+        if (!binding.match.matches(input)) continue;
+        const auto& view = views.try_emplace(seen->gvr.version, input, seen, world_).first->second;
+        enforce(*bound->policy, binding, view.request, object, refusal);
       }
     }
     if (refusal) return std::move(*refusal);
@@ -126,6 +130,25 @@ class ValidatingPolicies : public AdmissionPlugin {
   }
 
  private:
+  // The request in one version of its resource.
+  struct View {
+    View(const MatchInput& input, const ResourceRef& seen, const PolicyWorld& world)
+        : object(converted(input, *seen, input.object)),
+          old(converted(input, *seen, input.old)),
+          request(input.context, object ? &*object : input.object, old ? &*old : input.old, world, seen) {}
+    View(const View&) = delete;
+
+    // Nothing where the request's own object will do.
+    static std::optional<Json> converted(const MatchInput& input, const api::ResourceInfo& seen,
+                                         const Json* from) {
+      if (from == nullptr || seen.gvr == input.context.resource->gvr) return std::nullopt;
+      return in_version(seen, *from);
+    }
+
+    std::optional<Json> object, old;
+    PolicyRequest request;
+  };
+
   // Warnings are sent with whatever answer; of several refusals the first is it.
   void enforce(const Policy& policy, const PolicyBinding& binding, const PolicyRequest& request,
                const Json* object, std::optional<Error>& refusal) {

@@ -26,6 +26,7 @@ StrategySet::StrategySet(Environment environment) {
   add_certificates(*this);
   add_registrations(*this);
   add_admission_policies(*this);
+  add_devices(*this);
 }
 
 }  // namespace mk::apiserver

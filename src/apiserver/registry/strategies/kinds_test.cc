@@ -259,6 +259,30 @@ TEST_CASE("webhook configurations") {
   CHECK(update_problems(hook, "{webhooks: [{name: a.b}]}").size() > 3);
 }
 
+TEST_CASE("expressions about devices are checked when they are written") {
+  const auto of_class = [](const std::string& expression) {
+    return create_problems(
+        "{apiVersion: resource.k8s.io/v1, kind: DeviceClass, metadata: {name: d}, spec: {selectors: "
+        "[{cel: {expression: '" +
+        expression + "'}}]}}");
+  };
+  CHECK(
+      of_class("device.driver == \"gpu.example.com\" && device.attributes[\"x\"].model.startsWith(\"a\")") ==
+      Texts());
+  CHECK(of_class("device.capacity[\"x\"].memory.compareTo(quantity(\"1Gi\")) >= 0") == Texts());
+  CHECK(of_class("device.driver") ==
+        Texts{"spec.selectors[0].cel.expression: Invalid value: \"device.driver\": must "
+              "evaluate to bool"});
+  const auto undefined = of_class("device.name == \"a\"");
+  REQUIRE(undefined.size() == 1);
+  CHECK(undefined[0].find("undefined field 'name'") != std::string::npos);
+  const auto of_claim = create_problems(
+      "{apiVersion: resource.k8s.io/v1, kind: ResourceClaim, metadata: {name: c, namespace: default}, spec: "
+      "{devices: "
+      "{requests: [{name: a, exactly: {deviceClassName: d, selectors: [{}]}}]}}}");
+  CHECK(of_claim == Texts{"spec.devices.requests[0].exactly.selectors[0].cel: Required value"});
+}
+
 TEST_CASE("custom resource definitions name themselves") {
   TestCluster cluster;
   const Json definition = made(cluster,

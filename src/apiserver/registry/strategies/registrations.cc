@@ -168,12 +168,6 @@ void add_registrations(StrategySet& set) {
   set.add("flowschemas.flowcontrol.apiserver.k8s.io", make_simple({.defaults = default_flow_schema}));
   set.add("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
           make_simple({.defaults = default_priority_level}));
-  // Dynamic resource allocation: a claim's request is decided once.
-  set.add("resourceclaims.resource.k8s.io", make_simple({.immutable = {"spec"}}));
-  set.add("resourceclaimtemplates.resource.k8s.io", make_simple({.immutable = {"spec"}, .status = false}));
-  set.add("resourceslices.resource.k8s.io",
-          make_simple({.immutable = {"spec.driver", "spec.pool.name", "spec.nodeName"}, .status = false}));
-  set.add("deviceclasses.resource.k8s.io", make_simple({.status = false}));
 }
 
 }  // namespace mk::apiserver

@@ -31,5 +31,6 @@ void add_networking(StrategySet& set);  // Ingress, NetworkPolicy ...
 void add_certificates(StrategySet& set);
 void add_registrations(StrategySet& set);  // webhooks, APIService, CustomResourceDefinition, flow control
 void add_admission_policies(StrategySet& set);
+void add_devices(StrategySet& set);  // DeviceClass, ResourceClaim, ResourceSlice ...
 
 }  // namespace mk::apiserver
