@@ -33,6 +33,7 @@ NodeFlags::NodeFlags() {
       .list("node-label", o.node_label, "labels the node registers with")
       .list("node-taint", o.node_taint, "taints the node registers with")
       .text("root-cgroup", o.root_cgroup, "cgroup that all of this node's pods live below")
+      .list("runtime-handler", o.runtime_handler, "OCI runtime for a RuntimeClass's handler, name=/path")
       .text("private-registry", o.private_registry, "registries.yaml")
       .text("default-local-storage-path", o.default_local_storage_path, "where local-path volumes lie")
       .text("resolv-conf", o.resolv_conf, "upstream name servers")

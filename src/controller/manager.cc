@@ -1,6 +1,7 @@
 #include "mk/controller/manager.h"
 
 #include "admissionpolicy/status_controller.h"
+#include "attachdetach/attach_detach_controller.h"
 #include "certificates/certificate_controllers.h"
 #include "clusterroleaggregation/clusterroleaggregation_controller.h"
 #include "cronjob/cronjob_controller.h"
@@ -63,6 +64,7 @@ class ManagerImpl : public Manager {
     add<VolumeBinder>();
     add<ClaimProtection>();
     add<VolumeProtection>();
+    add<AttachDetachController>();
     add<PodAutoscalerController>();
     add<EphemeralVolumeController>();
     add<LocalPathClass>();

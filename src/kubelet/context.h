@@ -15,6 +15,7 @@
 
 namespace mk::kubelet {
 
+class CsiVolumes;
 class EventRecorder;
 class Mounter;
 class ObjectWatcher;
@@ -33,7 +34,8 @@ struct Context {
   Mounter& mounter;
   const client::Informer& services;  // of all namespaces
   NodeCapacity allocatable;
-  NodePressure pressure;  // as the eviction manager saw it last
+  NodePressure pressure;      // as the eviction manager saw it last
+  CsiVolumes* csi = nullptr;  // nullptr: no drivers (tests)
 };
 
 }  // namespace mk::kubelet

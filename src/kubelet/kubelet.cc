@@ -6,10 +6,13 @@
 #include "mk/api/resource.h"
 #include "mk/base/log.h"
 #include "node/node_agent.h"
+#include "plugins/registry.h"
+#include "plugins/shown_dir.h"
 #include "pods/events.h"
 #include "pods/pod_manager.h"
 #include "server/kubelet_server.h"
 #include "static_pods/static_pods.h"
+#include "volumes/csi/csi_volumes.h"
 #include "volumes/local_path.h"
 #include "volumes/mounter.h"
 #include "volumes/object_watcher.h"
@@ -33,6 +36,8 @@ class NodeKubelet : public Kubelet {
         context_{loop,    clock,    random,    pool,      client, runtime, options_,
                  events_, objects_, *mounter_, services_, {},     {}},
         local_paths_(context_),
+        plugins_(context_, options_.data_dir + "/plugins_registry"),
+        csi_(context_, plugins_, show_data_dir(options_.shown_dir, options_.data_dir)),
         pods_(context_),
         node_(context_, [this] { pods_.wake_all(); }),
         server_(context_, pods_),
@@ -51,6 +56,11 @@ class NodeKubelet : public Kubelet {
     if (!listening.ok()) co_return listening;
     node_.start(group_);
     local_paths_.start(group_);
+    context_.csi = &csi_;
+    if (auto made = co_await csi_.start(); !made.ok())
+      kLog.warn("the CSINode was not made", "error", made.error().message());
+    auto plugins = plugins_.start(group_);
+    if (!plugins.ok()) co_return plugins;
     services_.start(group_);
     // Containers see the services that exist when they start.
     co_await services_.wait_synced();
@@ -93,6 +103,8 @@ class NodeKubelet : public Kubelet {
   client::Informer services_;
   Context context_;
   LocalPaths local_paths_;
+  PluginRegistry plugins_;
+  CsiVolumes csi_;
   PodManager pods_;
   NodeAgent node_;
   KubeletServer server_;

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "mk/client/https_client.h"
@@ -12,6 +14,12 @@
 // good.
 namespace mk::node {
 namespace {
+
+void remove_link(const std::string& link, const std::string& target) {
+  char there[4096];
+  const auto size = link.empty() ? -1 : ::readlink(link.c_str(), there, sizeof there);
+  if (size > 0 && std::string(there, static_cast<std::size_t>(size)) == target) ::unlink(link.c_str());
+}
 
 class CleanUp {
  public:
@@ -29,6 +37,7 @@ class CleanUp {
     co_await remove_rules();
     if (auto done = kubelet::remove_leftovers(runtime_options(options_, "")); !done.ok())
       note("files and cgroups", done.error());
+    remove_link(plugin_dir(options_), options_.data_dir + "/agent");
   }
   int exit_code() const { return exit_code_; }
 
@@ -46,6 +55,10 @@ class CleanUp {
           note(container.id, removed.error());
       }
       if (auto removed = co_await containers.remove_sandbox(id); !removed.ok()) note(id, removed.error());
+      for (const auto& older : pod.older) {
+        if (auto removed = co_await containers.remove_sandbox(older); !removed.ok())
+          note(older, removed.error());
+      }
     }
   }
 

@@ -48,6 +48,7 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
   out.data_dir = options.data_dir + "/agent";
   out.static_pods_dir = out.data_dir + "/pod-manifests";
   out.log_dir = log_dir(options);
+  out.shown_dir = plugin_dir(options);
   out.local_path_folder = local_path_folder(options);
   out.root_cgroup = options.root_cgroup;
   out.cluster_dns = worker.cluster.cluster_dns;
@@ -65,6 +66,10 @@ kubelet::KubeletOptions kubelet_options(const WorkerOptions& worker) {
 
 }  // namespace
 
+std::string plugin_dir(const Options& options) {
+  return options.data_dir == kDefaultDataDir ? "/var/lib/kubelet" : "";
+}
+
 kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::string& node_name) {
   kubelet::NodeRuntimeOptions out;
   out.data_dir = options.data_dir + "/agent";
@@ -72,6 +77,10 @@ kubelet::NodeRuntimeOptions runtime_options(const Options& options, const std::s
   out.root_cgroup = options.root_cgroup;
   out.registries_yaml = options.private_registry;
   out.node_name = node_name;
+  for (const auto& entry : options.runtime_handler) {
+    const auto mark = entry.find('=');
+    out.handlers[entry.substr(0, mark)] = mark == std::string::npos ? entry : entry.substr(mark + 1);
+  }
   return out;
 }
 

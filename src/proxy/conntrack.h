@@ -5,17 +5,14 @@
 #include <vector>
 
 #include "mk/base/result.h"
+#include "mk/net/conntrack.h"
 #include "model.h"
 
 // UDP has no end of connection, so the kernel's connection tracking goes on sending a flow to the endpoint it
 // once chose, or to nowhere, for as long as packets come. After a change such flows are forgotten.
 namespace mk::proxy {
 
-struct Flow {
-  std::string to_ip;  // where the client sends to
-  int to_port = 0;
-  std::string from_ip;  // who answers: the endpoint, or to_ip when nothing was translated
-};
+using net::Flow;
 
 // The UDP ports of one Service.
 struct UdpView {

@@ -13,7 +13,8 @@ namespace mk::kubelet {
 
 struct KubeletOptions {
   std::string node_name, node_ip, hostname;
-  std::string data_dir;  // "/var/lib/mk/agent": pods/<uid>/volumes ...
+  std::string data_dir;   // "/var/lib/mk/agent": pods/<uid>/volumes ...
+  std::string shown_dir;  // where plugins expect data_dir ("/var/lib/kubelet"); "": there
   std::string log_dir = "/var/log/pods";
   std::string local_path_folder;  // of local-path volumes: a directory each; "": this node keeps none
   std::string root_cgroup;

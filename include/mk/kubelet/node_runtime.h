@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,9 @@ struct NodeRuntimeOptions {
   std::string registries_yaml = "/etc/mk/registries.yaml";  // k3s' format; need not exist
   std::string node_name;
   std::string runc = "runc";
+  // OCI runtimes by the handler that RuntimeClasses name them with: programs with runc's command line.
+  // "runc", and "crun" where it is installed, need not be said.
+  std::map<std::string, std::string> handlers;
 };
 
 // What the pod network of this node looks like; known once the node has its pod CIDR.

@@ -43,6 +43,8 @@ struct SandboxConfig {
   std::string pod_uid, pod_ns, pod_name;
   std::string hostname;
   bool host_network = false, host_pid = false, host_ipc = false, share_processes = false;
+  std::string handler;     // of the pod's RuntimeClass: which OCI runtime; "": the node's default
+  bool host_users = true;  // false (a user namespace) is refused: mk cannot make one yet
   std::map<std::string, std::string> sysctls;
   std::vector<PortMapping> ports;  // none with the host's network
   std::string cgroup_parent;       // "kubepods/burstable/pod<uid>", relative to the node's root cgroup
@@ -106,6 +108,7 @@ struct ContainerStatus {
 struct PodSnapshot {
   SandboxStatus sandbox;
   std::vector<ContainerStatus> containers;
+  std::vector<std::string> older;  // ids of sandboxes that the pod had before and that are still there
 };
 
 // What a group of processes has used. Bytes; -1: this kernel does not say.

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "mk/base/result.h"
 #include "mk/net/server.h"
+#include "mk/rt/loop.h"
 
 namespace mk::net {
 
@@ -25,5 +28,23 @@ struct GrpcCall {
 // it uses up. kServiceUnavailable: the peer went away or does not speak HTTP/2; answers of more than 4 MiB
 // are kInvalid. Time limits are the caller's.
 rt::Task<Result<GrpcAnswer>> call_grpc(RawStream& connection, GrpcCall call);
+
+// A connection to a unix socket. kNotFound: there is none of that path; kServiceUnavailable: nobody listens.
+rt::Task<Result<std::unique_ptr<RawStream>>> connect_unix(std::string path);
+
+// Answers one unary call: `message` is the request of `method`. The calls of a connection run side by side.
+using GrpcHandler = std::function<rt::Task<GrpcAnswer>(std::string method, std::string message)>;
+
+// A gRPC server on a unix socket.
+class GrpcServer {
+ public:
+  virtual ~GrpcServer() = default;
+  // Stops listening, cancels what runs, and removes the socket.
+  virtual rt::Task<> stop() = 0;
+};
+
+// Replaces a socket that lies there. Only root may connect (mode 0600). Requests of more than 4 MiB end their
+// connection.
+Result<std::unique_ptr<GrpcServer>> listen_grpc(rt::Loop& loop, const std::string& path, GrpcHandler handler);
 
 }  // namespace mk::net

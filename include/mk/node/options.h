@@ -34,6 +34,7 @@ struct Options {
   std::string node_ip;    // "": the address of the default route's interface
   std::vector<std::string> node_label, node_taint;
   std::string root_cgroup;
+  std::vector<std::string> runtime_handler;  // "handler=/path/of/an/oci-runtime"
   std::string private_registry = "/etc/mk/registries.yaml";
   std::string resolv_conf = "/etc/resolv.conf";
   std::string default_local_storage_path;  // of local-path volumes; "": <data_dir>/storage

@@ -1,6 +1,5 @@
 #include "cacher/event_versions.h"
 
-#include "cacher/autoscaler_versions.h"
 
 namespace mk::apiserver {
 namespace {
@@ -46,7 +45,6 @@ bool is_event_view(const api::Gvr& gvr) {
 }
 
 api::Gvr stored_as(const api::Gvr& gvr) {
-  if (is_autoscaler_view(gvr)) return api::Gvr{gvr.group, "v2", gvr.resource};
   return is_event_view(gvr) ? api::Gvr{"", "v1", "events"} : gvr;
 }
 

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "mk/base/ids.h"
-
 namespace mk::kubelet {
 
 bool write_fully(int fd, std::string_view bytes) {
@@ -18,8 +16,9 @@ bool write_fully(int fd, std::string_view bytes) {
 }
 
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
-  const std::string temporary = path + ".tmp-" + random_token(8);
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  // Always the same name, so that crashes do not leave one file more each.
+  const std::string temporary = path + ".tmp";
+  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd) return sys_error("create", temporary);
   if (!write_fully(fd.get(), content) || ::rename(temporary.c_str(), path.c_str()) != 0) {
     Error error = sys_error("write", path);

@@ -275,10 +275,20 @@ rt::Task<Result<void>> BridgeNetwork::tear_down() {
 // Callers overlap; the list made last counts.
 rt::Task<Result<void>> BridgeNetwork::set_host_ports(std::vector<HostPort> ports) {
   auto work = [shared = shared_, ports = std::move(ports), turn = ++ports_turn_]() -> Result<void> {
+    std::unique_lock plan_lock(shared->mutex);
+    const std::string node_ip = shared->plan.node.str();
+    plan_lock.unlock();
     const std::lock_guard lock(shared->ports_mutex);
     if (turn < shared->ports_turn) return ok();
     shared->ports_turn = turn;
-    return put_host_ports(ports);
+    MK_TRY(put_host_ports(ports));
+    const auto before = std::exchange(shared->ports, ports);
+    if (!has_udp(before) && !has_udp(ports)) return ok();
+    const auto stale = [&](const net::Flow& flow) { return is_stale(flow, before, ports, node_ip); };
+    // Where the kernel tracks no connections there is nothing to forget.
+    if (const auto forgotten = net::forget_flows(stale); !forgotten.ok())
+      kLog.warn("old UDP flows may go astray", "error", forgotten.error().message());
+    return ok();
   };
   co_return co_await pool_.run(std::move(work));
 }

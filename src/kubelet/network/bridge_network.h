@@ -47,6 +47,7 @@ class BridgeNetwork final : public PodNetwork, public PodAttachments {
     std::vector<std::string> released;  // before the leases were loaded
     std::mutex ports_mutex;
     std::uint64_t ports_turn = 0;
+    std::vector<HostPort> ports;  // in force
   };
 
   rt::BlockingPool& pool_;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "network/ipam.h"
 #include "network/iptables.h"
 
@@ -37,6 +39,26 @@ std::string host_port_rules(const std::vector<HostPort>& ports) {
                           source, pod_ip, protocol, protocol, port.container_port);
   }
   return "*nat\n:MK-HOSTPORTS - [0:0]\n:MK-HOSTPORTS-MASQ - [0:0]\n" + to_pods + back + "COMMIT\n";
+}
+
+bool is_stale(const net::Flow& flow, const std::vector<HostPort>& before, const std::vector<HostPort>& after,
+              const std::string& node_ip) {
+  const auto carries = [&flow](const HostPort& port) {
+    const auto& ip = port.port.host_ip;
+    return port.port.protocol == "udp" && port.port.host_port == flow.to_port &&
+           (ip.empty() || ip == "0.0.0.0" || ip == flow.to_ip);
+  };
+  const auto serves = [&](const HostPort& port) { return carries(port) && port.pod_ip == flow.from_ip; };
+  const bool own = flow.to_ip == node_ip || flow.to_ip == "127.0.0.1";
+  if (own && std::any_of(after.begin(), after.end(), carries))
+    return std::none_of(after.begin(), after.end(), serves);
+  return std::any_of(before.begin(), before.end(), serves) &&
+         std::none_of(after.begin(), after.end(), serves);
+}
+
+bool has_udp(const std::vector<HostPort>& ports) {
+  return std::any_of(ports.begin(), ports.end(),
+                     [](const HostPort& port) { return port.port.protocol == "udp"; });
 }
 
 Result<void> put_host_ports(const std::vector<HostPort>& ports) {

@@ -130,6 +130,29 @@ TEST_CASE("host ports lead to pods, by address where one is given") {
   CHECK(rules.find("10.42.0.9") == std::string::npos);
 }
 
+TEST_CASE("UDP flows are forgotten that go to a pod without the port, or still to nobody") {
+  const std::vector<HostPort> none,
+      old{{{"udp", "", 53, 5353}, "10.42.0.8"}, {{"tcp", "", 80, 80}, "10.42.0.8"}},
+      now{{{"udp", "", 53, 5353}, "10.42.0.9"}};
+  const auto stale = [](const char* to, int port, const char* from, const auto& before, const auto& after) {
+    net::Flow flow;
+    flow.to_ip = to;
+    flow.to_port = port;
+    flow.from_ip = from;
+    return is_stale(flow, before, after, "192.0.2.1");
+  };
+  CHECK(stale("192.0.2.1", 53, "10.42.0.8", old, none));       // the pod is gone
+  CHECK(stale("192.0.2.1", 53, "10.42.0.8", old, now));        // another one has the port
+  CHECK_FALSE(stale("192.0.2.1", 53, "10.42.0.9", old, now));  // as it should be
+  CHECK(stale("192.0.2.1", 53, "192.0.2.1", none, now));       // nobody had it
+  CHECK(stale("192.0.2.1", 53, "10.42.0.8", none, now));       // mk was restarted in between
+  CHECK_FALSE(stale("192.0.2.1", 54, "192.0.2.1", none, now));
+  CHECK_FALSE(stale("8.8.8.8", 53, "8.8.8.8", none, now));  // a pod asks the world
+  CHECK_FALSE(stale("192.0.2.1", 80, "10.42.0.8", old, now));
+  CHECK_FALSE(has_udp(none));
+  CHECK(has_udp(old));
+}
+
 TEST_CASE("pods reach each other, on one node and over the VXLAN", "[root]") {
   if (skip_without_network()) return;
   const Namespace one, two;

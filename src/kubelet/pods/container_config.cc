@@ -181,6 +181,7 @@ SandboxConfig make_sandbox_config(const Json& pod, const KubeletOptions& options
                                options.cluster_domain);
   out.host_network = host_network(pod);
   if (!out.host_network) out.ports = host_ports(pod);
+  out.host_users = api::flag(pod, "spec.hostUsers", true);
   out.host_pid = api::flag(pod, "spec.hostPID");
   out.host_ipc = api::flag(pod, "spec.hostIPC");
   out.share_processes = api::flag(pod, "spec.shareProcessNamespace");

@@ -35,7 +35,29 @@ std::vector<std::string> directories(const std::string& path) {
   return out;
 }
 
+// "<namespace>_<name>_<uid>"; neither of the first two has an underscore.
+std::string uid_of_logs(const std::string& directory) {
+  return std::count(directory.begin(), directory.end(), '_') == 2 ? directory.substr(directory.rfind('_') + 1)
+                                                                  : std::string();
+}
+
 }  // namespace
+
+// Records, cgroups and processes of a pod that is gone: again until nothing is left.
+rt::Task<> remove_wholly(Context& context, PodSnapshot pod) {
+  std::set<std::string> sandboxes(pod.older.begin(), pod.older.end());
+  sandboxes.insert(pod.sandbox.id);
+  while (true) {
+    for (auto id = sandboxes.begin(); id != sandboxes.end();) {
+      auto removed = co_await context.runtime.containers->remove_sandbox(*id);
+      if (!removed.ok())
+        kLog.warn("cannot remove a sandbox, will retry", "sandbox", *id, "error", removed.error().message());
+      id = removed.ok() ? sandboxes.erase(id) : std::next(id);
+    }
+    if (sandboxes.empty()) co_return;
+    co_await context.clock.sleep_for(std::chrono::seconds(2));
+  }
+}
 
 PodManager::PodManager(Context& context)
     : context_(context),
@@ -172,47 +194,50 @@ rt::Task<> PodManager::work(std::shared_ptr<PodWorker> worker, std::string uid) 
   if (was_static && static_changed) static_changed();
 }
 
-// What runs without a pod in the API: deleted while this kubelet was down.
+// What runs without a pod in the API: deleted while this kubelet was down, or before it was wholly cleaned
+// up.
 rt::Task<> PodManager::remove_orphan(PodSnapshot orphan) {
-  const auto& uid = orphan.sandbox.pod_uid;
+  const std::string uid = orphan.sandbox.pod_uid;
   kLog.info("stopping a pod that the API no longer has", "pod",
             orphan.sandbox.pod_ns + "/" + orphan.sandbox.pod_name, "uid", uid);
   auto& runtime = *context_.runtime.containers;
   for (const auto& container : orphan.containers)
     if (!ended(container)) (void)co_await runtime.stop_container(container.id, std::chrono::seconds(10));
-  (void)co_await runtime.stop_sandbox(orphan.sandbox.id);
-  for (const auto& container : orphan.containers) (void)co_await runtime.remove_container(container.id);
-  std::set<std::string> sandboxes{orphan.sandbox.id};
-  for (const auto& container : orphan.containers) sandboxes.insert(container.sandbox_id);
-  for (const auto& id : sandboxes) (void)co_await runtime.remove_sandbox(id);
-  auto result = co_await remove_pod_dir(context_, uid);
-  if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
+  co_await remove_wholly(context_, orphan);
+  co_await remove_files(uid);
 }
 
-// The logs of pods that went while this kubelet was down: folders "<ns>_<name>_<uid>".
-rt::Task<> PodManager::clean_up_logs() {
-  auto list = [path = context_.options.log_dir] { return directories(path); };
-  for (const auto& name : co_await context_.pool.run(std::move(list))) {
-    if (std::count(name.begin(), name.end(), '_') != 2) continue;
-    const std::string uid = name.substr(name.rfind('_') + 1);
-    if (uid.empty() || workers_.count(uid) != 0 || co_await context_.runtime.containers->pod(uid)) continue;
-    auto work = [path = context_.options.log_dir + "/" + name] { (void)remove_tree(path); };
-    co_await context_.pool.run(std::move(work));
+rt::Task<> PodManager::remove_files(std::string uid) {
+  while (true) {
+    auto result = co_await remove_pod_dir(context_, uid);
+    if (result.ok()) break;
+    kLog.warn("cannot remove a pod's files, will retry", "uid", uid, "error", result.error().message());
+    co_await context_.clock.sleep_for(std::chrono::seconds(5));  // a CSI driver may not be there yet
   }
+  auto logs = [dir = context_.options.log_dir, uid] {
+    for (const auto& name : directories(dir))
+      if (uid_of_logs(name) == uid) (void)remove_tree(dir + "/" + name);
+  };
+  co_await context_.pool.run(std::move(logs));
 }
 
+// What an earlier life of the kubelet has left of pods that are gone: in the runtime, and on the disk.
 rt::Task<> PodManager::clean_up() {
   for (const auto& snapshot : co_await context_.runtime.containers->snapshot())
     if (workers_.count(snapshot.sandbox.pod_uid) == 0)
       tasks_.spawn("orphan " + snapshot.sandbox.pod_uid, remove_orphan(snapshot));
-  co_await clean_up_logs();
-  auto list = [path = context_.options.data_dir + "/pods"] { return directories(path); };
+  auto list = [pods = context_.options.data_dir + "/pods", logs = context_.options.log_dir] {
+    std::set<std::string> uids;
+    for (auto& uid : directories(pods)) uids.insert(std::move(uid));
+    for (const auto& name : directories(logs))
+      if (auto uid = uid_of_logs(name); !uid.empty()) uids.insert(std::move(uid));
+    return uids;
+  };
   const auto found = co_await context_.pool.run(std::move(list));
   for (const auto& uid : found) {
     if (workers_.count(uid) != 0) continue;
     if (co_await context_.runtime.containers->pod(uid)) continue;
-    auto result = co_await remove_pod_dir(context_, uid);
-    if (!result.ok()) kLog.warn("cannot remove a pod's files", "uid", uid, "error", result.error().message());
+    tasks_.spawn("files of pod " + uid, remove_files(uid));
   }
 }
 

@@ -44,8 +44,8 @@ class PodManager {
   std::vector<api::Object> held_besides(const std::string& uid) const;
   rt::Task<> work(std::shared_ptr<PodWorker> worker, std::string uid);
   rt::Task<> remove_orphan(PodSnapshot orphan);
+  rt::Task<> remove_files(std::string uid);
   rt::Task<> clean_up();
-  rt::Task<> clean_up_logs();
 
   Context& context_;
   client::Informer pods_;

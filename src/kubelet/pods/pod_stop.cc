@@ -65,7 +65,7 @@ rt::Task<> PodWorker::terminate() {
   if (removed_ || pod().deleting()) {
     co_await delete_from_api();
   } else if (discard_ && snapshot_) {
-    co_await drop_containers();
+    co_await remove_wholly(context_, *snapshot_);
     co_await refresh();
   }
 }
@@ -171,23 +171,10 @@ rt::Task<> PodWorker::reclaim() {
   reclaimed_ = true;
 }
 
-// Of all the sandboxes that the pod has had.
-rt::Task<> PodWorker::remove_sandboxes(bool keep_newest) {
-  std::set<std::string> ids;
-  for (const auto& status : snapshot_->containers) ids.insert(status.sandbox_id);
-  const std::string newest = snapshot_->sandbox.id;
-  if (keep_newest)
-    ids.erase(newest);
-  else
-    ids.insert(newest);
+// Of all the sandboxes that the pod has had but the newest.
+rt::Task<> PodWorker::remove_old_sandboxes() {
+  const auto ids = snapshot_->older;
   for (const auto& id : ids) (void)co_await context_.runtime.containers->remove_sandbox(id);
-}
-
-rt::Task<> PodWorker::drop_containers() {
-  const auto containers = snapshot_->containers;
-  for (const auto& status : containers)
-    (void)co_await context_.runtime.containers->remove_container(status.id);
-  co_await remove_sandboxes(false);
 }
 
 rt::Task<> PodWorker::delete_from_api() {
@@ -208,7 +195,7 @@ rt::Task<> PodWorker::delete_from_api() {
     }
   }
   // Finalizers may keep the object; the node has nothing more to do with it.
-  if (snapshot_) co_await drop_containers();
+  if (snapshot_) co_await remove_wholly(context_, *snapshot_);
   auto work = [logs = volumes_.paths().logs] { (void)remove_tree(logs); };
   co_await context_.pool.run(std::move(work));
   done_ = true;

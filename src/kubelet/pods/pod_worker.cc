@@ -8,6 +8,7 @@
 #include "pods/container_config.h"
 #include "pods/events.h"
 #include "pods/resize.h"
+#include "pods/runtime_class.h"
 #include "pods/termination_message.h"
 #include "probes/action.h"
 
@@ -288,11 +289,18 @@ rt::Task<bool> PodWorker::create_sandbox() {
     context_.events.pod(spec(), "Normal", "SandboxChanged",
                         "Pod sandbox changed, it will be killed and re-created.");
     (void)co_await context_.runtime.containers->stop_sandbox(snapshot_->sandbox.id);
-    co_await remove_sandboxes(true);  // the last one stays for its exit codes and logs
+    co_await remove_old_sandboxes();  // the last one stays for its exit codes and logs
   }
   const api::Object granted = granted_pod();
   SandboxConfig config = make_sandbox_config(granted.json(), context_.options);
-  auto made = co_await context_.runtime.containers->run_sandbox(std::move(config));
+  Result<SandboxStatus> made = Error(Reason::kUnknown, "");
+  auto handler = co_await runtime_handler(context_, granted);
+  if (handler.ok()) {
+    config.handler = *handler;
+    made = co_await context_.runtime.containers->run_sandbox(std::move(config));
+  } else {
+    made = std::move(handler).error();
+  }
   if (made.ok()) {
     retry_.erase("");
     co_return true;

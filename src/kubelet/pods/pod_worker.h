@@ -18,6 +18,10 @@
 
 namespace mk::kubelet {
 
+// Ends what the runtime has of a pod - containers, sandboxes, cgroups, addresses - and tries until it is
+// gone.
+rt::Task<> remove_wholly(Context& context, PodSnapshot pod);
+
 // One pod on this node, from its arrival until nothing of it is left. Level-triggered: whatever woke it (the
 // API, the runtime, a probe, a timer), it looks at everything again and moves towards what the spec asks for.
 // Only this task touches the pod's containers.
@@ -98,9 +102,8 @@ class PodWorker {
   rt::Task<> run_hook(ActionTarget target, const Json& hook, ActionResult& out);
   rt::Task<> until_stop_deadline();
   rt::Task<> reclaim();
-  rt::Task<> remove_sandboxes(bool keep_newest);
+  rt::Task<> remove_old_sandboxes();
   rt::Task<> delete_from_api();
-  rt::Task<> drop_containers();
   void set_stop_deadline(rt::Duration grace);
 
   Context& context_;

@@ -12,6 +12,18 @@ namespace res = api::resources;
 
 }  // namespace
 
+TEST_CASE("a pod of a runtime class starts with its handler, one of an unknown class does not") {
+  PodsOnNode node;
+  node.api.put(api::Gvr{"node.k8s.io", "v1", "runtimeclasses"},
+               *api::parse_json(R"({"metadata":{"name":"small"},"handler":"crun"})"));
+  node.create("a", R"({"runtimeClassName":"small","containers":[{"name":"c","image":"img"}]})");
+  CHECK(node.phase("a") == "Running");
+  const auto& calls = node.containers().calls;
+  CHECK(std::find(calls.begin(), calls.end(), "sandbox a by crun") != calls.end());
+  node.create("b", R"({"runtimeClassName":"none","containers":[{"name":"c","image":"img"}]})");
+  CHECK(node.phase("b") == "Pending");
+}
+
 TEST_CASE("a pod runs, is deleted gracefully and leaves nothing") {
   PodsOnNode node;
   node.create("web", R"({"containers":[{"name":"a","image":"img"}],"terminationGracePeriodSeconds":30})");

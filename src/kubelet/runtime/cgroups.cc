@@ -155,9 +155,18 @@ void Cgroups::remove_node() const {
   }
 }
 
-void Cgroups::remove_pod(const std::string& parent) const {
+// A group is busy for a moment after its last process was killed.
+Result<void> Cgroups::remove_pod(const std::string& parent) const {
   MK_ASSERT(!parent.empty());
-  for (const auto& tree : trees_) remove_groups(tree.mount + path(parent));
+  for (const auto& tree : trees_) {
+    const std::string group = tree.mount + path(parent);
+    for (int round = 0; file_exists(group); ++round) {
+      if (round == kKillRounds) return Error(Reason::kInternalError, "cannot remove the cgroup " + group);
+      if (round > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      remove_groups(group);
+    }
+  }
+  return ok();
 }
 
 void Cgroups::kill_all(const std::string& group) const {

@@ -22,7 +22,7 @@ class Cgroups {
   Result<void> update_pod(const std::string& parent, const LinuxResources& resources) const;
   Usage usage(const std::string& path) const;
   // Removes the pod's groups; those above stay.
-  void remove_pod(const std::string& parent) const;
+  Result<void> remove_pod(const std::string& parent) const;
   // Removes all of the node's groups, and the root cgroup it was given if that is empty then.
   void remove_node() const;
   // SIGKILL for every process in the group and below, until it is empty or two seconds are over.

@@ -57,12 +57,17 @@ Result<NodeRuntime> make_node_runtime(rt::Loop& loop, rt::Clock& clock, rt::Bloc
                                       NodeRuntimeOptions options) {
   MK_TRY(check_node(options));
   MK_ASSIGN(const std::string runc, find_program(options.runc));
+  std::map<std::string, std::string> handlers{{"runc", runc}};
+  if (auto crun = find_program("crun"); crun.ok()) handlers["crun"] = *crun;
+  for (const auto& [handler, program] : options.handlers) {
+    MK_ASSIGN(handlers[handler], find_program(program));
+  }
   MK_ASSIGN(Cgroups cgroups, Cgroups::detect(options.root_cgroup));
   MK_ASSIGN(Registries registries, Registries::load(options.registries_yaml));
   auto images = std::make_unique<LocalImages>(loop, options.data_dir, std::move(registries));
   MK_TRY(images->open());
   auto network = std::make_unique<BridgeNetwork>(pool, options.data_dir);
-  RuncRuntime::Settings settings{std::move(options), runc, std::move(cgroups)};
+  RuncRuntime::Settings settings{std::move(options), runc, std::move(handlers), std::move(cgroups)};
   NodeRuntime out;
   out.containers =
       std::make_unique<RuncRuntime>(loop, clock, pool, *images, network.get(), std::move(settings));

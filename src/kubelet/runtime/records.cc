@@ -38,6 +38,7 @@ Result<void> save(const SandboxRecord& sandbox) {
   out["hostPid"] = sandbox.config.host_pid;
   out["hostIpc"] = sandbox.config.host_ipc;
   out["sharePid"] = sandbox.config.share_processes;
+  out["handler"] = sandbox.config.handler;
   out["cgroup"] = sandbox.config.cgroup_parent;
   out["supervisor"] = sandbox.supervisor;
   out["pidNamespace"] = sandbox.pid_namespace;
@@ -71,6 +72,7 @@ Result<SandboxRecord> load_sandbox(const std::string& folder) {
   config.host_pid = api::flag(json, "hostPid");
   config.host_ipc = api::flag(json, "hostIpc");
   config.share_processes = api::flag(json, "sharePid");
+  config.handler = api::str(json, "handler");
   config.cgroup_parent = api::str(json, "cgroup");
   for (const auto& port : api::list(json, "ports"))
     config.ports.push_back({std::string(api::str(port, "protocol")), std::string(api::str(port, "hostIp")),

@@ -103,9 +103,10 @@ RuncRuntime::Sandbox RuncRuntime::latest(const std::string& pod_uid) const {
 
 // The latest sandbox, with the containers of earlier ones too: their exit codes and logs still matter.
 PodSnapshot RuncRuntime::snapshot_of(const SandboxRecord& newest) const {
-  PodSnapshot out{newest.status, {}};
+  PodSnapshot out{newest.status, {}, {}};
   for (const auto& [id, sandbox] : sandboxes_) {
     if (sandbox->status.pod_uid != newest.status.pod_uid) continue;
+    if (sandbox.get() != &newest) out.older.push_back(id);
     for (const auto& [container_id, container] : sandbox->containers) {
       out.containers.push_back(container->status);
       out.containers.back().writable_layer = rootfs_folder(container_id) + "/upper";
@@ -137,6 +138,14 @@ std::string RuncRuntime::container_folder(const SandboxRecord& sandbox, const st
 
 std::string RuncRuntime::rootfs_folder(const std::string& id) const {
   return settings_.options.data_dir + "/containers/" + id;
+}
+
+Result<std::string> RuncRuntime::program(const std::string& handler) const {
+  if (handler.empty()) return settings_.runc;
+  const auto found = settings_.handlers.find(handler);
+  if (found != settings_.handlers.end()) return found->second;
+  return Error(Reason::kInvalid,
+               "failed to get sandbox runtime: no runtime for \"" + handler + "\" is configured");
 }
 
 Error RuncRuntime::runc_error(const Error& error, const std::string& log_file) const {
@@ -269,11 +278,20 @@ rt::Task<Result<void>> RuncRuntime::stop_container(std::string id, rt::Duration 
 }
 
 // Removes what there is of a container that does not run (any more).
+rt::Task<> RuncRuntime::forget(Sandbox sandbox, std::string id) {
+  if (!sandbox->link) co_return;
+  std::vector<std::string> request = {"forget", std::move(id)};
+  (void)co_await sandbox->link->request(std::move(request));
+}
+
 rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const std::string id = container->status.id;
-  auto work = [runc = settings_.runc, root = settings_.options.run_dir + "/runc", id,
-               rootfs = rootfs_folder(id), folder = container_folder(*sandbox, id),
-               cgroups = settings_.cgroups, group = container->cgroup]() -> Result<void> {
+  // First, as it ends a runc that is making the container right now; and last, when it runs no longer.
+  co_await forget(sandbox, id);
+  auto work = [runc = program(sandbox->config.handler).value_or(settings_.runc),
+               root = settings_.options.run_dir + "/runc", id, rootfs = rootfs_folder(id),
+               folder = container_folder(*sandbox, id), cgroups = settings_.cgroups,
+               group = container->cgroup]() -> Result<void> {
     if (file_exists(root + "/" + id)) {
       cgroups.kill_all(group);
       const rt::Command command({runc, "--root", root, "delete", "--force", id});
@@ -285,10 +303,7 @@ rt::Task<> RuncRuntime::drop_container(Sandbox sandbox, Container container) {
   const auto removed = co_await pool_.run(std::move(work));
   if (!removed.ok())
     kLog.warn("container not wholly removed", "container", id, "error", removed.error().message());
-  if (sandbox->link) {
-    std::vector<std::string> request = {"forget", id};
-    (void)co_await sandbox->link->request(std::move(request));
-  }
+  co_await forget(sandbox, id);
   sandbox->containers.erase(id);
 }
 
@@ -306,8 +321,8 @@ rt::Task<Result<void>> RuncRuntime::remove_container(std::string id) {
 rt::Task<Result<void>> RuncRuntime::update_resources(std::string id, LinuxResources resources) {
   const auto [sandbox, container] = find(id);
   if (!container) co_return no_container(id);
-  rt::Command command(
-      {settings_.runc, "--root", settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
+  rt::Command command({program(sandbox->config.handler).value_or(settings_.runc), "--root",
+                       settings_.options.run_dir + "/runc", "update", "--resources", "-", id});
   command.input = api::to_json(resources_json(resources));
   auto result = co_await rt::run_process(pool_, std::move(command));
   if (!result.ok()) co_return std::move(result).error();

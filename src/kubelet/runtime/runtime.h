@@ -29,7 +29,8 @@ class RuncRuntime final : public ContainerRuntime {
  public:
   struct Settings {
     NodeRuntimeOptions options;
-    std::string runc;  // absolute
+    std::string runc;                             // absolute
+    std::map<std::string, std::string> handlers;  // more of them, by handler
     Cgroups cgroups;
     std::int64_t log_size = 10 << 20;
     int log_files = 5;
@@ -87,9 +88,12 @@ class RuncRuntime final : public ContainerRuntime {
   PodSnapshot snapshot_of(const SandboxRecord& sandbox) const;
   void notify(const SandboxRecord& sandbox) const;
   std::string container_folder(const SandboxRecord& sandbox, const std::string& id) const;
+  // kInvalid for a handler that this node does not have.
+  Result<std::string> program(const std::string& handler) const;
   std::string rootfs_folder(const std::string& id) const;
   Error runc_error(const Error& error, const std::string& log_file) const;
   rt::Task<Result<void>> build_bundle(Sandbox sandbox, Container container, ContainerConfig config);
+  static rt::Task<> forget(Sandbox sandbox, std::string id);
   rt::Task<> drop_container(Sandbox sandbox, Container container);
   // False when it has not exited within the time.
   rt::Task<bool> wait_exit(Container container, rt::Duration limit);

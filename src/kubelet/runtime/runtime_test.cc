@@ -46,6 +46,35 @@ TEST_CASE("containers run, end with their codes, and are logged", "[root]") {
   CHECK(run(node.loop, node.runtime->pod(pod.pod_uid))->containers.size() == 2);
 }
 
+TEST_CASE("a pod runs with the OCI runtime that its handler names, or not at all", "[root]") {
+  if (skip_without_runtime()) return;
+  TestNode node;
+  const std::string program = node.dir + "/told", told = node.dir + "/told.log";
+  const auto* real = file_exists("/usr/sbin/runc") ? "/usr/sbin/runc" : "/usr/bin/runc";
+  const std::string script =
+      std::string("#!/bin/sh\necho \"$@\" >> ") + told + "\nexec " + real + " \"$@\"\n";
+  REQUIRE(write_file(program, script, 0755).ok());
+  node.handlers["told"] = program;
+  node.make_runtime();
+  SandboxConfig config;
+  config.handler = "told";
+  const auto pod = node.sandbox(config);
+  CHECK(node.script(pod.id, node.config("a", sh("exit 4"))).exit_code == 4);
+  CHECK(read_file(told)->find(" create ") != std::string::npos);
+  config.handler = "nobody";
+  config.pod_uid = "uid-nobody";
+  config.cgroup_parent = "kubepods/besteffort/poduid-nobody";
+  const auto refused = run(node.loop, node.runtime->run_sandbox(config));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message() ==
+        "failed to get sandbox runtime: no runtime for \"nobody\" is configured");
+  config.handler.clear();
+  config.host_users = false;
+  const auto mapped = run(node.loop, node.runtime->run_sandbox(config));
+  REQUIRE_FALSE(mapped.ok());
+  CHECK(mapped.error().message().find("hostUsers: false") != std::string::npos);
+}
+
 TEST_CASE("long lines are cut and logs rotate", "[root]") {
   if (skip_without_runtime()) return;
   TestNode node;

@@ -88,7 +88,8 @@ std::vector<HostPort> RuncRuntime::host_ports() const {
 
 rt::Task<Result<void>> RuncRuntime::make_sandbox(Sandbox sandbox) {
   const auto& options = settings_.options;
-  SandboxWork work{sandbox->config,           sandbox->folder,    supervisor_,         settings_.runc,
+  MK_CO_ASSIGN(const std::string runc, program(sandbox->config.handler));
+  SandboxWork work{sandbox->config,           sandbox->folder,    supervisor_,         runc,
                    options.run_dir + "/runc", settings_.log_size, settings_.log_files, settings_.cgroups};
   // The record first: whatever is made from here on is found again after a crash.
   MK_CO_TRY(make_dirs(sandbox->folder, 0700));
@@ -113,6 +114,11 @@ rt::Task<Result<void>> RuncRuntime::make_sandbox(Sandbox sandbox) {
 
 rt::Task<Result<SandboxStatus>> RuncRuntime::run_sandbox(SandboxConfig config) {
   MK_CO_TRY(check_sysctls(config));
+  MK_CO_TRY(program(config.handler));
+  if (!config.host_users)
+    co_return Error(
+        Reason::kInvalid,
+        "this node cannot run pods in user namespaces (hostUsers: false): mk does not map their files yet");
   if (config.cgroup_parent.empty() || config.pod_uid.empty() || config.pod_uid.find('/') != std::string::npos)
     co_return Error(Reason::kInvalid, "a sandbox needs a pod uid and a cgroup");
   const auto previous = latest(config.pod_uid);
@@ -187,9 +193,9 @@ rt::Task<Result<void>> RuncRuntime::remove_sandbox(std::string sandbox_id) {
   for (const auto& [id, other] : sandboxes_)
     shared |= other != sandbox && other->config.cgroup_parent == sandbox->config.cgroup_parent;
   auto work = [cgroups = settings_.cgroups, parent = sandbox->config.cgroup_parent, folder = sandbox->folder,
-               shared] {
+               shared]() -> Result<void> {
     if (!shared) cgroups.kill_all(cgroups.path(parent));
-    if (!shared) cgroups.remove_pod(parent);
+    if (!shared) MK_TRY(cgroups.remove_pod(parent));
     return remove_tree(folder);
   };
   auto removed = co_await pool_.run(std::move(work));

@@ -66,8 +66,8 @@ struct TestNode {
       }
     end_runtime();
     cgroups->kill_all("/" + root_cgroup);
-    cgroups->remove_pod("kubepods");
-    Cgroups::detect("")->remove_pod(root_cgroup);
+    (void)cgroups->remove_pod("kubepods");
+    (void)Cgroups::detect("")->remove_pod(root_cgroup);
     auto removed = remove_tree(dir);
     if (!removed.ok()) WARN(removed.error().message());
   }
@@ -84,6 +84,7 @@ struct TestNode {
     end_runtime();
     RuncRuntime::Settings settings{{},
                                    file_exists("/usr/sbin/runc") ? "/usr/sbin/runc" : "/usr/bin/runc",
+                                   handlers,
                                    *Cgroups::detect(root_cgroup)};
     settings.options.data_dir = dir;
     settings.options.run_dir = dir + "/run";
@@ -170,6 +171,7 @@ struct TestNode {
   rt::BlockingPool pool{4};
   LocalImages images{loop, dir, Registries()};
   std::optional<Cgroups> cgroups;
+  std::map<std::string, std::string> handlers;  // of the next make_runtime()
   std::unique_ptr<RuncRuntime> runtime;
   int changes = 0;
 

@@ -345,6 +345,23 @@ void handle_attach(Request& request) {
   if (input && container->stdin_once && !container->tty) close_fd(container->in);  // ends with that client
 }
 
+// Ends the runc calls under way, of one container or of all (nullptr): what an agent that died had begun must
+// not come into being after the next one has cleaned up.
+void end_operations(const Container* container) {
+  for (Operation** link = &operations; *link;) {
+    if (container != nullptr && (*link)->container != container) {
+      link = &(*link)->next;
+      continue;
+    }
+    const pid_t pid = (*link)->runc;
+    int status = 0;
+    kill(-pid, SIGKILL), kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    finish_operation(link, status);
+    link = &operations;  // the list may have changed
+  }
+}
+
 [[noreturn]] void quit() {
   for (Container* container = containers; container; container = container->next)
     if (container->pid > 0) kill(container->pid, SIGKILL);
@@ -369,6 +386,7 @@ void handle(Request& request) {
     return answer(request, true);
   }
   if (is("forget", 3)) {
+    if (const Container* container = find(request.field[2])) end_operations(container);
     Container* container = find(request.field[2]);
     if (container != nullptr && container->pid > 0 && !container->exited)
       return answer(request, false, "running");
@@ -376,6 +394,7 @@ void handle(Request& request) {
     return answer(request, true);
   }
   if (is("quit", 2)) {
+    end_operations(nullptr);
     answer(request, true);
     quit();
   }

@@ -57,7 +57,7 @@ rt::Task<std::optional<PodSnapshot>> FakeRuntime::pod(std::string pod_uid) {
 }
 
 rt::Task<Result<SandboxStatus>> FakeRuntime::run_sandbox(SandboxConfig config) {
-  calls.push_back("sandbox " + config.pod_name);
+  calls.push_back("sandbox " + config.pod_name + (config.handler.empty() ? "" : " by " + config.handler));
   auto& pod = pods_[config.pod_uid];
   const auto attempt = attempts_[config.pod_uid]++;
   pod.sandbox = SandboxStatus{

@@ -6,6 +6,7 @@
 
 #include "mk/base/files.h"
 #include "mk/base/temp_dir.h"
+#include "plugins/shown_dir.h"
 
 using namespace mk;
 using namespace mk::kubelet;
@@ -16,6 +17,15 @@ TEST_CASE("only directories right below the node's folder may be removed") {
                            "/data/storage/../../etc", "/data/storagex/a", ""})
     CHECK_FALSE(below_folder("/data/storage", path));
   CHECK_FALSE(below_folder("", "/a"));
+}
+
+TEST_CASE("plugins find the kubelet's directory where they expect it, unless somebody else's is there") {
+  TempDir dir;
+  const std::string data = dir.path() + "/data", shown = dir.path() + "/lib/kubelet";
+  CHECK(show_data_dir("", data) == data);
+  CHECK(show_data_dir(shown, data) == shown);
+  CHECK(show_data_dir(shown, data) == shown);
+  CHECK(show_data_dir(shown, dir.path() + "/other") == dir.path() + "/other");
 }
 
 TEST_CASE("the directory of a local volume is for pods of any user, and stays as it is") {

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include "mk/api/volume_matching.h"
+#include "volumes/csi/csi_volumes.h"
 #include "volumes/host_path.h"
 #include "volumes/local_path.h"
 #include "volumes/ownership.h"
@@ -12,6 +13,8 @@ namespace mk::kubelet {
 using namespace api::volume;
 
 namespace {
+
+constexpr auto kRepublish = std::chrono::seconds(60);  // as often as Kubernetes' kubelet looks at a quiet pod
 
 // What a directory or file on the node needs before it can be mounted.
 Result<void> prepare_on_node(const Json& volume, bool local_path, std::optional<std::int64_t> gid) {
@@ -42,11 +45,13 @@ rt::Task<Result<void>> PodVolumes::set_up_claim(api::Object pod, const Json& vol
                     fmt::format("persistentvolumeclaim \"{}\" is not bound", key.name));
   const api::Key volume_key("", bound);
   MK_CO_ASSIGN(const api::Object persistent, co_await context_.client.get(kVolumes, volume_key));
+  if (api::find(persistent.json(), "spec.csi") != nullptr)
+    co_return co_await set_up_csi(pod, volume, persistent);
   const std::string path(
       api::str(persistent.json(), "spec.hostPath.path", api::str(persistent.json(), "spec.local.path")));
   if (path.empty())
     co_return Error(Reason::kInvalid,
-                    fmt::format("persistent volume \"{}\" is neither hostPath nor local", bound));
+                    fmt::format("persistent volume \"{}\" is neither hostPath, local nor csi", bound));
   auto work = [spec = persistent.json(), gid = fs_group(pod.json()),
                local_path = !persistent.label(kLocalPathNode).empty()] {
     return prepare_on_node(spec, local_path, gid);
@@ -54,6 +59,17 @@ rt::Task<Result<void>> PodVolumes::set_up_claim(api::Object pod, const Json& vol
   auto result = co_await context_.pool.run(std::move(work));
   if (result.ok()) host_paths_[std::string(api::str(volume, "name"))] = path;
   co_return result;
+}
+
+rt::Task<Result<void>> PodVolumes::set_up_csi(api::Object pod, const Json& volume, api::Object persistent) {
+  if (context_.csi == nullptr) co_return Error(Reason::kInvalid, "this node has no CSI drivers");
+  const std::string name(api::str(volume, "name"));
+  MK_CO_ASSIGN(CsiVolume wanted, csi_volume(pod, volume, persistent));
+  MK_CO_ASSIGN(const auto mounted, co_await context_.csi->set_up(pod, std::move(wanted)));
+  host_paths_[name] = mounted.path;
+  republish_.erase(name);
+  if (mounted.republish) republish_[name] = context_.clock.now() + kRepublish;
+  co_return ok();
 }
 
 }  // namespace mk::kubelet

@@ -10,6 +10,7 @@
 #include "mk/api/resource.h"
 #include "mk/base/files.h"
 #include "mk/base/strings.h"
+#include "volumes/csi/csi_volumes.h"
 #include "volumes/etc_files.h"
 #include "volumes/host_path.h"
 #include "volumes/mounter.h"
@@ -113,15 +114,18 @@ rt::Task<Result<void>> PodVolumes::sync_one(api::Object pod, const Json& volume,
   const auto plugin = plugin_of(volume);
   if (!plugin.empty() && plugin != "kubernetes.io~empty-dir")
     co_return co_await sync_files(pod, volume, downward);
-  if (host_paths_.count(name) != 0) co_return ok();
+  const auto republish = republish_.find(name);
+  const bool again = republish != republish_.end() && republish->second <= context_.clock.now();
+  if (host_paths_.count(name) != 0 && !again) co_return ok();
   if (!plugin.empty()) co_return co_await set_up_empty_dir(pod.json(), volume);
+  if (api::find(volume, "csi") != nullptr) co_return co_await set_up_csi(pod, volume, api::Object());
   if (api::find(volume, "image") != nullptr) co_return co_await set_up_image(volume);
   if (api::find(volume, "hostPath") != nullptr) co_return co_await set_up_host_path(volume);
   if (api::find(volume, "persistentVolumeClaim") != nullptr || api::find(volume, "ephemeral") != nullptr)
     co_return co_await set_up_claim(pod, volume);
   co_return Error(Reason::kInvalid,
                   "this volume type is not supported by mk; use emptyDir, hostPath, configMap, secret, "
-                  "downwardAPI, projected, image or a claim bound to a hostPath or local volume");
+                  "downwardAPI, projected, image, csi or a claim");
 }
 
 std::set<std::string> PodVolumes::images_in_use() const {
@@ -276,6 +280,8 @@ std::optional<rt::WallTime> PodVolumes::next_refresh() const {
   std::optional<rt::WallTime> out;
   for (const auto& [key, token] : tokens_)
     if (!out || token.refresh < *out) out = token.refresh;
+  for (const auto& [volume, when] : republish_)
+    if (!out || when < *out) out = when;
   return out;
 }
 
@@ -361,12 +367,15 @@ rt::Task<Result<void>> PodVolumes::tear_down() {
   host_paths_.clear();
   written_.clear();
   tokens_.clear();
+  republish_.clear();
   co_return co_await remove_pod_dir(context_, paths_.uid);
 }
 
 rt::Task<Result<void>> remove_pod_dir(Context& context, std::string uid) {
   if (uid.empty() || uid.find('/') != std::string::npos)
     co_return Error(Reason::kInvalid, "not a pod's uid: \"" + uid + "\"");
+  // Drivers unmount what they have mounted, before anybody else does.
+  if (context.csi != nullptr) MK_CO_TRY(co_await context.csi->tear_down(uid));
   auto work = [dir = context.options.data_dir + "/pods/" + uid,
                &mounter = context.mounter]() -> Result<void> {
     if (!file_exists(dir)) return ok();

@@ -63,6 +63,7 @@ class PodVolumes {
   rt::Task<Result<void>> set_up_host_path(const Json& volume);
   rt::Task<Result<void>> set_up_image(const Json& volume);
   rt::Task<Result<void>> set_up_claim(api::Object pod, const Json& volume);
+  rt::Task<Result<void>> set_up_csi(api::Object pod, const Json& volume, api::Object persistent);
   Result<void> add_object(Payload& payload, const Json& pod, std::string_view kind, std::string_view name,
                           const Json& source, unsigned mode);
   rt::Task<Result<std::string>> bind_sub_path(std::string root, std::string sub_path, std::string target);
@@ -76,6 +77,7 @@ class PodVolumes {
   std::map<std::string, std::string> images_;      // volume name to image id
   std::map<std::string, Payload> written_;
   std::map<std::string, Token> tokens_;
+  std::map<std::string, rt::WallTime> republish_;  // by volume: when its driver wants to be asked again
 };
 
 // Removes the directory of a pod of which nothing but its uid is known.
