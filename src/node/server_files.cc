@@ -105,7 +105,7 @@ Result<std::string> password_of(const std::string& token) {
 std::string make_server_id() {
   std::uint64_t id = 1;
   for (const char byte : random_bytes(6)) id = id << 8 | static_cast<unsigned char>(byte);
-  return std::to_string(id & ((1ull << 48) - 1) | 1);
+  return std::to_string((id & ((1ull << 48) - 1)) | 1);
 }
 
 std::string join_token(const pki::KeyPair& ca, const char* user, const std::string& password) {
