@@ -86,9 +86,9 @@ struct StateMachineOptions {
   KeyVisit each_key;  // called for every live key before open returns; may be empty
 };
 
-// Opens or creates; a file of format 1 (mk before there was a log) is taken over. kInvalid for another format,
-// kConflict for one that another process has open; the message says what to do. The worker is used by nobody
-// else.
+// Opens or creates; a file of format 1 (mk before there was a log) is taken over. kInvalid for another
+// format, kConflict for one that another process has open; the message says what to do. The worker is used by
+// nobody else.
 Result<std::unique_ptr<StateMachine>> open_state_machine(rt::Loop& loop, Disk& disk,
                                                          std::unique_ptr<Worker> worker,
                                                          StateMachineOptions options, Applied& found);

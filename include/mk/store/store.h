@@ -96,8 +96,8 @@ class Store {
   // Forgets history up to `up_to`: superseded values and removed keys.
   virtual rt::Task<Result<void>> compact(Revision up_to) = 0;
 
-  virtual Revision revision() const = 0;   // of the last applied change
-  virtual Revision compacted() const = 0;  // history up to here is gone
+  virtual Revision revision() const = 0;         // of the last applied change
+  virtual Revision compacted() const = 0;        // history up to here is gone
   virtual std::uint64_t sync_count() const = 0;  // of the log, by this process
 };
 
