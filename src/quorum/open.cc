@@ -4,6 +4,9 @@
 namespace mk::quorum {
 namespace {
 
+// What an idle cluster writes in some minutes: flash is spared, a crash replays it in milliseconds.
+constexpr std::size_t kHeldBytes = 128 << 10;
+
 class NoLinks : public Links {
  public:
   void set_received(Received) override {}
@@ -25,6 +28,7 @@ Result<Front::Parts> open_state(Doors& doors, const Options& options) {
   parts.ledger = std::make_unique<Ledger>(doors.random.next());
   store::StateMachineOptions machine;
   machine.dir = options.dir;
+  machine.hold = kHeldBytes;
   machine.each_key = [&](std::string_view key, store::Revision create_revision, store::Revision revision) {
     parts.ledger->load(key, create_revision, revision);
   };

@@ -193,7 +193,7 @@ class Machine : public StateMachine {
 
   void apply(Transition transition) override {
     state_->push(std::move(transition));
-    kick();
+    if (state_->backlog() > state_->options.hold) kick();
   }
   std::size_t backlog() const override { return state_->backlog(); }
 

@@ -139,4 +139,5 @@ class Leaks(unittest.TestCase):
     def settled(self):
         """What an idle node has; taken once nothing of a pod is to be seen."""
         state = self.state()
-        return state if not state["folders"] and not state["addresses"] and state["namespaces"] == 1 else None
+        busy = state["folders"] or state["addresses"] or state["processes"] or state["namespaces"] != 1
+        return None if busy else state

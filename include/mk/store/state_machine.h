@@ -50,8 +50,8 @@ class StateMachine {
   virtual ~StateMachine() = default;
 
   // Queues; transitions are applied in order by the worker, several in one SQLite transaction, with no sync a
-  // caller would wait for. `hash` and reads follow. Memory of the queue is bounded by `backlog()`, which the
-  // caller heeds.
+  // caller would wait for. `hash` and reads follow: whatever reads here has everything applied first. Memory
+  // of the queue is bounded by `backlog()`, which the caller heeds.
   virtual void apply(Transition transition) = 0;
   virtual std::size_t backlog() const = 0;  // bytes queued, not yet in SQLite
 
@@ -82,6 +82,9 @@ class StateMachine {
 };
 
 struct StateMachineOptions {
+  // Bytes of transitions that wait in memory, where they share a transaction and its pages, until somebody
+  // reads or there are more. The log has them; 0 applies each as soon as it comes.
+  std::size_t hold = 0;
   std::string dir;    // state.db there; made if missing
   KeyVisit each_key;  // called for every live key before open returns; may be empty
 };

@@ -14,6 +14,8 @@ using store::Revision;
 constexpr auto kPatience = std::chrono::seconds(10);
 constexpr auto kAgain = std::chrono::milliseconds(300);
 constexpr auto kLook = std::chrono::milliseconds(20);  // before another try
+// How long a few changes may be in the log alone.
+constexpr auto kApplyEvery = std::chrono::minutes(5);
 // Bytes that may wait for the database before writers do.
 constexpr std::size_t kBacklogMax = 32 << 20;
 
@@ -62,6 +64,7 @@ void Front::attach(std::unique_ptr<Raft> raft, std::function<std::uint64_t()> sy
   sync_count_ = std::move(sync_count);
   note_voters();
   group_.spawn("flush lazy changes", keep_flushing());
+  group_.spawn("apply what is held", keep_applying());
 }
 
 rt::Task<Result<Revision>> Front::commit(std::vector<Operation> operations, Durability durability) {
@@ -210,6 +213,14 @@ rt::Task<> Front::keep_flushing() {
     while (!pipeline_.lazy_waiting()) co_await lazy_.wait();
     co_await doors_.clock.sleep_for(options_.lazy_delay);
     pipeline_.flush();
+  }
+}
+
+// The state machine holds what is little until somebody reads; nobody may for a long time.
+rt::Task<> Front::keep_applying() {
+  for (;;) {
+    co_await doors_.clock.sleep_for(kApplyEvery);
+    if (machine_->backlog() > 0) (void)co_await machine_->applied();
   }
 }
 

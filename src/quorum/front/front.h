@@ -85,6 +85,7 @@ class Front : public ReplicatedStore {
   rt::Task<Result<void>> flush_leader();
   rt::Task<> wait_delivered(Index index);
   rt::Task<> keep_flushing();
+  rt::Task<> keep_applying();
 
   // front_log.cc: what consensus says
   void committed(std::vector<LogEntry> entries);
