@@ -84,6 +84,7 @@ class Cluster {
     for (ServerId id = 1; id <= size; ++id) start(id);
   }
   ~Cluster() {
+    for (auto& [id, server] : servers) server.front.reset();  // while each is still found here
     servers.clear();
     loop.poll();
   }
