@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 
+#include "mk/net/unread.h"
 #include "mk/rt/event.h"
 #include "spdy_headers.h"
 
@@ -11,7 +12,6 @@ namespace mk::net {
 namespace {
 
 constexpr std::size_t kFrameHead = 8, kFrameMax = 1 << 20;
-constexpr std::size_t kQueueMax = 1 << 20;   // of one stream, unread
 constexpr std::size_t kPieceMax = 32 << 10;  // of one data frame of ours
 constexpr std::size_t kStreamsMax = 1000;
 constexpr std::uint8_t kFin = 1;
@@ -57,15 +57,7 @@ class Stream final : public SpdyStream {
       : connection_(std::move(connection)), id_(id), headers_(std::move(headers)) {}
 
   const Headers& headers() const override { return headers_; }
-  rt::Task<Result<std::string>> read() override {
-    while (queue_.empty() && !ended_) co_await changed_.wait();
-    if (queue_.empty()) co_return std::string();
-    std::string data = std::move(queue_.front());
-    queue_.pop_front();
-    queued_ -= data.size();
-    changed_.notify_all();
-    co_return data;
-  }
+  rt::Task<Result<std::string>> read() override { return unread_.read(); }
   rt::Task<Result<void>> write(std::string data) override {
     for (std::size_t at = 0; at < data.size(); at += kPieceMax) {
       if (finished_) co_return Error(Reason::kGone, "the stream has ended");
@@ -79,18 +71,8 @@ class Stream final : public SpdyStream {
     (void)co_await connection_->send(frame(id_, kFin, ""));
   }
 
-  // Waits while the reader is far behind.
-  rt::Task<> take(std::string data) {
-    if (data.empty() || ended_) co_return;
-    queued_ += data.size();
-    queue_.push_back(std::move(data));
-    changed_.notify_all();
-    while (queued_ > kQueueMax && !ended_) co_await changed_.wait();
-  }
-  void end() {
-    ended_ = true;
-    changed_.notify_all();
-  }
+  rt::Task<> take(std::string data) { return unread_.take(std::move(data)); }
+  void end() { unread_.end(); }
   void reset() {
     finished_ = true;
     end();
@@ -100,10 +82,8 @@ class Stream final : public SpdyStream {
   std::shared_ptr<Connection> connection_;
   const std::uint32_t id_;
   const Headers headers_;
-  std::deque<std::string> queue_;
-  std::size_t queued_ = 0;
-  bool ended_ = false, finished_ = false;
-  rt::Event changed_;
+  Unread unread_;
+  bool finished_ = false;
 };
 
 class Session final : public SpdySession {

@@ -79,65 +79,7 @@ std::optional<Membership> known_membership(const Options& options, const std::st
   return out;
 }
 
-pki::CertificateRequest request_for(const std::string& node_name, pki::Usage usage) {
-  pki::CertificateRequest request;
-  request.common_name = "system:node:" + node_name;
-  request.organizations = {"system:nodes"};
-  request.usage = usage;
-  return request;
-}
-
-struct Applicant {
-  Applicant(const Options& options_, std::string name_, std::vector<std::string> addresses_)
-      : options(options_), node_name(std::move(name_)), addresses(std::move(addresses_)) {}
-  const Options& options;
-  std::string node_name;
-  std::vector<std::string> addresses;
-};
-
-rt::Task<Result<Membership>> apply(Process& process, Applicant applicant) {
-  const Options& options = applicant.options;
-  MK_CO_ASSIGN(const auto token, pki::parse_join_token(options.token));
-  MK_CO_ASSIGN(const std::string ca, co_await fetch_ca(process, options.join, token));
-  MK_CO_ASSIGN(const std::string password, node_password(options));
-  Membership out;
-  out.client.key_pem = pki::make_private_key();
-  out.serving.key_pem = pki::make_private_key();
-  MK_CO_ASSIGN(const std::string client_csr,
-               pki::make_csr(out.client.key_pem, request_for(applicant.node_name, pki::Usage::kClient)));
-  MK_CO_ASSIGN(const std::string serving_csr,
-               pki::make_csr(out.serving.key_pem, request_for(applicant.node_name, pki::Usage::kServer)));
-  JsonObject body;
-  body["nodeName"] = api::text(applicant.node_name);
-  body["nodePassword"] = api::text(password);
-  body["clientRequest"] = api::text(client_csr);
-  body["servingRequest"] = api::text(serving_csr);
-  JsonArray addresses;
-  for (const auto& address : applicant.addresses) addresses.push_back(api::text(address));
-  body["addresses"] = std::move(addresses);
-  net::ClientOptions secure;
-  secure.base_url = options.join;
-  secure.ca_pem = ca;
-  secure.token = token.password;
-  MK_CO_ASSIGN(auto http, net::make_http_client(process.loop, *process.clock, std::move(secure)));
-  net::Request request("POST", "/v1-mk/node");
-  request.headers.set("Content-Type", "application/json");
-  request.body = api::to_json(body);
-  MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
-  if (answer.status != 200)
-    co_return client::error_from_response(answer.status, answer.body).wrap("join " + options.join);
-  MK_CO_ASSIGN(const Json json, api::parse_json(answer.body));
-  const Membership given = from_json(json);
-  out.ca_pem = ca;
-  out.client.certificate_pem = given.client.certificate_pem;
-  out.serving.certificate_pem = given.serving.certificate_pem;
-  out.cluster = given.cluster;
-  MK_CO_TRY(write_file(state_path(options), api::to_json(to_json(out)), 0600));
-  co_return out;
-}
-
-}  // namespace
-
+// The server's CA, believed only if it is the one whose hash the token carries.
 rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::JoinToken token) {
   net::ClientOptions options;
   options.base_url = url;
@@ -157,6 +99,71 @@ rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::J
         "the CA of " + url +
             " is not the one the token was made for; is the URL right, and the token of this cluster?");
   co_return std::move(answer.body);
+}
+
+pki::CertificateRequest request_for(const std::string& node_name, pki::Usage usage) {
+  pki::CertificateRequest request;
+  request.common_name = "system:node:" + node_name;
+  request.organizations = {"system:nodes"};
+  request.usage = usage;
+  return request;
+}
+
+struct Applicant {
+  Applicant(const Options& options_, std::string name_, std::vector<std::string> addresses_)
+      : options(options_), node_name(std::move(name_)), addresses(std::move(addresses_)) {}
+  const Options& options;
+  std::string node_name;
+  std::vector<std::string> addresses;
+};
+
+rt::Task<Result<Membership>> apply(Process& process, Applicant applicant) {
+  const Options& options = applicant.options;
+  MK_CO_ASSIGN(auto server, co_await connect_by_token(process, options));
+  MK_CO_ASSIGN(const std::string password, node_password(options));
+  Membership out;
+  out.client.key_pem = pki::make_private_key();
+  out.serving.key_pem = pki::make_private_key();
+  MK_CO_ASSIGN(const std::string client_csr,
+               pki::make_csr(out.client.key_pem, request_for(applicant.node_name, pki::Usage::kClient)));
+  MK_CO_ASSIGN(const std::string serving_csr,
+               pki::make_csr(out.serving.key_pem, request_for(applicant.node_name, pki::Usage::kServer)));
+  JsonObject body;
+  body["nodeName"] = api::text(applicant.node_name);
+  body["nodePassword"] = api::text(password);
+  body["clientRequest"] = api::text(client_csr);
+  body["servingRequest"] = api::text(serving_csr);
+  JsonArray addresses;
+  for (const auto& address : applicant.addresses) addresses.push_back(api::text(address));
+  body["addresses"] = std::move(addresses);
+  net::Request request("POST", "/v1-mk/node");
+  request.headers.set("Content-Type", "application/json");
+  request.body = api::to_json(body);
+  MK_CO_ASSIGN(auto answer, co_await server.http->request(std::move(request)));
+  if (answer.status != 200)
+    co_return client::error_from_response(answer.status, answer.body).wrap("join " + options.join);
+  MK_CO_ASSIGN(const Json json, api::parse_json(answer.body));
+  const Membership given = from_json(json);
+  out.ca_pem = server.ca_pem;
+  out.client.certificate_pem = given.client.certificate_pem;
+  out.serving.certificate_pem = given.serving.certificate_pem;
+  out.cluster = given.cluster;
+  MK_CO_TRY(write_file(state_path(options), api::to_json(to_json(out)), 0600));
+  co_return out;
+}
+
+}  // namespace
+
+rt::Task<Result<TokenClient>> connect_by_token(Process& process, const Options& options) {
+  MK_CO_ASSIGN(const auto token, pki::parse_join_token(options.token));
+  TokenClient out;
+  MK_CO_ASSIGN(out.ca_pem, co_await fetch_ca(process, options.join, token));
+  net::ClientOptions secure;
+  secure.base_url = options.join;
+  secure.ca_pem = out.ca_pem;
+  secure.token = token.password;
+  MK_CO_ASSIGN(out.http, net::make_http_client(process.loop, *process.clock, std::move(secure)));
+  co_return out;
 }
 
 rt::Task<Result<Membership>> join_cluster(Process& process, const Options& options, std::string node_name,

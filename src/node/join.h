@@ -1,11 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "mk/net/client.h"
 #include "mk/node/options.h"
 #include "mk/pki/certificate.h"
-#include "mk/pki/token.h"
 #include "process.h"
 #include "worker.h"
 
@@ -19,8 +20,13 @@ struct Membership {
   ClusterSettings cluster;
 };
 
-// The CA of the server at `url`, believed only if it is the one whose hash the token carries.
-rt::Task<Result<std::string>> fetch_ca(Process& process, std::string url, pki::JoinToken token);
+// A client of options.join that knows the token's password, and the CA of that server: believed only if it is
+// the one whose hash the token carries.
+struct TokenClient {
+  std::string ca_pem;
+  std::unique_ptr<net::HttpClient> http;
+};
+rt::Task<Result<TokenClient>> connect_by_token(Process& process, const Options& options);
 
 // Joins through options.join with options.token, or renews: the server gives the same node name only to the
 // machine that joined with it first. With a membership on disk that is still good for 30 days, asks nobody.

@@ -7,7 +7,6 @@
 #include "mk/base/log.h"
 #include "mk/client/https_client.h"
 #include "mk/net/client.h"
-#include "mk/pki/token.h"
 
 namespace mk::node {
 
@@ -22,15 +21,9 @@ bool may_pass(const Error& error) {
 }
 
 rt::Task<Result<std::string>> ask_secrets(Process& process, const Options& options) {
-  MK_CO_ASSIGN(const auto token, pki::parse_join_token(options.token));
-  MK_CO_ASSIGN(const std::string ca, co_await fetch_ca(process, options.join, token));
-  net::ClientOptions secure;
-  secure.base_url = options.join;
-  secure.ca_pem = ca;
-  secure.token = token.password;
-  MK_CO_ASSIGN(auto http, net::make_http_client(process.loop, *process.clock, std::move(secure)));
+  MK_CO_ASSIGN(auto server, co_await connect_by_token(process, options));
   net::Request request("POST", "/v1-mk/server");
-  MK_CO_ASSIGN(auto answer, co_await http->request(std::move(request)));
+  MK_CO_ASSIGN(auto answer, co_await server.http->request(std::move(request)));
   if (answer.status != 200)
     co_return client::error_from_response(answer.status, answer.body).wrap("join " + options.join);
   co_return std::move(answer.body);

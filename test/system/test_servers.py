@@ -33,13 +33,13 @@ def roles(cluster):
     return sorted(each["role"] for each in servers(cluster))
 
 
-def three(test, prefix):
+def three(add_cleanup, prefix):
     first = Cluster(fixture.lab, prefix + "1", agent=False).start()
-    test.addClassCleanup(first.host.end) if isinstance(test, type) else test.addCleanup(first.host.end)
+    add_cleanup(first.host.end)
     out = [first]
     for number in (2, 3):
         server = join(first, f"{prefix}{number}").start()
-        test.addClassCleanup(server.host.end) if isinstance(test, type) else test.addCleanup(server.host.end)
+        add_cleanup(server.host.end)
         out.append(server)
     eventually(lambda: roles(first) == ["leader", "voter", "voter"], 30, "three voters")
     return out
@@ -62,7 +62,6 @@ class Writers:
 
     def __init__(self, clusters, name, count=3):
         self.clusters, self.ledger, self.unknown, self.stopping = clusters, {}, set(), False
-        self.longest = 0.0
         self._threads = [threading.Thread(target=self._write, args=(f"{name}-{number}", number)) for number in range(count)]
 
     def __enter__(self):
@@ -77,7 +76,7 @@ class Writers:
 
     def _write(self, prefix, first):
         clients = [each.client() for each in self.clusters]
-        turn, number, last = first, 0, time.monotonic()
+        turn, number = first, 0
         while not self.stopping:
             name = f"{prefix}-{number}"
             try:
@@ -89,7 +88,6 @@ class Writers:
             number += 1
             if made.status == 201:
                 self.ledger[name] = int(made.json["metadata"]["resourceVersion"])
-                self.longest, last = max(self.longest, time.monotonic() - last), time.monotonic()
             else:
                 self.unknown.add(name)
                 turn += 1
@@ -99,7 +97,7 @@ class Writers:
 class ThreeServers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.servers = three(cls, "s")
+        cls.servers = three(cls.addClassCleanup, "s")
 
     def alive(self):
         return [each for each in self.servers if each.server.running()]
@@ -216,7 +214,7 @@ class JoiningServers(unittest.TestCase):
 
 class AgentsOfThree(unittest.TestCase):
     def test_an_agent_goes_on_with_another_server(self):
-        clusters = three(self, "a")
+        clusters = three(self.addCleanup, "a")
         agent = clusters[0].join("worker")
         self.addCleanup(agent.host.end)
         space = clusters[0].namespace()

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "mk/net/client.h"
-#include "mk/rt/random.h"
 
 namespace mk::client {
 

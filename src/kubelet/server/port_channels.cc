@@ -2,16 +2,13 @@
 
 #include <fmt/core.h>
 
-#include <deque>
-
 #include "mk/base/strings.h"
-#include "mk/rt/event.h"
+#include "mk/net/unread.h"
 
 namespace mk::kubelet {
 
 namespace {
-constexpr std::size_t kQueueMax = 1 << 20;  // of one port, unread
-constexpr std::size_t kPortsMax = 100;      // a channel's number is one byte
+constexpr std::size_t kPortsMax = 100;  // a channel's number is one byte
 }  // namespace
 
 // Ends, for its reader, with the whole connection: one channel has no end of its own.
@@ -21,15 +18,7 @@ class PortChannels::Channel final : public net::SpdyStream {
       : socket_(std::move(socket)), number_(static_cast<char>(number)) {}
 
   const net::Headers& headers() const override { return headers_; }
-  rt::Task<Result<std::string>> read() override {
-    while (queue_.empty() && !ended_) co_await changed_.wait();
-    if (queue_.empty()) co_return std::string();
-    std::string data = std::move(queue_.front());
-    queue_.pop_front();
-    queued_ -= data.size();
-    changed_.notify_all();
-    co_return data;
-  }
+  rt::Task<Result<std::string>> read() override { return unread_.read(); }
   rt::Task<Result<void>> write(std::string data) override {
     net::WebSocket::Message message(true, number_ + data);
     co_return co_await socket_->write(std::move(message));
@@ -39,27 +28,14 @@ class PortChannels::Channel final : public net::SpdyStream {
     co_return;
   }
 
-  // Waits while the port is far behind.
-  rt::Task<> take(std::string data) {
-    if (data.empty() || ended_) co_return;
-    queued_ += data.size();
-    queue_.push_back(std::move(data));
-    changed_.notify_all();
-    while (queued_ > kQueueMax && !ended_) co_await changed_.wait();
-  }
-  void end() {
-    ended_ = true;
-    changed_.notify_all();
-  }
+  rt::Task<> take(std::string data) { return unread_.take(std::move(data)); }
+  void end() { unread_.end(); }
 
  private:
   const std::shared_ptr<net::WebSocket> socket_;
   const char number_;
   const net::Headers headers_;
-  std::deque<std::string> queue_;
-  std::size_t queued_ = 0;
-  bool ended_ = false;
-  rt::Event changed_;
+  net::Unread unread_;
 };
 
 PortChannels::PortChannels(std::shared_ptr<net::WebSocket> socket, std::size_t count)
